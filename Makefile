@@ -1,0 +1,44 @@
+# make run | test | lint | check | bench     (`make help` says what each does)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help run test lint check bench clean
+
+help:
+	@echo "make run    install what the service needs into .venv and start it on http://127.0.0.1:7860"
+	@echo "make test   install what the tests need and run the whole suite"
+	@echo "make lint   ruff and mypy"
+	@echo "make check  lint and test"
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it or say: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "creating .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --upgrade pip
+
+# The stamps make a second `make` instant; a changed dependency list installs anew.
+.venv/run.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing the service (the first time takes a few minutes)"
+	@$(PIP) -e '.[all]'
+	@touch $@
+
+.venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing the service and its test tools (the first time takes a few minutes)"
+	@$(PIP) -e '.[dev]'
+	@touch $@ .venv/run.stamp
+
+run: .venv/run.stamp
+	@$(BIN)/python -m serve_app
+
+test: .venv/dev.stamp
+	@$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+check: lint test
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Thin Ray Serve deployments over the `ecg` library."""

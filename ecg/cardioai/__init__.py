@@ -1,0 +1,1 @@
+"""The CardioAI chain: WFDB archives to JSON messages and back to recordings."""

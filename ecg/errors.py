@@ -1,0 +1,135 @@
+"""What can go wrong, as types: every refusal carries a stable code, the field, what was expected and what came.
+
+EcgError
+├── MalformedInput          the bytes or fields cannot be read as what they claim to be
+│   ├── DuplicateLead       one lead name twice
+│   └── InconsistentInput   two statements in one input contradict each other
+├── InputTooLarge           more bytes (also after inflation) or samples than accepted
+├── UnknownFormat           no reader knows the bytes or the content type
+├── UnusableRecording       well-formed, but no valid analysis exists for it
+│   ├── MissingLeads
+│   ├── RecordingTooShort
+│   ├── RecordingTooLong
+│   ├── SamplingRateOutOfRange
+│   └── InvalidSamples      NaN, where a method needs every sample
+├── ModelError
+│   ├── CheckpointRejected  unsafe, damaged or of another architecture
+│   ├── WeightsUnavailable  not cached and the hub cannot be reached
+│   ├── BackendUnavailable  the engine asked for is not installed or not possible here
+│   └── ModelNotReady       still loading
+"""
+
+
+class EcgError(Exception):
+    """Base of every refusal this project makes on purpose.
+
+    All arguments are positional so that the exception survives pickling between processes.
+    """
+
+    code = "ecg_error"
+
+    def __init__(self, message: str, field: str | None = None, expected: object = None, got: object = None) -> None:
+        super().__init__(message, field, expected, got)
+        self.message = message
+        self.field = field
+        self.expected = expected
+        self.got = got
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class MalformedInput(EcgError):
+    """The bytes or fields cannot be read as what they claim to be."""
+
+    code = "malformed_input"
+
+
+class DuplicateLead(MalformedInput):
+    """One lead name stands twice in a recording."""
+
+    code = "duplicate_lead"
+
+
+class InconsistentInput(MalformedInput):
+    """Two statements in one input contradict each other, such as duration against samples and sampling rate."""
+
+    code = "inconsistent_input"
+
+
+class InputTooLarge(EcgError):
+    """More bytes than accepted, before or after inflation."""
+
+    code = "input_too_large"
+
+
+class UnknownFormat(EcgError):
+    """No reader knows these bytes or this content type."""
+
+    code = "unknown_format"
+
+
+class UnusableRecording(EcgError):
+    """Well-formed, but no valid analysis exists for it."""
+
+    code = "unusable_recording"
+
+
+class MissingLeads(UnusableRecording):
+    """Leads that the method needs are absent and cannot be derived."""
+
+    code = "missing_leads"
+
+
+class RecordingTooShort(UnusableRecording):
+    """Shorter than the shortest segment a method works on."""
+
+    code = "recording_too_short"
+
+
+class RecordingTooLong(UnusableRecording):
+    """Longer than one request may be."""
+
+    code = "recording_too_long"
+
+
+class SamplingRateOutOfRange(UnusableRecording):
+    """A sampling rate outside what the methods are valid for."""
+
+    code = "sampling_rate_out_of_range"
+
+
+class InvalidSamples(UnusableRecording):
+    """Missing samples (NaN) where a method needs every one."""
+
+    code = "invalid_samples"
+
+
+class ModelError(EcgError):
+    """A model cannot be loaded or used."""
+
+    code = "model_error"
+
+
+class CheckpointRejected(ModelError):
+    """An unsafe or damaged checkpoint, or one of another architecture."""
+
+    code = "checkpoint_rejected"
+
+
+class WeightsUnavailable(ModelError):
+    """The weights are neither cached nor to be had from the hub."""
+
+    code = "weights_unavailable"
+
+
+class BackendUnavailable(ModelError):
+    """The engine asked for is not installed or not possible on this machine."""
+
+    code = "backend_unavailable"
+
+
+class ModelNotReady(ModelError):
+    """The model is still loading."""
+
+    code = "model_not_ready"

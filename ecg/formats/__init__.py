@@ -1,0 +1,1 @@
+"""Readers: bytes in, `EcgRecord` out. One module per format."""

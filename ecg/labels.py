@@ -1,0 +1,64 @@
+"""The 17 labels of the ECG-FM clinical model, in logit order, and how segments add up to a recording.
+
+Order, aggregation and class weights: MIMIC-IV-ECG ``label_def.csv``, the quickstart notebook's ``AGG_METHODS`` and the
+README's ``pos_weight`` of ECG-FM (commit 9cc0d3f).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Label:
+    """One output of the clinical model.
+
+    `aggregation` is over the segments of a recording, on probabilities. `snomed_ct` is the nearest SNOMED CT concept,
+    None where there is none. `pos_weight` is the class weight of the training loss: because of it the outputs are not
+    calibrated probabilities.
+    """
+
+    name: str
+    aggregation: Literal["mean", "max"]
+    pos_weight: float
+    snomed_ct: str | None
+
+
+LABELS = (
+    Label("Poor data quality", "max", 36.796317399388236, None),
+    Label("Sinus rhythm", "mean", 0.23144896694982, "426783006"),
+    Label("Premature ventricular contraction", "max", 14.490339707978958, "427172004"),
+    Label("Tachycardia", "mean", 3.780268377974497, "3424008"),
+    Label("Ventricular tachycardia", "max", 1104.5754385964913, "164895002"),
+    Label("Supraventricular tachycardia with aberrancy", "max", 23.0104396860474, "426761007"),
+    Label("Atrial fibrillation", "mean", 8.89725468023621, "164889003"),
+    Label("Atrial flutter", "mean", 54.976017054539, "164890007"),
+    Label("Bradycardia", "mean", 6.665559731902833, "426627000"),
+    Label("Accessory pathway conduction", "mean", 7.404950851594489, "74390002"),
+    Label("Atrioventricular block", "mean", 11.790817569213282, "233917008"),
+    Label("1st degree atrioventricular block", "mean", 12.727872780742837, "270492004"),
+    Label("Bifascicular block", "mean", 32.17599368254804, None),
+    Label("Right bundle branch block", "mean", 11.188186600649853, "59118001"),
+    Label("Left bundle branch block", "mean", 26.172214556743707, "164909002"),
+    Label("Infarction", "mean", 3.4644081725183486, "164865005"),
+    Label("Electronic pacemaker", "max", 24.640965129999596, "10370003"),
+)
+LABEL_NAMES = tuple(label.name for label in LABELS)
+
+
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Element-wise logistic function, float32, without overflow at either end."""
+    probabilities: NDArray[np.float32] = (0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))).astype(np.float32)
+    return probabilities
+
+
+def aggregate(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Recording-level label scores, float32 [17] in 0..1, from segment logits [segment, 17]: per label the maximum or
+    the mean of the segments' sigmoid outputs.
+    """  # fmt: skip
+    probabilities = sigmoid(logits)
+    takes_max = np.array([label.aggregation == "max" for label in LABELS])
+    scores: NDArray[np.float32] = np.where(takes_max, probabilities.max(axis=0), probabilities.mean(axis=0))
+    return scores

@@ -1,0 +1,1 @@
+"""ECG-FM: the network, its weights and the engines that run it."""

@@ -1,0 +1,146 @@
+"""`EcgRecord`, the one shape every recording takes once its bytes have been read."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.errors import DuplicateLead, InvalidSamples, MalformedInput, MissingLeads, SamplingRateOutOfRange
+from ecg.leads import STANDARD_LEADS, canonical_lead, derivable_leads, derive_lead
+
+Signal = NDArray[np.float32]
+
+MIN_FS_HZ = 100.0  # below it QRS edges fall between samples and sleepecg no longer detects reliably
+MAX_FS_HZ = 4000.0
+MILLIVOLTS_PER_UNIT = {"mv": 1.0, "v": 1e3, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
+
+
+@dataclass(frozen=True, eq=False)
+class EcgRecord:
+    """A multi-lead recording on one clock.
+
+    Attributes
+    ----------
+    signal
+        float32 [lead, sample], C-contiguous, read-only; millivolt when `unit` is ``"mV"``. NaN marks a missing
+        sample; infinities are refused.
+    leads
+        Name of each row, standard spelling where it is one of the twelve, no name twice.
+    fs_hz
+        Sampling rate of every lead in Hz, between `MIN_FS_HZ` and `MAX_FS_HZ`.
+    unit
+        ``"mV"``, or None when the scale of the samples is not known: then nothing that depends on amplitude is
+        reported.
+    name
+        What to call the recording in reports; never used as a path.
+    format
+        Name of the format it was read from.
+    notes
+        What the reader had to say about the input: oddities that did not stop it.
+
+    Raises
+    ------
+    MalformedInput, DuplicateLead, InvalidSamples, SamplingRateOutOfRange
+        When the arguments break an invariant.
+    """
+
+    signal: Signal
+    leads: tuple[str, ...]
+    fs_hz: float
+    unit: str | None
+    name: str | None = None
+    format: str = "array"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        signal = np.ascontiguousarray(self.signal, dtype=np.float32)
+        leads = tuple(canonical_lead(lead) for lead in self.leads)
+        if signal.ndim != 2 or signal.shape[1] == 0:
+            raise MalformedInput("The signal is not [lead, sample].", "signal", "2 dimensions", list(signal.shape))
+        if len(leads) != signal.shape[0]:
+            raise MalformedInput(
+                f"{signal.shape[0]} rows of samples, but {len(leads)} lead names.",
+                "lead_names", signal.shape[0], len(leads),
+            )  # fmt: skip
+        for lead in leads:
+            if leads.count(lead) > 1:
+                raise DuplicateLead(f"Lead {lead} stands more than once.", "lead_names", "each lead once", list(leads))
+        fs_hz = float(self.fs_hz)
+        if not MIN_FS_HZ <= fs_hz <= MAX_FS_HZ:
+            raise SamplingRateOutOfRange(
+                f"A sampling rate of {fs_hz:g} Hz is outside {MIN_FS_HZ:g} to {MAX_FS_HZ:g} Hz.",
+                "fs", [MIN_FS_HZ, MAX_FS_HZ], fs_hz if np.isfinite(fs_hz) else str(fs_hz),
+            )  # fmt: skip
+        if self.unit not in ("mV", None):
+            raise MalformedInput("Samples are millivolt, or of unknown scale.", "units", ["mV", None], self.unit)
+        if np.isinf(signal).any():
+            raise InvalidSamples("The signal holds infinities.", "signal", "finite samples", "infinity")
+        signal.flags.writeable = False
+        object.__setattr__(self, "signal", signal)
+        object.__setattr__(self, "leads", leads)
+        object.__setattr__(self, "fs_hz", fs_hz)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        fields = (self.signal, self.leads, self.fs_hz, self.unit, self.name, self.format, self.notes)
+        return (EcgRecord, fields)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples per lead."""
+        return int(self.signal.shape[1])
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds: samples over sampling rate."""
+        return self.n_samples / self.fs_hz
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest over sampling rate, unit, lead names and samples: equal for equal content in any file format."""
+        digest = hashlib.sha256(f"{self.fs_hz!r}|{self.unit}|{','.join(self.leads)}|".encode())
+        digest.update(self.signal.astype("<f4", copy=False).tobytes())
+        return digest.hexdigest()
+
+    def lead(self, name: str) -> Signal:
+        """Samples of one lead, float32 [sample]; KeyError when it is absent."""
+        try:
+            row: Signal = self.signal[self.leads.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+        return row
+
+    def standard(self) -> "EcgRecord":
+        """The twelve standard leads in standard order, III, aVR, aVL, aVF derived from I and II where absent.
+
+        Other leads are left out. A note names the derived ones. Raises `MissingLeads` when one is absent and cannot
+        be derived.
+        """
+        if self.leads == STANDARD_LEADS:
+            return self
+        derived = derivable_leads(self.leads)
+        missing = [lead for lead in STANDARD_LEADS if lead not in self.leads and lead not in derived]
+        if missing:
+            raise MissingLeads(
+                f"Missing leads: {', '.join(missing)}.", "lead_names", list(STANDARD_LEADS), list(self.leads)
+            )
+        rows = [
+            derive_lead(lead, self.lead("I"), self.lead("II")) if lead in derived else self.lead(lead)
+            for lead in STANDARD_LEADS
+        ]
+        notes = (*self.notes, f"{', '.join(derived)} derived from I and II.") if derived else self.notes
+        return replace(self, signal=np.stack(rows), leads=STANDARD_LEADS, notes=notes)
+
+
+def to_millivolt(samples: Signal, unit: str | None, field: str = "units") -> tuple[Signal, str | None]:
+    """Samples in mV and ``"mV"``, or the samples untouched and None when no unit is stated.
+
+    `unit` is one of V, mV, µV, uV, nV in any case. Raises `MalformedInput` for any other word.
+    """
+    if unit is None or unit.strip() == "":
+        return samples, None
+    factor = MILLIVOLTS_PER_UNIT.get(unit.strip().lower())
+    if factor is None:
+        raise MalformedInput(f"Unknown unit {unit!r}.", field, ["mV", "uV", "V", "nV"], unit)
+    return (samples if factor == 1.0 else (samples * np.float32(factor)).astype(np.float32)), "mV"

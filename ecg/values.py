@@ -1,0 +1,38 @@
+"""`Value`: a measured number with its unit and spread, or the reason why there is none."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Value:
+    """One measured quantity.
+
+    Attributes
+    ----------
+    value
+        The number, or None when it could not be measured; never NaN, never a placeholder.
+    unit
+        ``"ms"``, ``"bpm"``, ``"deg"``, ``"mV"`` …; ``""`` for a pure number.
+    spread
+        Standard deviation of the number over beats or leads, in the same unit; None where there is only one.
+    reason
+        Why `value` is None; None otherwise.
+    """
+
+    value: float | None
+    unit: str
+    spread: float | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != (self.reason is not None):
+            raise ValueError("a Value holds either a number or the reason for its absence")
+        for number in (self.value, self.spread):
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"a Value must be finite, not {number}")
+
+
+def missing(unit: str, reason: str) -> Value:
+    """A quantity that could not be measured, and why."""
+    return Value(None, unit, None, reason)

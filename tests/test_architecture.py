@@ -1,0 +1,73 @@
+"""Imports flow one way: serve_app -> deployments -> ecg; torch and decoders only in their rooms."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FORBIDDEN = {
+    "ecg": {"ray", "fastapi", "starlette", "uvicorn", "pydantic", "deployments", "serve_app"},
+    "deployments": {"serve_app", "fastapi", "starlette", "uvicorn"},
+    "serve_app": set(),
+}
+ONLY_UNDER = {
+    "torch": ["ecg/models"],
+    "openvino": ["ecg/models"],
+    "safetensors": ["ecg/models"],
+    "huggingface_hub": ["ecg/models"],
+    "wfdb": ["ecg/formats"],
+}
+
+
+def imported_packages(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; write the full module name"
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+def breaches(root: Path) -> list[str]:
+    found = []
+    for package, forbidden in FORBIDDEN.items():
+        for path in sorted((root / package).rglob("*.py")):
+            place = path.relative_to(root).as_posix()
+            for name in imported_packages(path):
+                if name in forbidden:
+                    found.append(f"{place} imports {name}")
+                if name in ONLY_UNDER and not any(place.startswith(room + "/") for room in ONLY_UNDER[name]):
+                    found.append(f"{place} imports {name}")
+    return found
+
+
+def test_imports_flow_downwards() -> None:
+    assert breaches(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [("ecg/x.py", "import ray"), ("deployments/x.py", "from serve_app import app"), ("ecg/x.py", "import torch.nn")],
+)
+def test_a_breach_is_found(tmp_path: Path, place: str, line: str) -> None:
+    target = tmp_path / place
+    target.parent.mkdir(parents=True)
+    target.write_text(line)
+    assert len(breaches(tmp_path)) == 1
+
+
+def test_importing_ecg_loads_neither_torch_nor_ray() -> None:
+    code = "import ecg, sys; print(sorted({'torch', 'ray', 'openvino', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_of_ecg_resolves() -> None:
+    import ecg
+
+    assert {name for name in ecg.__all__ if getattr(ecg, name) is None} == set()
