@@ -143,7 +143,10 @@ def _median(beats: Float) -> Float:
     median[:, ~partial] = np.median(beats[:, :, ~partial], axis=0)
     some = partial & covered
     if some.any():
-        median[:, some] = np.nanmedian(beats[:, :, some], axis=0)
+        rising = np.sort(beats[:, :, some], axis=0)  # NaN last
+        n = (~np.isnan(beats[:, 0, some])).sum(axis=0)
+        at = np.arange(some.sum())
+        median[:, some] = ((rising[(n - 1) // 2, :, at] + rising[n // 2, :, at]) / 2).T
     first, last = np.flatnonzero(covered)[[0, -1]]
     median[:, :first] = median[:, first, None]
     median[:, last + 1 :] = median[:, last, None]
