@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ecg.errors import EcgError as EcgError
     from ecg.prepare import prepare as prepare
+    from ecg.quality import Quality as Quality
+    from ecg.quality import assess_quality as assess_quality
     from ecg.record import EcgRecord as EcgRecord
+    from ecg.simulation import Scenario as Scenario
+    from ecg.simulation import Simulation as Simulation
+    from ecg.simulation import simulate as simulate
 
 _HOME = {
     "EcgError": "ecg.errors",
     "EcgRecord": "ecg.record",
+    "Quality": "ecg.quality",
+    "Scenario": "ecg.simulation",
+    "Simulation": "ecg.simulation",
+    "assess_quality": "ecg.quality",
     "prepare": "ecg.prepare",
+    "simulate": "ecg.simulation",
 }
 __all__ = list(_HOME)
 
