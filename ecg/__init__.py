@@ -8,8 +8,11 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from ecg.errors import EcgError as EcgError
+    from ecg.formats import read as read
     from ecg.measure import Measurements as Measurements
     from ecg.measure import measure as measure
     from ecg.prepare import prepare as prepare
@@ -30,6 +33,7 @@ _HOME = {
     "Simulation": "ecg.simulation",
     "assess_quality": "ecg.quality",
     "prepare": "ecg.prepare",
+    "read": "ecg.formats",
     "simulate": "ecg.simulation",
 }
 __all__ = list(_HOME)
