@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecg.errors import EcgError as EcgError
+    from ecg.models import load_model as load_model
     from ecg.prepare import prepare as prepare
     from ecg.record import EcgRecord as EcgRecord
 
 _HOME = {
     "EcgError": "ecg.errors",
     "EcgRecord": "ecg.record",
+    "load_model": "ecg.models",
     "prepare": "ecg.prepare",
 }
 __all__ = list(_HOME)
