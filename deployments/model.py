@@ -87,8 +87,8 @@ class ModelRunner:
         """Take a new configuration; other weights are loaded beside the present ones and then swapped in at once."""
         config, previous = ModelConfig(**user_config), self._config
         self._config = config
-        self._batched.set_max_batch_size(config.max_batch_segments)  # type: ignore[attr-defined]
-        self._batched.set_batch_wait_timeout_s(config.batch_wait_timeout_s)  # type: ignore[attr-defined]
+        self._batched.set_max_batch_size(config.max_batch_segments)
+        self._batched.set_batch_wait_timeout_s(config.batch_wait_timeout_s)
         model_settings = ("weights", "backend", "precision", "threads")
         if previous is not None and all(getattr(config, n) == getattr(previous, n) for n in model_settings):
             return
@@ -111,7 +111,7 @@ class ModelRunner:
         result: ModelResult = await self._batched(segments)
         return result
 
-    @serve.batch(batch_size_fn=lambda recordings: sum(len(segments) for segments in recordings))
+    @serve.batch(batch_size_fn=lambda recordings: sum(map(len, recordings)))  # type: ignore[untyped-decorator]
     async def _batched(self, recordings: list[Segments]) -> list[ModelResult]:
         model, config = self._model, self._config
         if model is None or config is None:  # infer checked; the type checker cannot know
