@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from ecg.models.weights import needs_download
 from numpy.typing import NDArray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -16,6 +15,7 @@ from deployments.stage_metrics import StageClock
 from ecg.errors import EcgError, MalformedInput, ModelNotReady
 from ecg.models import Model, load_model, resolve_weights
 from ecg.models.result import ModelIdentity, ModelResult, summarise
+from ecg.models.weights import needs_download
 from ecg.prepare import SEGMENT_SAMPLES
 
 Kind = Literal["finetuned", "pretrained"]

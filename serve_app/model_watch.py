@@ -1,8 +1,9 @@
 """`ModelWatch`: what the ingress knows about each model, without ever waiting for one that is not there yet."""
 
 import asyncio
-from typing import Any
 
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from deployments.model import ModelState
@@ -21,8 +22,8 @@ class ModelWatch:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._handle = handle
         self._known = ModelState("waiting", detail="no replica is running yet")
-        self._asked_at = float("-inf")
-        self._question: asyncio.Task[ModelState] | None = None
+        self._answered_at = float("-inf")
+        self._question: asyncio.Task[None] | None = None
 
     async def ready_or_state(self) -> ModelState:
         """The last known state when that is ready, without asking again; else `state`."""
@@ -30,17 +31,17 @@ class ModelWatch:
 
     async def state(self) -> ModelState:
         """The state now, or the last known when the model does not answer within a quarter of a second."""
-        loop = asyncio.get_running_loop()
-        if self._question is None and loop.time() - self._asked_at > _FRESH_S:
+        if self._question is None and asyncio.get_running_loop().time() - self._answered_at > _FRESH_S:
             self._question = asyncio.create_task(self._ask())
         if self._question is not None:
             await asyncio.wait({self._question}, timeout=_PATIENCE_S)
-            if self._question.done():
-                question, self._question = self._question, None
-                self._asked_at = loop.time()
-                self._known = question.result() if question.exception() is None else ModelState("waiting")
         return self._known
 
-    async def _ask(self) -> ModelState:
-        answer: Any = await self._handle.state.remote()
-        return answer if isinstance(answer, ModelState) else ModelState("waiting")
+    async def _ask(self) -> None:
+        try:
+            self._known = await self._handle.state.remote()
+        except (RayError, RayServeException) as error:
+            self._known = ModelState("waiting", detail=f"no replica answers ({type(error).__name__})")
+        finally:
+            self._answered_at = asyncio.get_running_loop().time()
+            self._question = None
