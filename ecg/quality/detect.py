@@ -29,6 +29,8 @@ class BeatView:
     readable
         float [lead]: fraction of beats whose QRS looks like the lead's median QRS. Beats that differ in most leads
         are another kind of beat and do not count.
+    fs_hz
+        Sampling rate of `peaks` and `median_beats`.
     median_beats
         float32 [lead, sample]: median over beats from `BEFORE_S` before to `AFTER_S` after the peak; None under two.
     """
@@ -36,6 +38,7 @@ class BeatView:
     peaks: Indexes
     agreement: float
     readable: NDArray[np.float64]
+    fs_hz: float
     median_beats: Floats | None
 
 
@@ -57,7 +60,8 @@ def view_beats(signal: Floats, fs_hz: float, peaks: Indexes | None) -> BeatView:
         peaks = _sleepecg_peaks(slope, fs_hz)
     agreement = _f1(peaks, own, MATCH_S * fs_hz)
     aligned = _align(own, energy, fs_hz)
-    return BeatView(aligned, agreement, _readable(signal, aligned, fs_hz), _median_beats(signal, aligned, fs_hz))
+    readable = _readable(signal, aligned, fs_hz)
+    return BeatView(aligned, agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
 
 
 def _slopes(signal: Floats, fs_hz: float) -> Floats:
