@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from ecg.cardioai.message import Calibration
+from ecg.cardioai.message import Calibration, calibration_fields, calibration_from
 from ecg.errors import MalformedInput
 from ecg.formats.wfdb_digital import check_range, open_digital
 
@@ -50,7 +50,7 @@ def extract(header: Path, from_s: int, to_s: int, destination: Path) -> Extracte
     target = destination / f"{record_id}.txt"
     rows = 0
     with replacing(target) as out:
-        out.write(b",".join(["'sample #'".encode(), *(f"'{lead}'".encode() for lead in record.leads)]) + b"\n")
+        out.write(b",".join([b"'sample #'", *(f"'{lead}'".encode() for lead in record.leads)]) + b"\n")
         for first, block in record.blocks(start, stop):
             numbers = np.arange(first, first + len(block), dtype=np.int64)[:, None]
             table = np.concatenate([numbers, block], axis=1).tolist()
@@ -68,7 +68,8 @@ def script_line(header: Path, from_s: int, to_s: int, destination: Path, record_
 
 def map_line(extracted: Extracted) -> bytes:
     """One JSON line of the record map."""
-    return orjson.dumps(asdict(extracted)) + b"\n"
+    fields = asdict(extracted) | {"calibration": calibration_fields(extracted.calibration)}
+    return orjson.dumps(fields) + b"\n"
 
 
 def read_map(path: Path) -> dict[str, Calibration]:
@@ -77,8 +78,8 @@ def read_map(path: Path) -> dict[str, Calibration]:
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             fields = orjson.loads(line)
-            found = {name: tuple(v) if isinstance(v, list) else v for name, v in fields["calibration"].items()}
-            known[str(fields["record_id"])] = Calibration(**found)
+            leads = len(fields["leads"])
+            known[str(fields["record_id"])] = calibration_from(fields["calibration"], leads)
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             raise MalformedInput(f"Line {number} is no line of a record map.", "map", "ecg extract's map") from None
     return known

@@ -48,7 +48,7 @@ NOTHING_KNOWN = Calibration()
 
 @dataclass(frozen=True)
 class Payload:
-    """One part of a recording: `index` of `sequence` parts, 1-based; rows as CSV text, first column the sample number."""
+    """Part `index` (1-based) of the `sequence` parts of a recording; a row is CSV text, the sample number first."""
 
     device_id: str | None
     customer_id: str | None
@@ -130,8 +130,8 @@ def decode_payload(body: bytes) -> Payload:
 def payload_from(fields: dict[str, Any], with_calibration: bool) -> Payload:
     """A checked `Payload` from decoded JSON; the rows themselves are checked by `ecg.cardioai.rows.parse_rows`."""
     headers = fields.get("headers")
-    if not isinstance(headers, str):
-        raise MalformedInput("The payload has no header line.", "headers", "text", type(headers).__name__)
+    if not isinstance(headers, str) or not headers.isprintable():
+        raise MalformedInput("The payload has no header line.", "headers", "printable text", type(headers).__name__)
     data = fields.get("data")
     if not isinstance(data, list) or not set(map(type, data)) <= {str}:
         raise MalformedInput("The rows are not an array of text.", "data", "array of text", type(data).__name__)
@@ -146,7 +146,7 @@ def payload_from(fields: dict[str, Any], with_calibration: bool) -> Payload:
         data=data,
         record_id=_required_text(fields, "recordId"),
         created_ms=_integer(fields, "created", -MAX_INT64, MAX_INT64) if fields.get("created") is not None else None,
-        calibration=_calibration(fields, headers.count(",")) if with_calibration else NOTHING_KNOWN,
+        calibration=calibration_from(fields, headers.count(",")) if with_calibration else NOTHING_KNOWN,
     )
 
 
@@ -163,15 +163,21 @@ def payload_fields(payload: Payload) -> dict[str, Any]:
         "recordId": payload.record_id,
         "created": payload.created_ms,
     }
-    known = payload.calibration
-    extra = {
+    return {name: value for name, value in fields.items() if value is not None} | calibration_fields(
+        payload.calibration
+    )
+
+
+def calibration_fields(known: Calibration) -> dict[str, Any]:
+    """The version 2 fields that are known, as JSON."""
+    fields = {
         "fs": known.fs_hz,
         "gain": known.gain,
         "baseline": known.baseline,
         "units": known.units,
         "acquired": known.acquired,
     }
-    return {name: value for name, value in (fields | extra).items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def encode_payload(payload: Payload) -> bytes:
@@ -241,7 +247,8 @@ def _integer(fields: dict[str, Any], name: str, low: int, high: int) -> int:
     return value
 
 
-def _calibration(fields: dict[str, Any], n_leads: int) -> Calibration:
+def calibration_from(fields: dict[str, Any], n_leads: int) -> Calibration:
+    """The version 2 fields of a payload or record map, checked. Raises `MalformedInput`."""
     fs_hz = fields.get("fs")
     if fs_hz is not None and not (_is_number(fs_hz) and fs_hz > 0):
         raise MalformedInput("fs is not a positive number of Hz.", "fs", "> 0", fs_hz)

@@ -30,14 +30,12 @@ class Rows:
 def parse_rows(headers: str, data: list[str]) -> Rows:
     """The rows as integers; a sample given as ``-`` becomes `INVALID_SAMPLE`.
 
-    Raises `MalformedInput` when there are no rows or leads, a lead name is missing or repeated, a row has another
-    number of columns than the header, a value is no 32-bit integer, or the sample numbers do not go up by one.
+    Raises `MalformedInput` when there are no rows or leads, a lead name is missing, a row has another number of
+    columns than the header, a value is no 32-bit integer, or the sample numbers do not go up by one.
     """
     columns = headers.split(",")
     if columns[0] != "INDEX" or not 2 <= len(columns) <= MAX_LEADS + 1 or "" in columns:
         raise MalformedInput("The header line is not INDEX and lead names.", "headers", "INDEX,lead,…", headers[:200])
-    if len({name.upper() for name in columns}) != len(columns):
-        raise MalformedInput("A lead name stands more than once.", "headers", "each name once", headers[:200])
     if not data:
         raise MalformedInput("The payload has no rows.", "data", ">= 1 row", 0)
     commas = len(columns) - 1

@@ -12,6 +12,7 @@ COMMANDS = {
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
     "manifest": ("ecg.cli.manifest", "list the WFDB records under a directory"),
     "extract": ("ecg.cli.extract", "write the raw samples of WFDB records as CSV files, as rdsamp prints them"),
+    "relay": ("ecg.cli.relay", "send CardioAI payload files to an ingestion layer"),
     "payloads": ("ecg.cli.payloads", "turn extracted CSV files into CardioAI payload files"),
 }
 

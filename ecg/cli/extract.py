@@ -1,4 +1,4 @@
-"""`ecg extract`: WFDB records of a manifest to CSV files of raw ADC values, as CardioAI's extraction script makes them."""
+"""`ecg extract`: WFDB records of a manifest to CSV files of raw ADC values, as CardioAI's script makes them."""
 
 import argparse
 import shlex
