@@ -101,7 +101,7 @@ def prometheus(counts: Stats) -> str:
 
 
 def _counted(connection: Connection, query: Select[tuple[str, int]]) -> dict[str, int]:
-    return {str(name): int(count) for name, count in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _recording(connection: Connection, row: Row[Any]) -> dict[str, Any]:
