@@ -3,7 +3,8 @@
 EcgError
 ├── MalformedInput          the bytes or fields cannot be read as what they claim to be
 │   ├── DuplicateLead       one lead name twice
-│   └── InconsistentInput   two statements in one input contradict each other
+│   ├── InconsistentInput   two statements in one input contradict each other
+│   └── InvalidScenario     nothing can be simulated from these parameters
 ├── InputTooLarge           more bytes (also after inflation) or samples than accepted
 ├── UnknownFormat           no reader knows the bytes or the content type
 ├── UnknownMessageVersion   a message of a type or version that no decoder here knows
@@ -59,6 +60,12 @@ class InconsistentInput(MalformedInput):
     """Two statements in one input contradict each other, such as duration against samples and sampling rate."""
 
     code = "inconsistent_input"
+
+
+class InvalidScenario(MalformedInput):
+    """Parameters from which no recording can be simulated."""
+
+    code = "invalid_scenario"
 
 
 class InputTooLarge(EcgError):

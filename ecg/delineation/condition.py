@@ -1,0 +1,86 @@
+"""A recording made ready for measurement: one rate, no baseline wander, dead leads named."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal as dsp
+
+from ecg.record import EcgRecord
+
+Float = NDArray[np.float64]
+
+FS_HZ = 500.0
+#: A lead with more missing samples than this fraction is left out of every measurement.
+MAX_MISSING = 0.2
+BASELINE_HZ = 0.5
+_BLOCK = 20  # samples a block mean: the baseline is estimated at 25 Hz
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioned:
+    """Samples at 500 Hz without baseline wander.
+
+    Attributes
+    ----------
+    signal
+        float64 [lead, sample] in the recording's unit, gaps of missing samples bridged by straight lines.
+    usable
+        bool [lead]: False for a lead that is flat or mostly missing; its row is zero.
+    ratio
+        Samples of the recording per sample here.
+    """
+
+    signal: Float
+    usable: NDArray[np.bool_]
+    ratio: float
+
+
+def condition(record: EcgRecord) -> Conditioned:
+    """The recording at 500 Hz, zero-phase high-passed at 0.5 Hz, as `Conditioned`."""
+    samples = record.signal.astype(np.float64)
+    usable = _bridge(samples)
+    # The rate is approximated by a fraction with a small denominator; `ratio` keeps the exact one that was used.
+    rate = Fraction(FS_HZ / record.fs_hz).limit_denominator(200)
+    if rate != 1:
+        samples = dsp.resample_poly(samples, rate.numerator, rate.denominator, axis=1, padtype="line")
+    samples -= _baseline(samples)
+    samples[~usable] = 0.0
+    return Conditioned(samples, usable, float(1 / rate))
+
+
+def _bridge(samples: Float) -> NDArray[np.bool_]:
+    """Bridge missing samples in place; which leads are usable, bool [lead]."""
+    absent = np.isnan(samples)
+    usable = np.ones(len(samples), dtype=bool)
+    at = np.arange(samples.shape[1])
+    for row in np.flatnonzero(absent.any(axis=1)):
+        present = ~absent[row]
+        if present.mean() < 1 - MAX_MISSING:
+            usable[row] = False
+            samples[row] = 0.0
+        else:
+            samples[row] = np.interp(at, at[present], samples[row, present])
+    varies: NDArray[np.bool_] = samples.max(axis=1) > samples.min(axis=1)
+    return usable & varies
+
+
+def _baseline(samples: Float) -> Float:
+    n = samples.shape[1]
+    n_blocks = n // _BLOCK
+    if n_blocks < 10:
+        return np.broadcast_to(np.median(samples, axis=1, keepdims=True), samples.shape)
+    blocks = samples[:, : n_blocks * _BLOCK].reshape(len(samples), n_blocks, _BLOCK).mean(axis=2)
+    sos = dsp.butter(2, BASELINE_HZ, fs=FS_HZ / _BLOCK, output="sos")
+    slow = dsp.sosfiltfilt(sos, blocks, axis=1, padlen=min(75, n_blocks - 1))
+    return _stretch(slow, n)
+
+
+def _stretch(slow: Float, n: int) -> Float:
+    """Linear interpolation of block means [lead, block] back to n samples, extended flat at both ends."""
+    position = np.clip((np.arange(n) - (_BLOCK - 1) / 2) / _BLOCK, 0, slow.shape[1] - 1)
+    left = np.minimum(position.astype(np.intp), slow.shape[1] - 2)
+    weight = position - left
+    stretched: Float = slow[:, left] * (1 - weight) + slow[:, left + 1] * weight
+    return stretched
