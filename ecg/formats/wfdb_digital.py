@@ -1,6 +1,7 @@
 """WFDB records as the raw ADC integers that WFDB's `rdsamp -c -H` prints."""
 
 import datetime
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ecg.errors import MalformedInput, RecordingTooShort
 
 INVALID_SAMPLE = -32768  # WFDB_INVALID_SAMPLE, whatever the value that marks a gap in the signal file's own format
 BLOCK_FRAMES = 2**17
+_GAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 # The value that marks a missing sample, per signal file format (signal(5) and the WFDB library's getframe).
 _GAP_IN_FORMAT = {
     "16": -(2**15), "61": -(2**15), "160": -(2**15), "80": -(2**7), "212": -(2**11), "310": -(2**9), "311": -(2**9),
@@ -28,8 +30,10 @@ class DigitalRecord:
     ----------
     stem
         Path of the header without ``.hea``.
-    leads, gain, baseline, units
-        One entry a signal; `gain` in ADC units per physical unit.
+    leads, baseline, units
+        One entry a signal.
+    gain
+        ADC units per physical unit of each signal; None when the header leaves one of them uncalibrated (gain 0).
     fs_hz
         Samples per second of the fastest signal.
     n_samples
@@ -40,7 +44,7 @@ class DigitalRecord:
 
     stem: Path
     leads: tuple[str, ...]
-    gain: tuple[float, ...]
+    gain: tuple[float, ...] | None
     baseline: tuple[int, ...]
     units: tuple[str, ...]
     fs_hz: float
@@ -95,7 +99,7 @@ def open_digital(header: Path) -> DigitalRecord:
     return DigitalRecord(
         stem=stem,
         leads=tuple(name or f"sig {number}" for number, name in enumerate(found.sig_name)),
-        gain=tuple(float(gain) for gain in found.adc_gain),
+        gain=tuple(float(gain) for gain in found.adc_gain) if _calibrated(stem, found.n_sig) else None,
         baseline=tuple(int(baseline) for baseline in found.baseline),
         units=tuple(found.units),
         fs_hz=float(found.fs) * max(per_frame),
@@ -113,6 +117,14 @@ def check_range(record: DigitalRecord, start: int, stop: int) -> None:
         )
     if start >= stop:
         raise MalformedInput("The end is not after the start.", "to", f"> {start}", stop)
+
+
+def _calibrated(stem: Path, n_signals: int) -> bool:
+    """Whether every signal line states a gain other than 0; wfdb itself reports 200 for one that does not."""
+    lines = stem.with_name(stem.name + ".hea").read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    gains = [_GAIN.match(fields[2]) for fields in map(str.split, lines[1 : n_signals + 1]) if len(fields) > 2]
+    return len(gains) == n_signals and all(gain and float(gain[0]) != 0 for gain in gains)
 
 
 def _read(reader: object, stem: Path, **arguments: object) -> wfdb.Record:

@@ -65,8 +65,12 @@ def stats(engine: Engine) -> Stats:
             .group_by(messages.c.origin_code, messages.c.route, messages.c.outcome)
             .order_by(messages.c.route, messages.c.outcome)
         ).all()
-        by_state = _counted(connection, select(recordings.c.state, func.count()).group_by(recordings.c.state))
-        by_code = _counted(connection, select(quarantine.c.code, func.count()).group_by(quarantine.c.code))
+        by_state = _counted(
+            connection, select(recordings.c.state.label("name"), func.count().label("n")).group_by(recordings.c.state)
+        )
+        by_code = _counted(
+            connection, select(quarantine.c.code.label("name"), func.count().label("n")).group_by(quarantine.c.code)
+        )
         oldest = connection.scalar(select(func.min(recordings.c.ready_at)).where(recordings.c.state.in_(_WAITING)))
         return Stats(
             messages=tuple(MessageCount(*row) for row in by_route),
@@ -100,8 +104,8 @@ def prometheus(counts: Stats) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _counted(connection: Connection, query: Select[tuple[str, int]]) -> dict[str, int]:
-    return {row[0]: row[1] for row in connection.execute(query)}
+def _counted(connection: Connection, query: Select[Any]) -> dict[str, int]:
+    return {row.name: row.n for row in connection.execute(query)}
 
 
 def _recording(connection: Connection, row: Row[Any]) -> dict[str, Any]:
