@@ -9,6 +9,7 @@ EcgError
 ├── UnknownFormat           no reader knows the bytes or the content type
 ├── UnknownMessageVersion   a message of a type or version that no decoder here knows
 ├── UnknownRecording        no recording under that id
+├── BusError                the message bus or its storage refuses or does not answer
 ├── Overloaded              no room now, come again after `retry_after_s`
 │   └── StoreUnavailable    the durable store does not answer
 ├── UnusableRecording       well-formed, but no valid analysis exists for it
@@ -90,6 +91,12 @@ class UnknownRecording(EcgError):
     """No recording is kept under that id."""
 
     code = "unknown_recording"
+
+
+class BusError(EcgError):
+    """The message bus or its storage refuses, or does not answer."""
+
+    code = "bus_error"
 
 
 class Overloaded(EcgError):

@@ -41,6 +41,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--checkpoint", type=Path,
         help="progress of the run, taken up by the next and removed when all is sent (default: beside SOURCE)",
     )  # fmt: skip
+    parser.add_argument("--primary-bus", help="bus for the notifications of large messages (ESB)")
+    parser.add_argument("--bucket", help="S3 bucket for large messages (ESB)")
+    parser.add_argument(
+        "--inline-max", type=int, default=262_144, metavar="BYTES",
+        help="messages smaller than this travel whole (ESB; default 262144)",
+    )  # fmt: skip
     parser.add_argument("--region", help="AWS region (ESB; default: the AWS configuration's)")
     parser.add_argument("--endpoint", help="AWS endpoint URL (ESB)")
 
@@ -101,7 +107,13 @@ def _checked(args: argparse.Namespace) -> list[Path]:
 
 
 def _adapter(args: argparse.Namespace) -> Adapter:
-    return HttpAdapter(args.name, args.threads, args.timeout)
+    if args.adapter == "HTTP":
+        return HttpAdapter(args.name, args.threads, args.timeout)
+    from ecg.cardioai.bus.layout import connect  # boto3 is an extra, and slow to load
+    from ecg.cardioai.bus.sender import BusAdapter
+
+    clients = connect(args.region, args.endpoint, args.timeout, args.threads)
+    return BusAdapter(clients, args.name, args.primary_bus, args.bucket, args.inline_max)
 
 
 def _watch(relay: Relay, cycle_s: float) -> None:

@@ -42,14 +42,15 @@ def claim(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
         if row.attempts >= max_attempts:
             reason = f"worker_lost: {row.attempts} workers ended without a result."
             connection.execute(this_one.values(state=State.FAILED, reason=reason, finished_at=now, lease_token=None))
-            return None
-        claimed = Claim(row.sequence_id, str(uuid.uuid4()), row.attempts + 1)
-        connection.execute(
-            this_one.values(
-                state=State.RUNNING, attempts=claimed.attempt, lease_token=claimed.token, lease_until=now + lease_s
+            claimed = None
+        else:
+            claimed = Claim(row.sequence_id, str(uuid.uuid4()), row.attempts + 1)
+            connection.execute(
+                this_one.values(
+                    state=State.RUNNING, attempts=claimed.attempt, lease_token=claimed.token, lease_until=now + lease_s
+                )
             )
-        )
-    return claimed
+    return claimed or claim(engine, lease_s, max_attempts)
 
 
 def renew(engine: Engine, claimed: Claim, lease_s: float) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ecg.errors import StoreUnavailable
 
+__all__ = ["Connection", "Engine", "answering", "clock", "open_database", "reading", "writing"]
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x0EC6
 

@@ -81,6 +81,12 @@ def stats(engine: Engine) -> Stats:
         )
 
 
+def known_messages(engine: Engine, message_ids: list[str]) -> set[str]:
+    """Those of the message ids under which something is kept."""
+    with reading(engine) as connection:
+        return set(connection.scalars(select(messages.c.message_id).where(messages.c.message_id.in_(message_ids))))
+
+
 def prometheus(counts: Stats) -> str:
     """The counts in Prometheus' text format, version 0.0.4."""
     lines = [
