@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ecg.formats import read as read
     from ecg.measure import Measurements as Measurements
     from ecg.measure import measure as measure
+    from ecg.models import load_model as load_model
     from ecg.prepare import prepare as prepare
     from ecg.quality import Quality as Quality
     from ecg.quality import assess_quality as assess_quality
@@ -32,6 +33,7 @@ _HOME = {
     "Scenario": "ecg.simulation",
     "Simulation": "ecg.simulation",
     "assess_quality": "ecg.quality",
+    "load_model": "ecg.models",
     "prepare": "ecg.prepare",
     "read": "ecg.formats",
     "simulate": "ecg.simulation",
