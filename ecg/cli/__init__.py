@@ -10,6 +10,12 @@ from ecg.errors import EcgError
 # name -> (module, one-line help); a module is imported only when its command is asked for.
 COMMANDS = {
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
+    "manifest": ("ecg.cli.manifest", "list the WFDB records under a directory"),
+    "extract": ("ecg.cli.extract", "write the raw samples of WFDB records as CSV files, as rdsamp prints them"),
+    "relay": ("ecg.cli.relay", "send CardioAI payload files to an ingestion layer"),
+    "inbox": ("ecg.cli.inbox", "look after received messages, and measure what they hold"),
+    "bus": ("ecg.cli.bus", "CardioAI over AWS: set up, verify, consume, watch, redrive, reconcile"),
+    "payloads": ("ecg.cli.payloads", "turn extracted CSV files into CardioAI payload files"),
 }
 
 
