@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as dsp
 
+from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.pacing import find_spikes, remove_spikes
 from ecg.record import EcgRecord
 
-Float = NDArray[np.float64]
-
-FS_HZ = 500.0
 #: A lead with more missing samples than this fraction is left out of every measurement.
 MAX_MISSING = 0.2
 BASELINE_HZ = 0.5
@@ -28,17 +27,20 @@ class Conditioned:
         float64 [lead, sample] in the recording's unit, gaps of missing samples bridged by straight lines.
     usable
         bool [lead]: False for a lead that is flat or mostly missing; its row is zero.
+    spikes
+        int64 [spike], samples at which pacing spikes stood before they were taken out of `signal`.
     ratio
         Samples of the recording per sample here.
     """
 
     signal: Float
     usable: NDArray[np.bool_]
+    spikes: NDArray[np.int64]
     ratio: float
 
 
 def condition(record: EcgRecord) -> Conditioned:
-    """The recording at 500 Hz, zero-phase high-passed at 0.5 Hz, as `Conditioned`."""
+    """The recording at 500 Hz, zero-phase high-passed at 0.5 Hz, pacing spikes removed, as `Conditioned`."""
     samples = record.signal.astype(np.float64)
     usable = _bridge(samples)
     # The rate is approximated by a fraction with a small denominator; `ratio` keeps the exact one that was used.
@@ -47,7 +49,9 @@ def condition(record: EcgRecord) -> Conditioned:
         samples = dsp.resample_poly(samples, rate.numerator, rate.denominator, axis=1, padtype="line")
     samples -= _baseline(samples)
     samples[~usable] = 0.0
-    return Conditioned(samples, usable, float(1 / rate))
+    spikes = find_spikes(samples)
+    remove_spikes(samples, spikes)
+    return Conditioned(samples, usable, spikes, float(1 / rate))
 
 
 def _bridge(samples: Float) -> NDArray[np.bool_]:
