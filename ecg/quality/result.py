@@ -6,8 +6,9 @@ from typing import Any, Literal
 Grade = Literal["Excellent", "Good", "Fair", "Poor"]
 GRADES: tuple[Grade, ...] = ("Excellent", "Good", "Fair", "Poor")  # best first
 CauseCode = Literal[
-    "missing_samples", "flat", "saturated", "clipped", "baseline_wander", "motion", "mains", "muscle_noise", "spikes",
-    "no_qrs", "limb_leads_inconsistent", "beat_detectors_disagree", "limb_lead_reversal", "precordial_order",
+    "too_short", "missing_samples", "flat", "saturated", "clipped", "outlying", "baseline_wander", "motion", "mains",
+    "muscle_noise", "spikes", "no_qrs", "limb_leads_inconsistent", "beat_detectors_disagree", "limb_lead_reversal",
+    "precordial_order",
 ]  # fmt: skip
 
 
