@@ -37,7 +37,7 @@ def examine(record: EcgRecord) -> Examination:
     """Measurements, signal quality and rule findings of a recording."""
     measurements = measure(record)
     quality = assess_quality(record, measurements.beats.r_samples)
-    return Examination(measurements, quality, find(measurements, quality))
+    return Examination(measurements, quality, find(record, measurements, quality))
 
 
 @dataclass(frozen=True)
