@@ -60,7 +60,7 @@ def parse_include(text: str | None) -> frozenset[str]:
     return parts
 
 
-async def analyze(record: EcgRecord, stages: Stages, include: frozenset[str] = frozenset(PARTS)) -> Report:
+async def compose(record: EcgRecord, stages: Stages, include: frozenset[str] = frozenset(PARTS)) -> Report:
     """The `Report` of a recording with the parts asked for; what is not asked for is not computed.
 
     Every part needs the examination: the clinical part is not given for a recording of poor quality, and half of the

@@ -75,7 +75,7 @@ class Report:
         }
 
     def _clinical_analysis(self) -> dict[str, Any]:
-        measured = {name: _rounded(getattr(self.measurements, name)) for name in (
+        measured = {name: rounded(getattr(self.measurements, name)) for name in (
             "heart_rate", "qrs_duration", "qt_interval", "pr_interval", "qrs_axis")}  # fmt: skip
         rhythm, abnormalities, confidence = self._findings()
         return {
@@ -167,8 +167,9 @@ def measurements_dict(measurements: Measurements) -> dict[str, Any]:
 def value_dict(value: Value) -> dict[str, Any]:
     """``{"value", "unit", "spread", "reason"}``, numbers rounded to what a measurement can mean."""
     spread = None if value.spread is None else round(value.spread, 3)
-    return {"value": _rounded(value), "unit": value.unit, "spread": spread, "reason": value.reason}
+    return {"value": rounded(value), "unit": value.unit, "spread": spread, "reason": value.reason}
 
 
-def _rounded(value: Value) -> float | None:
+def rounded(value: Value) -> float | None:
+    """The number to the digits a measurement can mean, as every output of this project shows it."""
     return None if value.value is None else round(value.value, 3 if value.unit in ("mV", "") else 1)

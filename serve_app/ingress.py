@@ -19,7 +19,7 @@ from ecg import __version__
 from ecg.errors import ModelNotReady
 from ecg.features import SCHEMA, SCHEMA_VERSION
 from ecg.labels import LABELS
-from ecg.pipeline import Stages, analyze, parse_include
+from ecg.pipeline import Stages, compose, parse_include
 from ecg.record import EcgRecord
 from ecg.report import Report
 from serve_app import bodies, pages, problems
@@ -144,7 +144,7 @@ class Ingress:
 
     async def _report(self, request: Request, include: frozenset[str]) -> Report:
         record = await self._record(request)
-        return await analyze(record, self._stages, include)
+        return await compose(record, self._stages, include)
 
     async def _record(self, request: Request) -> EcgRecord:
         bodies.check_parameters(request)

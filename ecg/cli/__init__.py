@@ -9,6 +9,11 @@ from ecg.errors import EcgError
 
 # name -> (module, one-line help); a module is imported only when its command is asked for.
 COMMANDS = {
+    "analyze": (
+        "ecg.cli.analyze",
+        "whole analysis of recordings in this process: labels, features, intervals, quality",
+    ),
+    "measure": ("ecg.cli.measure", "rate, intervals, axis, quality and rule findings, without any model"),
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
     "manifest": ("ecg.cli.manifest", "list the WFDB records under a directory"),
     "extract": ("ecg.cli.extract", "write the raw samples of WFDB records as CSV files, as rdsamp prints them"),
