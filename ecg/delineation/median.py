@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg.beats import Beats, Index
+from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.detect import Index
 from ecg.delineation.pwave import p_agreement, p_wave
 from ecg.delineation.qrs import qrs_edges
 from ecg.delineation.twave import t_wave
@@ -142,7 +143,10 @@ def _median(beats: Float) -> Float:
     median[:, ~partial] = np.median(beats[:, :, ~partial], axis=0)
     some = partial & covered
     if some.any():
-        median[:, some] = np.nanmedian(beats[:, :, some], axis=0)
+        rising = np.sort(beats[:, :, some], axis=0)  # NaN last
+        n = (~np.isnan(beats[:, 0, some])).sum(axis=0)
+        at = np.arange(some.sum())
+        median[:, some] = ((rising[(n - 1) // 2, :, at] + rising[n // 2, :, at]) / 2).T
     first, last = np.flatnonzero(covered)[[0, -1]]
     median[:, :first] = median[:, first, None]
     median[:, last + 1 :] = median[:, last, None]
