@@ -43,7 +43,8 @@ def vectors_of(records: list[EcgRecord]) -> Floats:
 def fit(vectors: Floats) -> reversal.LimbModel:
     predict, covariance = [], []
     for wave in range(vectors.shape[1]):
-        seen, limb = vectors[:, wave, 2:], vectors[:, wave, :2]
+        there = vectors[vectors[:, wave].any(axis=1), wave]  # recordings without P waves do not count for P
+        seen, limb = there[:, 2:], there[:, :2]
         predict.append(np.linalg.solve(seen.T @ seen + RIDGE * np.eye(6), seen.T @ limb))
         left = limb - seen @ predict[-1]
         covariance.append(left.T @ left / len(left))
