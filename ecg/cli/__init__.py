@@ -10,6 +10,8 @@ from ecg.errors import EcgError
 # name -> (module, one-line help); a module is imported only when its command is asked for.
 COMMANDS = {
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
+    "convert": ("ecg.cli.convert", "turn a fairseq-signals checkpoint into a weights-only file"),
+    "compare": ("ecg.cli.compare", "run one checkpoint on two engines and print how far apart they are"),
 }
 
 
