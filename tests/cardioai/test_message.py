@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.messages import message, payload
 from ecg.cardioai.message import (
     Calibration,
     Sender,
@@ -20,7 +21,6 @@ from ecg.cardioai.message import (
 )
 from ecg.cardioai.rows import INVALID_SAMPLE, content_hash, parse_rows
 from ecg.errors import MalformedInput, UnknownMessageVersion
-from benchmarks.messages import message, payload
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "cardioai-samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/cardioai-samples is absent")
@@ -85,7 +85,8 @@ def test_version_1_never_carries_it() -> None:
         ({"fs": 0}, "fs"), ({"fs": "500"}, "fs"), ({"fs": True}, "fs"), ({"gain": [1.0]}, "gain"),
         ({"gain": [1.0, 0]}, "gain"), ({"baseline": [0, 0.5]}, "baseline"), ({"units": "mV"}, "units"),
         ({"acquired": 7}, "acquired"), ({"sequence": 1.0}, "sequence"), ({"sequence": True}, "sequence"),
-        ({"index": 2}, "index"), ({"data": "0,1,2"}, "data"), ({"data": [1]}, "data"), ({"headers": "I\u0000"}, "headers"),
+        ({"index": 2}, "index"), ({"data": "0,1,2"}, "data"), ({"data": [1]}, "data"),
+        ({"headers": "I\u0000"}, "headers"),
         ({"recordId": ""}, "recordId"), ({"sequenceId": "x" * 129}, "sequenceId"), ({"created": "now"}, "created"),
     ],
 )  # fmt: skip

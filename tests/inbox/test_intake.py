@@ -6,6 +6,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration, Sender
 from ecg.errors import InputTooLarge, MalformedInput, Overloaded, StoreUnavailable
 from ecg.inbox.database import Engine
@@ -14,7 +15,6 @@ from ecg.inbox.receipts import Limits, Receipt
 from ecg.inbox.receiver import Receiver
 from ecg.inbox.upkeep import give_up_waiting, quarantined
 from ecg.inbox.views import record_view, stats
-from benchmarks.messages import FS_500, message, payload, rows
 
 
 def view(engine: Engine, record_id: str = "record-1") -> dict:

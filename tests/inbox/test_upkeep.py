@@ -5,6 +5,7 @@ import orjson
 import pytest
 from alembic.migration import MigrationContext
 
+from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Sender
 from ecg.errors import StoreUnavailable, UnknownRecording
 from ecg.inbox.claims import claim, finish
@@ -14,7 +15,6 @@ from ecg.inbox.receiver import Receiver
 from ecg.inbox.tables import metadata
 from ecg.inbox.upkeep import prune, quarantined, quarantined_body, replay
 from ecg.inbox.views import known_messages, prometheus, record_view, stats
-from benchmarks.messages import FS_500, message, payload, rows
 
 
 def test_a_replay_is_judged_as_if_it_came_now(engine: Engine) -> None:

@@ -7,6 +7,7 @@ import orjson
 import pytest
 from sqlalchemy import select
 
+from benchmarks.messages import FS_500, message, payload
 from ecg.cardioai.message import Calibration
 from ecg.errors import MissingLeads, ModelNotReady, Overloaded
 from ecg.inbox.claims import claim, fail, finish, load, renew
@@ -16,7 +17,6 @@ from ecg.inbox.tables import recordings
 from ecg.inbox.views import record_view, stats
 from ecg.inbox.worker import Worker
 from ecg.record import EcgRecord
-from benchmarks.messages import FS_500, message, payload
 
 SCALED = Calibration(500.0, (200.0, 100.0), (1024, -5), ("mV", "uV"), "2020-02-03T04:05:06")
 
