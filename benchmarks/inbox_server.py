@@ -5,42 +5,49 @@ python -m benchmarks.inbox_server sqlite:///inbox.db --port 0
 
 import argparse
 import contextlib
+import math
 import socket
 from collections.abc import AsyncIterator
 
-import orjson
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from deployments.inbox import Inbox
-from ecg.errors import EcgError, InputTooLarge, Overloaded, StoreUnavailable, UnknownRecording
+from ecg.errors import EcgError, InputTooLarge, Overloaded, QuotaExceeded, UnknownRecording
 from ecg.inbox.receipts import Limits
-from serve_app.inbox import inbox_routes
+from serve_app import inbox as inbox_http
+from serve_app.inbox import InboxRoutes
 
-STATUS = {StoreUnavailable: 503, Overloaded: 429, InputTooLarge: 413, UnknownRecording: 404}
+# A stand-in for serve_app.problems, which needs Ray.
+STATUS = {QuotaExceeded: 429, Overloaded: 503, InputTooLarge: 413, UnknownRecording: 404}
 
 
-async def problem(_: Request, error: Exception) -> Response:
+async def refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, EcgError)
-    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
-    headers = {"Retry-After": f"{error.retry_after_s:.0f}"} if isinstance(error, Overloaded) else {}
-    body = orjson.dumps({"code": error.code, "detail": error.message, "field": error.field})
-    return Response(body, status, headers, "application/problem+json")
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
+    headers = {"Retry-After": f"{math.ceil(error.retry_after_s or 1)}"} if isinstance(error, Overloaded) else {}
+    return Response(error.code, status, headers)
 
 
 def application(url: str, limits: Limits) -> Starlette:
-    inbox: list[Inbox] = []
-
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        inbox.append(Inbox(url, None, limits))
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        inbox = Inbox(url, None, limits)
+        routes = InboxRoutes(inbox.accept, inbox.record, inbox.stats, inbox.metrics, limits.max_message_bytes)
+        app.router.routes += [
+            Route(inbox_http.PATH, routes.post_message, methods=["POST"]),
+            Route(inbox_http.PATH + "/", routes.post_message, methods=["POST"]),
+            Route(inbox_http.RECORDS + "{record_id}", routes.get_record),
+            Route(inbox_http.STATS, routes.get_stats),
+            Route(inbox_http.METRICS, routes.get_metrics),
+        ]
         yield
-        await inbox[0].close()
+        await inbox.close()
 
-    routes = inbox_routes(lambda: inbox[0], limits.max_message_bytes)
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={EcgError: problem})
+    return Starlette(lifespan=lifespan, exception_handlers={EcgError: refuse})
 
 
 def serve(url: str, listener: socket.socket, limits: Limits) -> None:
@@ -53,10 +60,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--open-recordings", type=int, default=Limits.open_recordings_per_origin)
     args = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", args.port))
     print(listener.getsockname()[1], flush=True)
-    serve(args.url, listener, Limits())
+    serve(args.url, listener, Limits(open_recordings_per_origin=args.open_recordings))
 
 
 if __name__ == "__main__":

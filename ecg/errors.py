@@ -11,6 +11,7 @@ EcgError
 ├── UnknownRecording        no recording under that id
 ├── BusError                the message bus or its storage refuses or does not answer
 ├── Overloaded              no room now, come again after `retry_after_s`
+│   ├── QuotaExceeded       one origin has too much unfinished work here
 │   └── StoreUnavailable    the durable store does not answer
 ├── UnusableRecording       well-formed, but no valid analysis exists for it
 │   ├── MissingLeads
@@ -100,7 +101,7 @@ class BusError(EcgError):
 
 
 class Overloaded(EcgError):
-    """There is no room for this now; the same request can succeed after `retry_after_s` seconds."""
+    """There is no room for this now; the same request can succeed later: after `retry_after_s` seconds, if not None."""
 
     code = "overloaded"
 
@@ -110,11 +111,17 @@ class Overloaded(EcgError):
         field: str | None = None,
         expected: object = None,
         got: object = None,
-        retry_after_s: float = 1.0,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, field, expected, got)
         self.args = (message, field, expected, got, retry_after_s)
         self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(Overloaded):
+    """One origin has too much unfinished work here."""
+
+    code = "quota_exceeded"
 
 
 class StoreUnavailable(Overloaded):

@@ -1,78 +1,56 @@
 """`/data/v1`: CardioAI messages over HTTP."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from ecg.errors import InputTooLarge, MalformedInput
+from ecg.errors import MalformedInput
 from ecg.inbox.receipts import Receipt
+from serve_app.bodies import JSON, read_body
+
+PATH = "/data/v1"  # with and without a final slash, never redirected: the original sender follows no redirects
+RECORDS = f"{PATH}/records/"
+STATS = f"{PATH}/stats"
+METRICS = f"{PATH}/metrics"
 
 
-class Inbox(Protocol):
-    """The inbox as the routes need it: in this process, or behind a deployment's handle."""
+@dataclass(frozen=True)
+class InboxRoutes:
+    """The handlers, over an inbox given as callables: methods of one in this process, or of a deployment's handle.
 
-    async def accept(self, body: bytes, fs_hz: float | None) -> Receipt:
-        """Keep one message durably."""
-        ...
-
-    async def record(self, record_id: str) -> bytes:
-        """State and result under a record id, JSON."""
-        ...
-
-    async def stats(self) -> bytes:
-        """Counts, JSON."""
-        ...
-
-    async def metrics(self) -> str:
-        """Counts, Prometheus text."""
-        ...
-
-
-def inbox_routes(inbox: Callable[[], Inbox], max_body_bytes: int) -> list[Route]:
-    """The routes; `inbox` is asked at each request, so that it may be started after them.
-
-    Refusals leave as `EcgError`; the application's handlers make the responses of them.
+    Refusals leave as `EcgError`; `serve_app.problems` makes the responses of them.
     """
 
-    async def post_message(request: Request) -> Response:
-        body = await _read(request, max_body_bytes)
-        receipt = await inbox().accept(body, _fs_hz(request))
-        # 200 and nothing else: the original sender takes every other status, 202 included, for a failure.
-        return Response(receipt.json(), media_type="application/json")
+    accept: Callable[[bytes, float | None], Awaitable[Receipt]]
+    record: Callable[[str], Awaitable[bytes]]
+    stats: Callable[[], Awaitable[bytes]]
+    metrics: Callable[[], Awaitable[str]]
+    max_body_bytes: int
 
-    async def get_record(request: Request) -> Response:
-        return Response(await inbox().record(request.path_params["record_id"]), media_type="application/json")
+    async def post_message(self, request: Request) -> Response:
+        """`POST /data/v1[/]?fs=`: 200 with a receipt once the message is on disk.
 
-    async def get_stats(_: Request) -> Response:
-        return Response(await inbox().stats(), media_type="application/json")
+        200 and nothing else: the original sender takes every other status, 202 included, for a failure.
+        """
+        body = await read_body(request, self.max_body_bytes)
+        receipt = await self.accept(body, _fs_hz(request))
+        return Response(receipt.json(), media_type=JSON)
 
-    async def get_metrics(_: Request) -> Response:
-        return Response(await inbox().metrics(), media_type="text/plain; version=0.0.4")
+    async def get_record(self, request: Request) -> Response:
+        """`GET /data/v1/records/{recordId}`: state and result."""
+        record_id = unquote(request.url.path.removeprefix(RECORDS).rstrip("/"))
+        return Response(await self.record(record_id), media_type=JSON)
 
-    # Both slash forms are served and neither redirects: the original sender does not follow redirects.
-    return [
-        Route("/data/v1", post_message, methods=["POST"]),
-        Route("/data/v1/", post_message, methods=["POST"]),
-        Route("/data/v1/records/{record_id}", get_record),
-        Route("/data/v1/stats", get_stats),
-        Route("/data/v1/metrics", get_metrics),
-    ]
+    async def get_stats(self, _: Request) -> Response:
+        """`GET /data/v1/stats`: counts by origin and route, states, quarantine, oldest waiting."""
+        return Response(await self.stats(), media_type=JSON)
 
-
-async def _read(request: Request, max_bytes: int) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
-        raise InputTooLarge(f"The body has more than {max_bytes} bytes.", "body", f"<= {max_bytes}", int(declared))
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > max_bytes:
-            raise InputTooLarge(f"The body has more than {max_bytes} bytes.", "body", f"<= {max_bytes}", size)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    async def get_metrics(self, _: Request) -> Response:
+        """`GET /data/v1/metrics`: the same counts for Prometheus."""
+        return Response(await self.metrics(), media_type="text/plain; version=0.0.4")
 
 
 def _fs_hz(request: Request) -> float | None:

@@ -1,5 +1,6 @@
 """Errors on the wire: RFC 9457 problem documents. The only place that knows an HTTP status."""
 
+import math
 from typing import Any
 
 import orjson
@@ -16,6 +17,9 @@ STATUS: dict[type[errors.EcgError], int] = {
     errors.UnknownFormat: 415,
     errors.UnusableRecording: 422,
     errors.ModelError: 503,
+    errors.UnknownRecording: 404,
+    errors.Overloaded: 503,
+    errors.QuotaExceeded: 429,
     errors.EcgError: 400,
 }
 RETRYABLE = (429, 503)
@@ -33,13 +37,7 @@ class MethodNotAllowed(errors.EcgError):
     code = "method_not_allowed"
 
 
-class Overloaded(errors.EcgError):
-    """A queue is full."""
-
-    code = "overloaded"
-
-
-STATUS |= {NotFound: 404, MethodNotAllowed: 405, Overloaded: 503}
+STATUS |= {NotFound: 404, MethodNotAllowed: 405}
 
 
 def status_of(error: errors.EcgError) -> int:
@@ -52,7 +50,7 @@ def known(error: BaseException) -> errors.EcgError | None:
     if isinstance(error, RayTaskError):
         error = error.cause if isinstance(error.cause, BaseException) else error
     if isinstance(error, BackPressureError | DeploymentUnavailableError):
-        return Overloaded("The service is at its limit; try again shortly.")
+        return errors.Overloaded("The service is at its limit; try again shortly.")
     return error if isinstance(error, errors.EcgError) else None
 
 
@@ -70,7 +68,8 @@ def problem(error: errors.EcgError, request_id: str, retry_after_s: int) -> Resp
         "got": error.got,
         "request_id": request_id,
     }
-    headers = {"Retry-After": str(retry_after_s)} if status in RETRYABLE else {}
+    asked_s = error.retry_after_s if isinstance(error, errors.Overloaded) else None
+    headers = {"Retry-After": str(math.ceil(asked_s or retry_after_s))} if status in RETRYABLE else {}
     return _response(body, status, headers)
 
 

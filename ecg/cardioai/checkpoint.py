@@ -35,9 +35,16 @@ class Checkpoint:
         self._lock = threading.Lock()
         self._file = path.open("ab+")
         try:
+            self._open(destination)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self, destination: Destination) -> None:
+        try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InconsistentInput(f"Another relay uses {path}.", "checkpoint") from None
+            raise InconsistentInput(f"Another relay uses {self.path}.", "checkpoint") from None
         self._file.seek(0)
         content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]  # a kill can leave half a last line

@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ecg.cardioai.message import Payload, calibration_fields
-from ecg.errors import Overloaded
+from ecg.errors import QuotaExceeded
 from ecg.inbox.database import clock
 from ecg.inbox.devices import complete_calibration
 from ecg.inbox.receipts import Fault, Incoming, Limits, Part, Receipt
@@ -18,7 +18,7 @@ _COLLECTING = (State.OPEN, State.INCOMPLETE)
 def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
     """Keep one message and say what became of it; durable once the transaction is.
 
-    Raises `Overloaded` when its origin has too much unfinished work here; then nothing was kept.
+    Raises `QuotaExceeded` when its origin has too much unfinished work here; then nothing was kept.
     """
     now = clock(connection)
     # Locked first: two nodes that receive parts of one recording take turns (PostgreSQL; SQLite has one writer).
@@ -153,7 +153,7 @@ def _check_quota(connection: Connection, incoming: Incoming, limits: Limits) -> 
         )
     ).one()
     if count >= limits.open_recordings_per_origin or size >= limits.open_bytes_per_origin:
-        raise Overloaded(
+        raise QuotaExceeded(
             f"{count} unfinished recordings of this origin wait for parts.",
             "originId", f"< {limits.open_recordings_per_origin} recordings, < {limits.open_bytes_per_origin} bytes",
             f"{count} recordings, {size} bytes", retry_after_s=60.0,

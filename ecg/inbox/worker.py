@@ -62,7 +62,7 @@ class Worker:
                 worked = self.step()
             except (Overloaded, ModelNotReady) as error:
                 log.warning("%s", error)
-                stop.wait(error.retry_after_s if isinstance(error, Overloaded) else 1.0)
+                stop.wait((error.retry_after_s if isinstance(error, Overloaded) else None) or 1.0)
                 continue
             if not worked:
                 stop.wait(idle_s * random.uniform(0.5, 1.5))

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from benchmarks.postgres import Cluster, find_binaries
 from ecg.inbox.database import Engine, open_database
 from ecg.inbox.receiver import Receiver
+from ecg.inbox.tables import metadata
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +26,8 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     cluster: Cluster = request.getfixturevalue("cluster")
     engine = open_database(cluster.url)
     with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
+        names = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {names} CASCADE"))
     engine.dispose()
     return cluster.url
 

@@ -113,7 +113,7 @@ class Consumer:
                 self.counts["sqs"] += 1
         except Overloaded as error:
             self.counts["later"] += 1
-            time.sleep(error.retry_after_s)
+            time.sleep(error.retry_after_s or 1.0)
             return False
         except EcgError as error:
             # Not the body: it is a patient's.
