@@ -5,14 +5,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
-from sleepecg import detect_heartbeats
 
 from ecg.delineation.condition import Conditioned
-from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.crossing import Float
+from ecg.delineation.detect import Index, detect_qrs, second_opinion
+from ecg.delineation.pacing import MIN_SPIKES
 
 BeatClass = Literal["dominant", "premature", "ectopic", "paced"]
-Index = NDArray[np.int64]
 
 _HALF = 30  # 60 ms each side of R: the stretch compared between beats
 _SHIFT = 10  # largest shift tried when a beat is aligned, 20 ms
@@ -20,7 +19,6 @@ _SAME_SHAPE = 0.9  # correlation over all leads above which two beats have one s
 _MAX_SHAPES = 8
 _SEED_BEATS = 60
 _SPIKE_BEFORE = 60  # a ventricular pacing spike stands at most 120 ms before R
-_MIN_SPIKES = 3  # fewer are artefacts
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +35,14 @@ class Beats:
     measured
         bool [beat], the beats that the median beat is made of: the dominant ones, or the paced ones where there are
         fewer than three of those.
+    detector_agreement
+        F1 within 75 ms between these beats and those of sleepecg, 0 to 1; None when there are no beats.
     """
 
     r_samples: Index
     classes: tuple[BeatClass, ...]
     measured: NDArray[np.bool_]
+    detector_agreement: float | None
 
     def is_class(self, name: BeatClass) -> NDArray[np.bool_]:
         """Which beats are of a class, bool [beat]."""
@@ -50,10 +51,12 @@ class Beats:
 
 def find_beats(conditioned: Conditioned) -> Beats:
     """Beats of a conditioned recording, `r_samples` in its 500 Hz samples."""
-    r = _detect(conditioned)
+    signal = conditioned.signal[conditioned.usable]
+    r = detect_qrs(signal)
     if len(r) == 0:
-        return Beats(r, (), np.zeros(0, dtype=bool))
-    r, shape = _sort_by_shape(conditioned.signal[conditioned.usable], r)
+        return Beats(r, (), np.zeros(0, dtype=bool), None)
+    agreement = second_opinion(signal, r)
+    r, shape = _sort_by_shape(signal, r)
     paced = _is_paced(r, conditioned.spikes)
     dominant = _dominant_shape(r, shape, ~paced)
     early = _is_early(r, dominant)
@@ -68,32 +71,7 @@ def find_beats(conditioned: Conditioned) -> Beats:
             classes.append("ectopic")
         else:
             classes.append("premature" if early[beat] else "dominant")
-    return Beats(r, tuple(classes), measured)
-
-
-def _detect(conditioned: Conditioned) -> Index:
-    """R peaks in 500 Hz samples: sleepecg on the root mean square over the usable leads of the 5–30 Hz band."""
-    signal = conditioned.signal[conditioned.usable]
-    if len(signal) == 0 or signal.shape[1] < FS_HZ:
-        return np.zeros(0, dtype=np.int64)
-    half = signal[:, : signal.shape[1] // 2 * 2].reshape(len(signal), -1, 2).mean(axis=2)
-    band = dsp.sosfiltfilt(dsp.butter(2, (5, 30), "bandpass", fs=FS_HZ / 2, output="sos"), half, axis=1)
-    scale = np.median(np.abs(band), axis=1, keepdims=True)
-    band /= np.where(scale > 0, scale, 1.0)
-    activity = np.ascontiguousarray(np.sqrt((band**2).mean(axis=0)))
-    rough: Index = detect_heartbeats(activity, FS_HZ / 2)
-    return _refine(2 * rough, signal)
-
-
-def _refine(rough: Index, signal: Float) -> Index:
-    """Each beat moved to the largest summed magnitude within 50 ms."""
-    reach = 25
-    inside: Index = rough[(rough >= 0) & (rough < signal.shape[1])]
-    if len(inside) == 0:
-        return inside
-    at = np.clip(inside[:, None] + np.arange(-reach, reach + 1), 0, signal.shape[1] - 1)
-    magnitude = np.abs(signal[:, at]).sum(axis=0)
-    return np.unique(np.take_along_axis(at, magnitude.argmax(axis=1)[:, None], axis=1)[:, 0])
+    return Beats(r, tuple(classes), measured, agreement)
 
 
 def _sort_by_shape(signal: Float, r: Index) -> tuple[Index, Index]:
@@ -150,7 +128,7 @@ def _best_shift(pieces: Float, template: Float) -> tuple[Float, Index]:
 
 
 def _is_paced(r: Index, spikes: Index) -> NDArray[np.bool_]:
-    if len(spikes) < _MIN_SPIKES:
+    if len(spikes) < MIN_SPIKES:
         return np.zeros(len(r), dtype=bool)
     lag = r[:, None] - spikes[None, :]
     paced: NDArray[np.bool_] = np.any((lag >= -5) & (lag <= _SPIKE_BEFORE), axis=1)

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg.beats import Beats, Index
+from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.detect import Index
 from ecg.delineation.pwave import p_agreement, p_wave
 from ecg.delineation.qrs import qrs_edges
 from ecg.delineation.twave import t_wave

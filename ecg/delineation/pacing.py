@@ -7,8 +7,11 @@ from ecg.delineation.crossing import Float
 
 _QUIET_BEFORE = 6  # samples, 12 ms: nothing physiological rises out of a flat line within 2 ms
 _WIDTH = 6  # samples, 12 ms: by then the spike has returned
-_RISE_OVER_BEFORE = 6.0
-_SHARE_OF_QRS = 0.25  # a spike's height over the recording's largest excursion
+#: Height of a spike over the largest excursion, its rise over the steepest step before it, what of it may remain.
+_SPIKE = (0.25, 6.0, 0.4)
+#: The same once a pacemaker is known: spikes in the other chamber are smaller.
+_SMALL_SPIKE = (0.1, 3.0, 0.8)
+MIN_SPIKES = 3  # fewer are artefacts
 
 
 def find_spikes(signal: Float) -> NDArray[np.int64]:
@@ -17,20 +20,26 @@ def find_spikes(signal: Float) -> NDArray[np.int64]:
     A spike is a rise of the spatial vector within 2 ms out of a quiet line, that is back near its starting level
     12 ms later. Both ends tell it from a QRS complex, the return also from a step of the recorder.
     """
-    n = signal.shape[1]
-    if n < 100 or len(signal) == 0:
+    if signal.shape[1] < 100 or len(signal) == 0:
         return np.zeros(0, dtype=np.int64)
     step = np.sqrt((np.diff(signal, axis=1) ** 2).sum(axis=0))
-    size = np.sqrt((signal**2).sum(axis=0))
-    enough = _SHARE_OF_QRS * np.percentile(size, 99)
+    usual = float(np.percentile(np.sqrt((signal**2).sum(axis=0)), 99))
+    spikes = _spikes(signal, step, usual, _SPIKE)
+    if len(spikes) >= MIN_SPIKES:
+        spikes = _spikes(signal, step, usual, _SMALL_SPIKE)
+    return spikes
+
+
+def _spikes(signal: Float, step: Float, usual: float, limits: tuple[float, float, float]) -> NDArray[np.int64]:
+    height, rise, remainder = limits
     found: list[int] = []
-    for at in np.flatnonzero(step > enough):
-        if at < 2 * _QUIET_BEFORE or at + 2 * _WIDTH >= n or (found and at - found[-1] < 2 * _WIDTH):
+    for at in np.flatnonzero(step > height * usual):
+        if at < 2 * _QUIET_BEFORE or at + 2 * _WIDTH >= len(step) or (found and at - found[-1] < 2 * _WIDTH):
             continue
         before = step[at - 2 * _QUIET_BEFORE : at - 1].max()
         top = np.sqrt(((signal[:, at + 1 : at + 4] - signal[:, at, None]) ** 2).sum(axis=0)).max()
         rest = np.sqrt(((signal[:, at + _WIDTH] - signal[:, at]) ** 2).sum())
-        if step[at] > _RISE_OVER_BEFORE * before and rest < 0.4 * top:
+        if step[at] > rise * before and rest < remainder * top:
             found.append(int(at))
     return np.array(found, dtype=np.int64)
 
