@@ -213,7 +213,7 @@ def _spikes(signal: Floats, fs_hz: float, height: float, peaks: NDArray[np.intp]
 
 def _residual(leads: tuple[str, ...], work: Floats, height: float, dead: NDArray[np.intp]) -> float | None:
     """Median size of I + III - II and of the augmented leads against theirs, the largest; flat leads are left out."""
-    row = {lead: work[i, ::4] for i, lead in enumerate(leads) if i not in dead}
+    row = {lead: work[i, ::8] for i, lead in enumerate(leads) if i not in dead}
     laws = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
     if "I" not in row or "II" not in row:
         return None

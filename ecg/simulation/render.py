@@ -147,7 +147,7 @@ def _draw_atria(dipole: Samples, scenario: Scenario, schedule: Schedule, rng: np
         saw = sum(np.sin(2 * np.pi * k * schedule.flutter_hz * t) / k for k in range(1, 5))
         dipole += (scenario.amplitude * np.outer((0.01, 0.11, -0.05), saw)).astype(np.float32)
     if scenario.rhythm == "af":
-        for vector in ((0.01, 0.035, -0.055), (0.02, -0.025, -0.02)):
+        for vector in ((-0.05, 0.045, -0.035), (0.02, -0.03, -0.015)):
             # a wavelet whose frequency and size wander over a second or so
             knots = np.arange(0.0, scenario.duration_s + 2.0, 0.7)
             hz = np.interp(t, knots, rng.uniform(4.5, 8.5, knots.size))
@@ -211,9 +211,9 @@ def _truth(
         spikes_s=tuple(at for at in spikes if 0 <= at < scenario.duration_s),
         lead_spans=tuple(spans),
         heart_rate_bpm=rate,
-        pr_ms=float(np.mean(conducted)) if conducted else None,
-        qrs_ms=1e3 * shape.qrs_s,
-        qt_ms=float(np.mean(qts)) if qts else 1e3 * shape.qt_s,
+        pr_ms=round(float(np.mean(conducted)), 6) if conducted else None,
+        qrs_ms=round(1e3 * shape.qrs_s, 6),
+        qt_ms=round(float(np.mean(qts)) if qts else 1e3 * shape.qt_s, 6),
         p_axis_deg=shapes.frontal_axis_deg(shape.p) if conducted or schedule.lone_p_s else None,
         qrs_axis_deg=shapes.frontal_axis_deg(shape.qrs),
         t_axis_deg=shapes.frontal_axis_deg(shape.t),

@@ -1,6 +1,6 @@
-"""What to simulate: `Scenario`, its artefacts, and the named scenarios."""
+"""What to simulate: `Scenario` and its artefacts."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from ecg.errors import InvalidScenario
@@ -157,9 +157,3 @@ class Scenario:
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-ready."""
         return asdict(self)
-
-
-FIELDS = tuple(f.name for f in fields(Scenario))
-SCENARIOS: dict[str, Scenario] = {
-    "sinus": Scenario(),
-}
