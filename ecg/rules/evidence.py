@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.measure import Measurements
+from ecg.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
 from ecg.record import EcgRecord
 from ecg.rules.atrial import AtrialActivity, atrial_activity
 from ecg.rules.extra_beats import ExtraBeat, extra_beats
-from ecg.rules.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.rules.reduced import reduce
 
 #: Limits on the evidence that more than one rule asks about; sources and the records they were checked on are in
@@ -37,7 +37,7 @@ class Evidence:
     pause
         Longest RR that does not follow an early beat, over the lower quartile of RR.
     atria, extra, shapes, slow_start_ms
-        See `AtrialActivity`, `ExtraBeat`, `QrsShape` (by lead), `ecg.rules.qrs_shape.slow_start`.
+        See `AtrialActivity`, `ExtraBeat`, `QrsShape` (by lead), `ecg.qrs_shape.slow_start`.
     reversal
         Electrodes that seem exchanged; None when none.
     unit_known
