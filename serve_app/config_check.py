@@ -13,10 +13,12 @@ from serve_app.settings import AppSettings
 DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure")
 #: Mappings of Ray that are plain dictionaries in its schema, and the keys they know.
 _FREE_MAPPINGS = {
-    "ray_actor_options": {"num_cpus", "num_gpus", "memory", "accelerator_type", "resources", "runtime_env"},
+    "ray_actor_options": {
+        "num_cpus", "num_gpus", "memory", "accelerator_type", "resources", "runtime_env", "label_selector",
+    },
     "http_options": None,
     "runtime_env": None,
-}
+}  # fmt: skip
 
 
 def load_config(path: Path) -> dict[str, Any]:
