@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from deployments.graph import Graph, Handles
 from ecg.errors import StoreUnavailable
 from ecg.inbox.database import open_database
 from ecg.inbox.receipts import Limits, Receipt
@@ -106,3 +107,14 @@ class Inbox:
 
 async def _awaited(answer: Awaitable[bytes]) -> bytes:
     return await answer
+
+
+class GraphInbox(Inbox):
+    """The inbox as it is deployed: its worker hands complete recordings to the graph that also answers `/analyze`."""
+
+    def __init__(self, url: str, incomplete_after_s: float, keep_days: float | None, handles: Handles) -> None:
+        super().__init__(url, Graph(handles).document, Limits(), incomplete_after_s, keep_days)
+
+    async def __del__(self) -> None:
+        """Called by Serve when the replica drains: what was accepted is finished first."""
+        await self.close()

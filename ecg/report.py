@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import orjson
+
 from ecg import __version__
 from ecg.features import SCHEMA_VERSION, feature_vector
 from ecg.labels import LABELS
@@ -74,6 +76,10 @@ class Report:
             "provenance": self._provenance(),
         }
 
+    def to_json(self) -> bytes:
+        """The wire form as JSON bytes."""
+        return orjson.dumps(self.to_dict(), option=orjson.OPT_SERIALIZE_NUMPY)
+
     def _clinical_analysis(self) -> dict[str, Any]:
         measured = {name: rounded(getattr(self.measurements, name)) for name in (
             "heart_rate", "qrs_duration", "qt_interval", "pr_interval", "qrs_axis")}  # fmt: skip
@@ -113,7 +119,7 @@ class Report:
         if "features" not in self.include or self.features is None:
             return None
         vector = feature_vector(self.record, self.measurements, self.features)
-        return [None if value is None else round(value, 6) for value in vector]
+        return [None if value is None else round(float(value), 6) for value in vector]
 
     def _warnings(self) -> list[str]:
         warnings = list(self.warnings)

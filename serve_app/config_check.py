@@ -10,7 +10,7 @@ from ray.serve.schema import ServeDeploySchema
 from ecg.errors import MalformedInput
 from serve_app.settings import AppSettings
 
-DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure")
+DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure", "Inbox")
 #: Mappings of Ray that are plain dictionaries in its schema, and the keys they know.
 _FREE_MAPPINGS = {
     "ray_actor_options": {

@@ -45,9 +45,10 @@ def service(launcher_log: Path) -> Iterator[httpx.Client]:
     """A client of the running service."""
     log = launcher_log
     port = free_port()
+    environment = os.environ | {"ECG_DATA_DIR": str(log.parent / "data")}
     command = [sys.executable, "-m", "serve_app", "--weights", "stand-in", "--port", str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=dict(os.environ))
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             wait_until_all_ready(client, process, log)
