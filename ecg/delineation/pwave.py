@@ -12,7 +12,7 @@ SHARES = (0.15, 0.2)
 #: The P peak is expected 105 ms before the QRS onset, give or take 70 ms.
 EXPECTED_S, TOLERANCE_S = 0.105, 0.07
 SEARCH_S = 0.33
-REACH, PEAK_SHARE = 60, 0.5
+REACH, PEAK_SHARE = 60, 0.3
 ONSET_SHIFT, OFFSET_SHIFT = 0.5, -8.6
 
 
