@@ -165,3 +165,8 @@ def refuse_known_mistakes(path: Path) -> None:
         found = "an empty file"
     if found:
         raise CheckpointRejected(f"{path.name} is {found}.", "weights", "a fairseq-signals checkpoint", found)
+
+
+def needs_download(source: str | Path, kind: Kind) -> bool:
+    """Whether `resolve_weights` would ask the hub before it can return."""
+    return source in ("hub", "auto") and hub.cached(kind) is None
