@@ -60,6 +60,8 @@ def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = _PAT
 
     try:
         metadata = _ask(file, patience_s)
+        if metadata.etag is None or metadata.commit_hash is None:  # a captive portal or a proxy's own page
+            raise ValueError("what answered is not a hub")
         with locked(path):
             if not path.is_file():
                 _download(metadata, path, progress)

@@ -10,10 +10,10 @@ class HubServer:
     """Serves `content` as one file of one repository, as the hub does.
 
     A HEAD answers 302 with the linked etag and size, the storage answers GET with or without a Range. `cut_after`
-    closes the first GET after that many bytes.
+    closes the first GET after that many bytes. Without `is_hub`, every HEAD gets a plain 200, as from a captive portal.
     """
 
-    def __init__(self, path: str, content: bytes, cut_after: int | None = None) -> None:
+    def __init__(self, path: str, content: bytes, cut_after: int | None = None, is_hub: bool = True) -> None:
         self.content, self.cut_after = content, cut_after
         self.sha256 = hashlib.sha256(content).hexdigest()
         self.announced_sha256 = self.sha256
@@ -25,6 +25,11 @@ class HubServer:
             protocol_version = "HTTP/1.1"
 
             def do_HEAD(self) -> None:
+                if not is_hub:
+                    self.send_response(200)
+                    self.send_header("Content-Length", "9")
+                    self.end_headers()
+                    return
                 if self.path != path:
                     self.send_response(404)
                     self.send_header("X-Error-Code", "EntryNotFound")

@@ -12,6 +12,7 @@ from ecg.labels import sigmoid
 from ecg.models import Model, ModelOutput, load_model
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "golden"
 # The reference's own noise between threads, batch sizes, attention kernels and precisions is below 1e-5 on tokens.
 TOLERANCES = {"final": 5e-5, "logits": 5e-5, "pooled": 2e-5, "attn_max": 1e-5}
 
@@ -52,6 +53,19 @@ def test_outputs_equal_fairseq_signals(checkpoint: str, source: str, expected: s
     assert len(found) == compared
     assert {name: d for name, d in found.items() if d > TOLERANCES[name]} == {}
     assert (out.logits is None) == checkpoint.startswith("tiny_pretrained")
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the goldens of ../shared/golden are not here")
+@pytest.mark.parametrize("checkpoint", ["tiny_finetuned_legacy_weight_norm", "tiny_pretrained"])
+def test_the_other_spelling_of_weight_norm_gives_the_same(checkpoint: str) -> None:
+    kind = checkpoint.split("_")[1]
+    out = load_model(SHARED / f"{checkpoint}.pt", "torch", "float32")(
+        golden("tiny_finetuned_T2500")["source"], attention=True
+    )
+    found = differences(out, golden(f"tiny_{kind}_T2500"))
+    assert {name: d for name, d in found.items() if d > TOLERANCES[name]} == {}
+    assert "final" in found
 
 
 @pytest.mark.parametrize("kind", ["finetuned", "pretrained"])

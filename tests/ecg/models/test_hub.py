@@ -106,6 +106,13 @@ def test_a_checkpoint_of_the_other_kind_is_refused(monkeypatch: pytest.MonkeyPat
             resolve_weights("hub", "pretrained")
 
 
+def test_a_captive_portal_is_not_taken_for_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HubServer(resolve_path("finetuned"), b"<html>log", is_hub=False) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+        assert resolve_weights("auto", "finetuned").trained is False
+    assert server.ranges == []
+
+
 def test_an_unreachable_hub_says_what_to_do() -> None:
     with pytest.raises(WeightsUnavailable, match="HF_ENDPOINT") as caught:
         resolve_weights("hub", "finetuned")
