@@ -6,8 +6,12 @@ python -m benchmarks.inbox_server sqlite:///inbox.db --port 0
 import argparse
 import contextlib
 import math
+import signal
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -54,6 +58,20 @@ def serve(url: str, listener: socket.socket, limits: Limits) -> None:
     # h11: with httptools, uvicorn loses the body of a client that offers an upgrade to h2c, as Java's does.
     config = uvicorn.Config(application(url, limits), http="h11", log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def serving(url: str) -> Iterator[int]:
+    """The server as a process of its own for the length of the block; its port."""
+    command = [sys.executable, "-m", "benchmarks.inbox_server", url]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        process.stdout.close()
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def sink() -> Iterator[Sink]:
     sink = Sink()
-    thread = threading.Thread(target=sink.serve_forever)
+    thread = threading.Thread(target=sink.serve_forever, args=(0.01,))
     thread.start()
     yield sink
     sink.gate.set()

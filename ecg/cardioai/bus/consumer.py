@@ -1,7 +1,5 @@
 """From the queues into the inbox: messages that travelled whole, and messages fetched from S3."""
 
-import base64
-import binascii
 import hashlib
 import logging
 import time
@@ -25,11 +23,16 @@ Accept = Callable[[bytes, str], object]
 
 @dataclass(frozen=True)
 class Stored:
-    """A message that lies in S3; `sha256` is None where the notification does not say it."""
+    """A message that lies in S3, and the SHA-256 of its bytes in hex."""
 
     bucket: str
     key: str
-    sha256: str | None
+    sha256: str
+
+
+def stored_under(bucket: str, key: str) -> Stored:
+    """A message by its key, which ends with its hash (`ecg.cardioai.bus.sender.object_key`)."""
+    return Stored(bucket, key, key.rpartition("/")[2].removesuffix(".json"))
 
 
 def open_queue_body(body: str) -> bytes | Stored | None:
@@ -42,7 +45,7 @@ def open_queue_body(body: str) -> bytes | Stored | None:
         event = orjson.loads(body)
         if "Records" in event:
             found = event["Records"][0]["s3"]
-            return Stored(found["bucket"]["name"], urllib.parse.unquote_plus(found["object"]["key"]), None)
+            return stored_under(found["bucket"]["name"], urllib.parse.unquote_plus(found["object"]["key"]))
         if event.get("Event") == "s3:TestEvent":
             return None
         source, detail_type, detail = event["source"], event["detail-type"], event["detail"]
@@ -51,7 +54,7 @@ def open_queue_body(body: str) -> bytes | Stored | None:
         if (source, detail_type) == (SOURCE, OBJECT_NOTICE):
             return Stored(detail["bucket"], detail["key"], detail["sha256"])
         if (source, detail_type) == ("aws.s3", "Object Created"):
-            return Stored(detail["bucket"]["name"], detail["object"]["key"], None)
+            return stored_under(detail["bucket"]["name"], detail["object"]["key"])
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
         raise MalformedInput("The queue's message is no event of these buses.", "body", "an event") from None
     raise MalformedInput("The event is of an unknown kind.", "detail-type", [MESSAGE, OBJECT_NOTICE], str(detail_type))
@@ -66,14 +69,13 @@ def fetch(clients: Clients, layout: Layout, stored: Stored) -> bytes:
     if stored.bucket != layout.bucket:
         raise MalformedInput("The notification points at a foreign bucket.", "bucket", layout.bucket, stored.bucket)
     with calling():
-        answer = clients.s3.get_object(Bucket=stored.bucket, Key=stored.key, ChecksumMode="ENABLED")
+        answer = clients.s3.get_object(Bucket=stored.bucket, Key=stored.key)
         if answer["ContentLength"] > MAX_MESSAGE_BYTES:
             raise InputTooLarge("The object is too large.", "size", MAX_MESSAGE_BYTES, answer["ContentLength"])
         body: bytes = answer["Body"].read()
     digest = hashlib.sha256(body).hexdigest()
-    announced = stored.sha256 or _hex(answer.get("ChecksumSHA256")) or digest
-    if digest != announced:
-        raise MalformedInput("The object's bytes are not those announced.", "sha256", announced, digest)
+    if digest != stored.sha256:
+        raise MalformedInput("The object's bytes are not those announced.", "sha256", stored.sha256, digest)
     return body
 
 
@@ -143,7 +145,7 @@ def reconcile(
                 }
                 seen += len(by_id)
                 for message_id in sorted(set(by_id) - known(list(by_id))):
-                    accept(fetch(clients, layout, Stored(layout.bucket, by_id[message_id], None)), "s3")
+                    accept(fetch(clients, layout, stored_under(layout.bucket, by_id[message_id])), "s3")
                     accepted += 1
     return seen, accepted
 
@@ -178,10 +180,3 @@ def depths(clients: Clients, layout: Layout) -> dict[str, dict[str, int]]:
 def _counts(clients: Clients, queue: str, names: list[str]) -> dict[str, int]:
     answer: dict[str, Any] = clients.sqs.get_queue_attributes(QueueUrl=queue_url(clients, queue), AttributeNames=names)
     return {name: int(answer["Attributes"][name]) for name in names}
-
-
-def _hex(checksum: str | None) -> str | None:
-    try:
-        return base64.b64decode(checksum, validate=True).hex() if checksum else None
-    except binascii.Error:
-        return None
