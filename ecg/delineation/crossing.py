@@ -8,10 +8,23 @@ Float = NDArray[np.float64]
 FS_HZ = 500.0
 
 
-def low_pass(signal: Float, cutoff_hz: float) -> Float:
-    """Zero-phase second-order Butterworth low-pass, float64 [lead, sample]."""
-    smooth: Float = dsp.sosfiltfilt(dsp.butter(2, cutoff_hz, fs=FS_HZ, output="sos"), signal, axis=1)
+def low_pass_filter(cutoff_hz: float, fs_hz: float = FS_HZ) -> Float:
+    """Second-order sections of a second-order Butterworth low-pass, for `sosfiltfilt`."""
+    sections: Float = dsp.butter(2, cutoff_hz, fs=fs_hz, output="sos")
+    return sections
+
+
+def filtered(sections: Float, signal: Float) -> Float:
+    """The signal [lead, sample] through second-order sections forwards and backwards: no phase shift."""
+    smooth: Float = dsp.sosfiltfilt(sections, signal, axis=1)
     return smooth
+
+
+def rank(values: Float, share: float) -> Float:
+    """The order statistic at a share (0 to 1) of the last axis; a quantile without interpolation."""
+    at = int(share * (values.shape[-1] - 1))
+    statistic: Float = np.partition(values, at, axis=-1)[..., at]
+    return statistic
 
 
 def slopes(signal: Float) -> Float:

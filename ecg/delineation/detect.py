@@ -13,7 +13,7 @@ from ecg.delineation.crossing import FS_HZ, Float
 Index = NDArray[np.int64]
 
 _FS_HZ = 250.0  # detection runs at half the rate of everything else
-_BAND_HZ = (8.0, 30.0)
+_BAND = dsp.butter(2, (8.0, 30.0), "bandpass", fs=_FS_HZ, output="sos")
 _QRS_S = 0.1  # slope energy is averaged over the length of a QRS complex
 _REFRACTORY_S, _T_WAVE_S = 0.22, 0.36
 _LEVEL_BLOCK, _NOISE_BLOCK = 375, 125  # samples: 1.5 s holds a beat, 0.5 s is mostly not QRS
@@ -74,7 +74,7 @@ def second_opinion(signal: Float, r: Index) -> float | None:
 
 def _slopes(half: Float) -> tuple[Float, Float]:
     """Band slopes in units of each lead's usual QRS, clipped at 2, and lead weights that sum to one; [lead, sample]."""
-    band = dsp.sosfiltfilt(dsp.butter(2, _BAND_HZ, "bandpass", fs=_FS_HZ, output="sos"), half, axis=1)
+    band = dsp.sosfiltfilt(_BAND, half, axis=1)
     slope = np.gradient(band, axis=1)
     size = np.abs(slope)
     usual = np.median(_blocks(size, _LEVEL_BLOCK).max(axis=2), axis=1, keepdims=True)

@@ -16,9 +16,11 @@ BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some basel
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
 MIN_BEATS = 3
 _MAX_BEATS = 60  # more do not make a better median, and a long recording costs no more than a short one
-#: A P wave is there when the beats agree on it: this median correlation, and more in an irregular rhythm, where
-#: fibrillatory waves can agree by chance.
-_P_AGREEMENT, _P_AGREEMENT_PER_IRREGULARITY = 0.6, 1.2
+#: A P wave is there when the beats agree on it: this median correlation, and more in a rhythm more irregular than
+#: sinus rhythm is, where fibrillatory waves can agree by chance.
+_P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.5, 1.8, 0.05
+_MAX_P_S = 0.22
+_CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,9 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     beat = _with_p(beat, stack[:, conditioned.usable], beats, rr)
     limit = np.inf if beat.p_onset is None else beat.p_onset + rr - 5
     t = t_wave(used, BEFORE, offset, rr, limit)
+    if t is None and beat.p_onset is not None:
+        beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
+        t = t_wave(used, BEFORE, offset, rr, np.inf)
     return beat if t is None else replace(beat, t_peak=t[0], t_end=t[1])
 
 
@@ -98,9 +103,11 @@ def _with_p(beat: MedianBeat, stack: Float, beats: Beats, rr: float) -> MedianBe
     if wave is None:
         return replace(beat, no_p="no P wave was found")
     agreement = p_agreement(stack, wave, beat.qrs_onset)
-    needed = _P_AGREEMENT + _P_AGREEMENT_PER_IRREGULARITY * min(irregularity(beats), 0.27)
+    excess = min(max(irregularity(beats) - _SINUS_IRREGULARITY, 0.0), 0.25)
+    needed = _P_AGREEMENT + _PER_IRREGULARITY * excess
     fraction = float((agreement >= _P_AGREEMENT).mean()) if len(agreement) else 0.0
-    if len(agreement) == 0 or np.median(agreement) < needed:
+    too_long = wave.offset - wave.onset > _MAX_P_S * FS_HZ
+    if len(agreement) == 0 or np.median(agreement) < needed or too_long:
         return replace(beat, p_fraction=fraction, no_p="no P wave is common to the beats")
     return replace(
         beat, p_onset=wave.onset, p_peak=wave.peak, p_offset=wave.offset, p_fraction=fraction, no_p=None
@@ -143,7 +150,10 @@ def _median(beats: Float) -> Float:
     median[:, ~partial] = np.median(beats[:, :, ~partial], axis=0)
     some = partial & covered
     if some.any():
-        median[:, some] = np.nanmedian(beats[:, :, some], axis=0)
+        rising = np.sort(beats[:, :, some], axis=0)  # NaN last
+        n = (~np.isnan(beats[:, 0, some])).sum(axis=0)
+        at = np.arange(some.sum())
+        median[:, some] = ((rising[(n - 1) // 2, :, at] + rising[n // 2, :, at]) / 2).T
     first, last = np.flatnonzero(covered)[[0, -1]]
     median[:, :first] = median[:, first, None]
     median[:, last + 1 :] = median[:, last, None]

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal as dsp
 
-from ecg.delineation.crossing import FS_HZ, Float, falls_after, falls_before, slopes
+from ecg.delineation.crossing import FS_HZ, Float, falls_after, falls_before, low_pass_filter, rank, slopes
 
-LOW_PASS_HZ = 12.0
+LOW_PASS = low_pass_filter(12.0)
 SHARES = (0.15, 0.2)
 #: The P peak is expected 105 ms before the QRS onset, give or take 70 ms.
 EXPECTED_S, TOLERANCE_S = 0.105, 0.07
 SEARCH_S = 0.33
-REACH, PEAK_SHARE = 60, 0.5
+REACH, PEAK_SHARE = 60, 0.3
 ONSET_SHIFT, OFFSET_SHIFT = 0.5, -8.6
 
 
@@ -36,14 +36,14 @@ def p_wave(beat: Float, qrs_onset: float, r: int, rr: float) -> PWave | None:
         return None
     smooth = _isolated(beat[:, start : end + 1])
     n = smooth.shape[1]
-    first, last = np.median(smooth[:, :12], axis=1, keepdims=True), smooth[:, -8:].mean(axis=1, keepdims=True)
+    first, last = rank(smooth[:, :12], 0.5)[:, None], smooth[:, -8:].mean(axis=1, keepdims=True)
     height = np.sqrt(((smooth - first - (last - first) * np.linspace(0.0, 1.0, n)) ** 2).mean(axis=0))
     seconds = (np.arange(n) - n) / FS_HZ
     likely = np.exp(-0.5 * ((seconds + EXPECTED_S) / TOLERANCE_S) ** 2)
     peak = 8 + int((height * likely)[8 : n - 8].argmax())
     speed = np.sqrt((slopes(smooth) ** 2).mean(axis=0, keepdims=True))
     rise, fall, top = _flanks(speed[0], peak)
-    quiet = np.percentile(speed, 10)
+    quiet = rank(speed[0], 0.1)
     thresholds = quiet + np.array(SHARES) * (top - quiet)
     rows = np.repeat(speed, len(SHARES), axis=0)
     onset = falls_before(rows, np.full(len(SHARES), rise), thresholds, 2)
@@ -58,8 +58,7 @@ def _isolated(piece: Float) -> Float:
     """Low-passed, as if the piece's ends went on for ever."""
     pad = 60
     ends = [np.repeat(side.mean(axis=1, keepdims=True), pad, axis=1) for side in (piece[:, :4], piece[:, -4:])]
-    sos = dsp.butter(2, LOW_PASS_HZ, fs=FS_HZ, output="sos")
-    smooth: Float = dsp.sosfiltfilt(sos, np.concatenate([ends[0], piece, ends[1]], axis=1), axis=1, padlen=0)
+    smooth: Float = dsp.sosfiltfilt(LOW_PASS, np.concatenate([ends[0], piece, ends[1]], axis=1), axis=1, padlen=0)
     return smooth[:, pad:-pad]
 
 
@@ -76,7 +75,8 @@ def _flanks(speed: Float, peak: int) -> tuple[int, int, float]:
 
 
 def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
-    """How well each beat's P wave matches the median of the others, correlation over all leads, float64 [beat].
+    """How well each beat's P wave matches the mean of the others, correlation over all leads, float64
+    [beat].
 
     In atrial fibrillation and with dissociated P waves it is near zero.
     """
@@ -89,9 +89,7 @@ def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
     line = np.linspace(-1.0, 1.0, high - low)
     piece = piece - piece.mean(axis=2, keepdims=True)
     piece = piece - (piece @ line)[..., None] * line / (line @ line)
-    agreement = np.empty(len(piece))
-    for beat in range(len(piece)):
-        others = np.median(np.delete(piece, beat, axis=0), axis=0)
-        norm = np.sqrt((others**2).sum() * (piece[beat] ** 2).sum())
-        agreement[beat] = (others * piece[beat]).sum() / norm if norm > 0 else 0.0
+    others = (piece.sum(axis=0) - piece) / (len(piece) - 1)
+    norm = np.sqrt((others**2).sum(axis=(1, 2)) * (piece**2).sum(axis=(1, 2)))
+    agreement: Float = (others * piece).sum(axis=(1, 2)) / np.where(norm > 0, norm, 1.0)
     return agreement

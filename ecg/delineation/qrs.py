@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ecg.delineation.crossing import Float, falls_after, falls_before, low_pass, slopes
+from ecg.delineation.crossing import Float, falls_after, falls_before, filtered, low_pass_filter, rank, slopes
 
-LOW_PASS_HZ = 40.0
+LOW_PASS = low_pass_filter(40.0)
 #: An edge is the mean of where the spatial velocity falls under these shares of its peak: several, because one alone
 #: follows the noise of a few samples.
 SHARES = (0.03, 0.06, 0.12)
@@ -22,14 +22,14 @@ def qrs_edges(beat: Float, r: int) -> tuple[float, float] | None:
 
     Spatial velocity is the root mean square over leads of the 40 Hz low-passed slopes.
     """
-    slope = slopes(low_pass(beat, LOW_PASS_HZ))
+    slope = slopes(filtered(LOW_PASS, beat))
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
     peak = speed[:, r - 40 : r + 50].argmax(axis=1) + r - 40
     top = speed[0, peak[0]]
     if top <= 0:
         return None
-    quiet_before = np.percentile(speed[0, r - 60 : r - 25], 20)
-    quiet_after = np.percentile(speed[0, r + 40 : r + 110], 20)
+    quiet_before = rank(speed[0, r - 60 : r - 25], 0.2)
+    quiet_after = rank(speed[0, r + 40 : r + 110], 0.2)
     shares = np.array(SHARES) * top
     rows, starts = np.repeat(speed, len(SHARES), axis=0), np.repeat(peak, len(SHARES))
     onsets = falls_before(rows, starts, np.maximum(shares, NOISE_FACTOR * quiet_before), 3)
@@ -47,8 +47,8 @@ def _lead_edges(slope: Float, r: int) -> tuple[float, float]:
     """Mean onset of the earliest sixth of the leads and mean offset of the latest, NaN when there is none."""
     peak = slope[:, r - 45 : r + 50].argmax(axis=1) + r - 45
     top = slope[np.arange(len(slope)), peak]
-    quiet_before = np.median(slope[:, r - 60 : r - 25], axis=1)
-    quiet_after = np.median(slope[:, r + 45 : r + 110], axis=1)
+    quiet_before = rank(slope[:, r - 60 : r - 25], 0.5)
+    quiet_after = rank(slope[:, r + 45 : r + 110], 0.5)
     onset = falls_before(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[0] * quiet_before), 6)
     offset = falls_after(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[1] * quiet_after), 8)
     return extreme(onset, earliest=True), extreme(offset, earliest=False)

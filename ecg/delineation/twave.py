@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ecg.delineation.crossing import FS_HZ, Float, falls_after, low_pass, slopes
+from ecg.delineation.crossing import FS_HZ, Float, falls_after, filtered, low_pass_filter, rank, slopes
 from ecg.delineation.qrs import extreme
 
-LOW_PASS_HZ = 10.0
+LOW_PASS = low_pass_filter(10.0)
 SHARES = (0.1, 0.2, 0.3)
 #: The T peak is expected 0.32 √RR s after R (0.6 RR at fast rates), give or take 0.12 s.
 EXPECTED, EXPECTED_FAST, TOLERANCE_S = 0.32, 0.6, 0.12
@@ -24,8 +24,8 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> t
     high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), n - 10, limit))
     if high - low < 0.06 * FS_HZ:
         return None
-    smooth = low_pass(beat, LOW_PASS_HZ)
-    level = np.median(smooth[:, r - 60 : r - 35], axis=1, keepdims=True)
+    smooth = filtered(LOW_PASS, beat)
+    level = rank(smooth[:, r - 60 : r - 35], 0.5)[:, None]
     height = np.sqrt(((smooth - level) ** 2).mean(axis=0))
     seconds = (np.arange(n) - r) / FS_HZ
     expected = min(EXPECTED * rr_s**0.5, EXPECTED_FAST * rr_s)
@@ -34,7 +34,7 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> t
     slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
     steepest = peak + int((speed[0] * likely**0.5)[peak:high].argmax())
-    top, quiet = speed[0, steepest], np.percentile(speed[0, steepest:high], 10)
+    top, quiet = speed[0, steepest], rank(speed[0, steepest:high], 0.1)
     thresholds = quiet + np.array(SHARES) * (top - quiet)
     rows = np.repeat(speed[:, : high + 1], len(SHARES), axis=0)
     ends = falls_after(rows, np.full(len(SHARES), steepest), thresholds, 1)
@@ -51,5 +51,5 @@ def _lead_end(slope: Float, peak: int, steepest: int) -> float:
     low, high = max(peak - 10, steepest - 40), steepest + 50
     start = slope[:, low:high].argmax(axis=1) + low
     top = slope[np.arange(len(slope)), start]
-    quiet = np.percentile(slope[:, steepest:], 10, axis=1)
+    quiet = rank(slope[:, steepest:], 0.1)
     return extreme(falls_after(slope, start, quiet + LEAD_SHARE * (top - quiet), 1), earliest=False)
