@@ -10,6 +10,7 @@ from ecg.errors import EcgError
 # name -> (module, one-line help); a module is imported only when its command is asked for.
 COMMANDS = {
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
+    "simulate": ("ecg.cli.simulate", "write known-truth 12-lead recordings"),
 }
 
 

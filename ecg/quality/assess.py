@@ -50,7 +50,7 @@ class Limits:
     noise: Criterion = Criterion("muscle_noise", "QRS", 0.025, 0.06, None)
     spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)
     unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.54)
-    residual: Criterion = Criterion("limb_leads_inconsistent", "QRS", 0.06, 0.2, None)
+    residual: Criterion = Criterion("limb_leads_inconsistent", "QRS", 0.25, 0.5, None)
     disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
     mean_shift: Criterion = Criterion("motion", "QRS", None, 0.35, 0.48)
 

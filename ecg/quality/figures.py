@@ -20,8 +20,7 @@ OUTLYING = 4.0  # times the typical height, and half that times the lead's own: 
 class Figures:
     """Disturbances of a recording; arrays are [lead] unless stated.
 
-    `height` is the median over leads and seconds of the peak-to-peak in a second, in the record's unit: about the
-    height of a QRS. Ratios are to it.
+    Ratios are to the median over leads and seconds of the peak-to-peak in a second, about the height of a QRS.
 
     Attributes
     ----------
@@ -42,12 +41,12 @@ class Figures:
     spikes
         Impulses of one or two samples per second that do not pace.
     residual
-        Largest median departure from Einthoven's and Goldberger's laws, ratio; None where they cannot be checked.
+        Departure from Einthoven's and Goldberger's laws, exceeded in a tenth of the samples; None where they cannot
+        be checked.
     beats
         See `BeatView`.
     """
 
-    height: float
     missing: NDArray[np.float64]
     flat: NDArray[np.float64]
     saturated_s: NDArray[np.float64]
@@ -66,6 +65,9 @@ class Figures:
 def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figures:
     """Figures of any valid record of a second or longer; `peaks` are R peaks in samples of the record."""
     missing, signal = _fill(record.signal)
+    largest = float(np.abs(signal).max())
+    if largest > 1e6:  # squares must stay within float32; nothing below depends on the scale
+        signal = signal / np.float32(largest)
     step = max(1, int(record.fs_hz // WORKING_HZ))
     fs_hz = record.fs_hz / step
     n = signal.shape[1] // step
@@ -81,7 +83,6 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
     own = np.median(movement, axis=1, keepdims=True)
     outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
     return Figures(
-        height=height,
         missing=missing,
         flat=(movement <= FLAT * height).mean(axis=1),
         saturated_s=_saturated_s(work, fs_hz, height, outlying.any(axis=1)),
@@ -212,7 +213,10 @@ def _spikes(signal: Floats, fs_hz: float, height: float, peaks: NDArray[np.intp]
 
 
 def _residual(leads: tuple[str, ...], work: Floats, height: float, dead: NDArray[np.intp]) -> float | None:
-    """Median size of I + III - II and of the augmented leads against theirs, the largest; flat leads are left out."""
+    """Size of I + III - II and of the augmented leads' residuals, exceeded in a tenth of the samples; the largest.
+
+    Flat leads are left out; None without I, II and one of the others.
+    """
     row = {lead: work[i, ::8] for i, lead in enumerate(leads) if i not in dead}
     laws = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
     if "I" not in row or "II" not in row:
@@ -221,5 +225,6 @@ def _residual(leads: tuple[str, ...], work: Floats, height: float, dead: NDArray
     for lead, (on_i, on_ii) in laws.items():
         if lead in row:
             left = row[lead] - on_i * row["I"] - on_ii * row["II"]
-            found.append(float(np.median(np.abs(left - np.median(left)))) / height)
+            size = np.abs(left - np.median(left))
+            found.append(float(np.partition(size, int(0.9 * (size.size - 1)))[int(0.9 * (size.size - 1))]) / height)
     return max(found, default=None)

@@ -47,7 +47,7 @@ class Quality:
     acceptable
         Whether a clinician could report the recording; False for Poor.
     causes
-        Everything found, worst first; empty for Excellent.
+        Everything found, worst first. Excellent leaves room for minor findings in fewer than a quarter of the leads.
     per_lead
         In the order of the record's leads.
     lead_reversal
