@@ -56,26 +56,19 @@ def write_wfdb(record: EcgRecord, folder: Path, name: str) -> list[Path]:
 
     Raises `MalformedInput` for a record of unknown unit, or with samples beyond the 16-bit range.
     """
-    import wfdb
-
     if record.unit != "mV":
         raise MalformedInput("WFDB states a unit; this record has none.", "units", "mV", record.unit)
     steps = np.rint(record.signal.T.astype(np.float64) * ADC_PER_MV)
     if np.nanmax(np.abs(steps), initial=0) > -_INVALID - 1:
         largest = float(np.nanmax(np.abs(record.signal)))
         raise MalformedInput("Samples beyond the 16-bit range.", "signal", "up to 32.767 mV", largest)
-    n = len(record.leads)
-    wfdb.wrsamp(
-        name,
-        fs=record.fs_hz,
-        units=["mV"] * n,
-        sig_name=list(record.leads),
-        d_signal=np.where(np.isnan(steps), _INVALID, steps).astype(np.int16),
-        fmt=["16"] * n,
-        adc_gain=[float(ADC_PER_MV)] * n,
-        baseline=[0] * n,
-        write_dir=str(folder),
-    )
+    samples = np.where(np.isnan(steps), _INVALID, steps).astype("<i2")
+    header = [f"{name} {len(record.leads)} {record.fs_hz:.10g} {record.n_samples}"]
+    for lead, column in zip(record.leads, samples.T, strict=True):
+        checksum = (int(column.sum(dtype=np.int64)) + 32768) % 65536 - 32768
+        header.append(f"{name}.dat 16 {ADC_PER_MV}(0)/mV 16 0 {column[0]} {checksum} 0 {lead}")
+    (folder / f"{name}.dat").write_bytes(samples.tobytes())
+    (folder / f"{name}.hea").write_text("\n".join(header) + "\n", encoding="ascii")
     return [folder / f"{name}.hea", folder / f"{name}.dat"]
 
 

@@ -134,23 +134,24 @@ def _baseline(chunks: Floats, height: float) -> tuple[NDArray[np.float64], NDArr
 def _fast(chunks: Floats, fs_hz: float, height: float) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
     """Mains amplitude, its frequency, and noise per lead, from [lead, second, sample]."""
     n = chunks.shape[2]
-    t = np.arange(n) / fs_hz
+    lines = [hz for hz in MAINS_HZ if hz < 0.45 * fs_hz]
     mains, mains_hz = np.zeros(len(chunks)), MAINS_HZ[0]
-    for hz in MAINS_HZ:
-        if hz >= 0.45 * fs_hz:
-            continue
-        # the neighbours 3 Hz away tell a line from broad noise and from the QRS
-        waves = np.exp(-2j * np.pi * np.outer(t, (hz, hz - 3, hz + 3))) * np.hanning(n)[:, None] * (4 / n)
-        line, below, above = np.moveaxis(np.median(np.abs(chunks @ waves.astype(np.complex64)), axis=1), 1, 0)
-        amplitude = np.maximum(0.0, line - np.maximum(below, above)) / height
+    # the neighbours 3 Hz away tell a line from broad noise and from the QRS
+    phase = 2 * np.pi * np.outer(np.arange(n) / fs_hz, [hz + off for hz in lines for off in (0, -3, 3)])
+    waves = np.hstack([np.cos(phase), np.sin(phase)]) * np.hanning(n)[:, None] * (4 / n)
+    parts = (chunks.reshape(-1, n) @ waves.astype(np.float32)).reshape(len(chunks), chunks.shape[1], 2, len(lines), 3)
+    size = np.median(np.hypot(parts[:, :, 0], parts[:, :, 1]), axis=1) / height
+    for index, hz in enumerate(lines):
+        amplitude = np.maximum(0.0, size[:, index, 0] - size[:, index, 1:].max(axis=1)).astype(np.float64)
         if amplitude.max() > mains.max():
             mains, mains_hz = amplitude, hz
     k = max(1, round(0.008 * fs_hz))
     fast = chunks[:, :, k:-k] - 0.5 * (chunks[:, :, : -2 * k] + chunks[:, :, 2 * k :])
-    parts = fast.shape[2] // max(1, round(0.1 * fs_hz))
-    power = (fast[:, :, : fast.shape[2] // parts * parts] ** 2).reshape(len(chunks), chunks.shape[1], parts, -1).mean(3)
-    flat = np.sort(power.reshape(len(chunks), -1), axis=1)
-    quiet = flat[:, int(0.3 * flat.shape[1])].astype(np.float64) / height**2
+    stretch = max(1, round(0.1 * fs_hz))
+    count = fast.shape[2] // stretch
+    stretches = fast[:, :, : count * stretch].reshape(len(chunks), -1, stretch)
+    power = np.sort(np.einsum("lps,lps->lp", stretches, stretches) / stretch, axis=1)
+    quiet = power[:, int(0.3 * power.shape[1])].astype(np.float64) / height**2
     # the filter passes a line at f with gain 1 - cos(2 pi f k / fs)
     line_power = 0.5 * (mains * (1 - np.cos(2 * np.pi * mains_hz * k / fs_hz))) ** 2
     return mains, mains_hz, np.sqrt(np.maximum(0.0, quiet - line_power))

@@ -121,10 +121,10 @@ def precordial_reversal(beats: NDArray[np.float32], fs_hz: float) -> str | None:
     start, stop, level = (round((BEFORE_S + s) * fs_hz) for s in (-0.06, 0.40, -0.10))
     shapes = beats[:, start:stop] - np.median(beats[:, level:start], axis=1, keepdims=True)
     shapes = shapes / np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-12)
-    apart = np.sqrt(np.maximum(0.0, 2 - 2 * (shapes @ shapes.T)))
+    apart = np.sqrt(np.maximum(0.0, 2 - 2 * (shapes @ shapes.T))).tolist()
 
     def path(order: list[int]) -> float:
-        return float(sum(apart[a, b] for a, b in pairwise(order)))
+        return float(sum(apart[a][b] for a, b in pairwise(order)))
 
     lengths = {}
     for first, second in combinations(range(6), 2):
