@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from ecg.delineation.median import MedianBeat
 from ecg.rules.reduced import Float, Reduced
 
-FLUTTER_LEADS = ("II", "III", "aVF", "V1")
+ATRIAL_LEADS = ("II", "III", "aVF", "V1")  # where P and flutter waves are largest
 FLUTTER_HZ = np.arange(3.4, 6.6, 0.05)  # 204 to 393 waves a minute
 FLUTTER_SPAN_S = 12.0  # one flutter clock cannot be assumed for longer
 P_SPAN_S = 60.0
 P_INTERVALS_S = (0.35, 1.6)
 #: Least time in which a stretch between beats must overlap with another one for their likeness to count.
 MIN_OVERLAP_S = 2.5
-MIN_FREE = 0.25  # of the recording: with less between T and QRS nothing can be fitted there
+MIN_FREE = 0.2  # of the recording: with less between T and QRS nothing can be fitted there
 MARGIN_S = 0.02
 
 
@@ -38,7 +38,8 @@ class AtrialActivity:
     p_interval_s
         Lag at which the activity between the beats is most alike itself; None when there is too little of it.
     p_regularity
-        Its correlation there over all leads, 0 to 1: high for P waves with a regular clock, whatever the ventricles do.
+        Its correlation there over the same leads, 0 to 1: high for P waves with a regular clock, whatever the
+        ventricles do.
     """
 
     flutter_per_min: float | None = None
@@ -66,7 +67,7 @@ def atrial_activity(reduced: Reduced, median: MedianBeat | None) -> AtrialActivi
 def _oscillation(reduced: Reduced, before_s: float, after_s: float) -> tuple[float | None, float | None]:
     """Frequency in Hz of the best oscillation with its first harmonic outside the beats, and what it explains."""
     short = reduced.coarser(FLUTTER_SPAN_S)
-    rows = [row for row, lead in enumerate(short.leads) if lead in FLUTTER_LEADS]
+    rows = [row for row, lead in enumerate(short.leads) if lead in ATRIAL_LEADS]
     at = np.flatnonzero(short.outside_beats(before_s, after_s))
     if not rows or len(at) < MIN_FREE * short.signal.shape[1]:
         return None, None
@@ -94,11 +95,13 @@ def _harmonics(n: int, fs_hz: float) -> Float:
 def _own_clock(reduced: Reduced, before_s: float, after_s: float) -> tuple[float | None, float | None]:
     """Lag of the highest autocorrelation outside the beats in s, each lead scaled to unit power, and its value."""
     short = reduced.coarser(P_SPAN_S)
+    rows = [row for row, lead in enumerate(short.leads) if lead in ATRIAL_LEADS]
     free = short.outside_beats(before_s, after_s)
     low, high = (round(lag * short.fs_hz) for lag in P_INTERVALS_S)
-    if free.sum() < 2 * MIN_OVERLAP_S * short.fs_hz or len(free) <= high:
+    if not rows or free.sum() < MIN_OVERLAP_S * short.fs_hz or len(free) <= high:
         return None, None
-    values = np.where(free, short.signal - short.signal[:, free].mean(axis=1, keepdims=True), 0.0)
+    signal = short.signal[rows]
+    values = np.where(free, signal - signal[:, free].mean(axis=1, keepdims=True), 0.0)
     power = (values**2).sum(axis=1, keepdims=True)
     values /= np.sqrt(np.where(power > 0, power, 1.0))
     likeness, overlap = _masked_autocorrelation(values, free)

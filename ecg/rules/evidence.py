@@ -14,8 +14,7 @@ from ecg.rules.reduced import reduce
 
 #: Limits on the evidence that more than one rule asks about; sources and the records they were checked on are in
 #: docs/rules.md.
-FLUTTER_FIT, FLUTTER_FIT_WITH_T, FLUTTER_FIT_T_ALONE = 0.5, 0.35, 0.7
-P_REGULARITY = 0.42
+P_REGULARITY, NO_P_REGULARITY = 0.43, 0.35
 PACED_BEATS = 3
 PAUSE = 1.6
 
@@ -28,6 +27,8 @@ class Evidence:
     ----------
     heart_rate, pr, qrs, p_axis, qrs_axis
         In bpm, ms and degrees; None when not measurable.
+    rr_s
+        Median RR in s.
     irregularity
         Median magnitude of successive RR differences over the median RR.
     irregularity_rms
@@ -51,6 +52,7 @@ class Evidence:
     qrs: float | None
     p_axis: float | None
     qrs_axis: float | None
+    rr_s: float | None
     irregularity: float | None
     irregularity_rms: float | None
     paced_fraction: float
@@ -72,13 +74,17 @@ class Evidence:
 
     @property
     def flutter(self) -> bool:
-        """Whether one oscillation of the atria goes through the whole recording."""
-        atria = self.atria
-        if atria.flutter_fit_with_t is None:
+        """Whether one oscillation of the atria goes through the whole recording.
+
+        In an irregular rhythm nothing else fits a wave that keeps its phase. In a regular one the harmonics of P and T
+        do, too: there more of it is asked for, at a rate of flutter without drugs.
+        """
+        fit, with_t, rate = self.atria.flutter_fit, self.atria.flutter_fit_with_t, self.atria.flutter_per_min
+        if with_t is None or rate is None:
             return False
-        if atria.flutter_fit is None:
-            return atria.flutter_fit_with_t >= FLUTTER_FIT_T_ALONE
-        return atria.flutter_fit >= FLUTTER_FIT and atria.flutter_fit_with_t >= FLUTTER_FIT_WITH_T
+        if (self.irregularity_rms or 0.0) >= 0.1:
+            return with_t >= 0.4 if fit is None else fit >= 0.5 and with_t >= 0.35
+        return rate >= 240.0 and (with_t >= 0.7 if fit is None else fit >= 0.7 and with_t >= 0.36)
 
     @property
     def own_p_clock_s(self) -> float | None:
@@ -92,7 +98,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
     beats, median, rhythm = measurements.beats, measurements.median_beat, measurements.rhythm
     reduced = reduce(record, measurements)
     rr_mean, rmssd = measurements.rr_mean.value, measurements.rmssd.value
-    n_beats = len(beats.r_samples)
+    n_beats, rr = len(beats.r_samples), np.diff(beats.r_samples)
     paced = rhythm.paced_fraction.value or 0.0
     return Evidence(
         heart_rate=measurements.heart_rate.value,
@@ -100,12 +106,13 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         qrs=measurements.qrs_duration.value,
         p_axis=measurements.p_axis.value,
         qrs_axis=measurements.qrs_axis.value,
+        rr_s=float(np.median(rr)) / record.fs_hz if len(rr) else None,
         irregularity=rhythm.rr_irregularity.value,
         irregularity_rms=None if rmssd is None or rr_mean is None else rmssd / rr_mean,
         paced_fraction=paced,
         n_unpaced=n_beats - round(paced * n_beats),
         n_beats=n_beats,
-        pause=_pause(np.diff(beats.r_samples)),
+        pause=_pause(rr),
         atria=atrial_activity(reduced, median),
         extra=extra_beats(reduced, beats),
         shapes={} if median is None else qrs_shapes(median),

@@ -1,14 +1,15 @@
 """Rate and rhythm: sinus rhythm, tachycardia, bradycardia, fibrillation, flutter, ectopy, wide tachycardias, pacing."""
 
-from ecg.rules.evidence import PACED_BEATS, Evidence
+from ecg.rules.evidence import NO_P_REGULARITY, PACED_BEATS, Evidence
 from ecg.rules.extra_beats import ExtraBeat
 from ecg.rules.finding import Finding
 
-IRREGULAR, REGULAR = 0.1, 0.06
-IRREGULAR_RMS_PACED = 0.05
+#: Median RR difference over RR: from the first on irregular alone, from the second on if the root mean square is high.
+IRREGULAR, REGULAR, IRREGULAR_RMS = 0.1, 0.06, 0.12
+IRREGULAR_RMS_PACED, MIN_UNPACED = 0.05, 2
 UPRIGHT_P = (-30.0, 90.0)  # degrees in which P is upright in both I and II
 AXIS_MARGIN = 15.0
-EARLY, WIDE, LARGE = 0.9, 1.2, 0.8
+EARLY, WIDE, WIDE_MS, LARGE = 0.9, 1.2, 100.0, 0.8  # 100 ms as `ExtraBeat` takes it is a QRS of 120 ms
 WIDE_QRS_MS, RUN = 120.0, 3
 MIN_SPIKE_FS_HZ = 250.0
 
@@ -75,19 +76,21 @@ def _fibrillates(e: Evidence) -> bool:
         return False
     if e.paced:
         # a pacemaker fills the pauses at an even rate: the irregularity is in the few beats that come before it
-        return e.n_unpaced >= PACED_BEATS and e.irregularity_rms >= IRREGULAR_RMS_PACED
-    return e.irregularity >= IRREGULAR
+        regularity = e.atria.p_regularity
+        silent = regularity is not None and regularity < NO_P_REGULARITY
+        return silent and e.n_unpaced >= MIN_UNPACED and e.irregularity_rms >= IRREGULAR_RMS_PACED
+    return e.irregularity >= (REGULAR if e.irregularity_rms >= IRREGULAR_RMS else IRREGULAR)
 
 
 def _fibrillation_words(e: Evidence) -> str:
     if e.paced:
         return (
-            f"no P wave is common to the beats, and the {e.n_unpaced} unpaced beats come irregularly "
+            f"no regular P waves, and {e.n_unpaced} unpaced beats come irregularly "
             f"(RR difference {e.irregularity_rms:.2f} of RR; criterion ≥ {IRREGULAR_RMS_PACED})"
         )
     return (
         f"no P wave is common to the beats, and RR varies without order "
-        f"(median difference {e.irregularity:.2f} of RR; criterion ≥ {IRREGULAR})"
+        f"(difference {e.irregularity:.2f} of RR; criterion ≥ {IRREGULAR}, or ≥ {REGULAR} with rms ≥ {IRREGULAR_RMS})"
     )
 
 
@@ -119,7 +122,7 @@ def premature_ventricular(e: Evidence) -> Finding:
     if e.irregularity is None:
         return Finding(label, None, "too few beats")
     beats = [beat for beat in e.extra if beat.size >= LARGE]  # smaller ones are noise or T waves
-    early = [beat for beat in beats if beat.coupling is not None and beat.coupling < EARLY and beat.width >= WIDE]
+    early = [beat for beat in beats if beat.coupling is not None and beat.coupling < EARLY and _wide(beat)]
     if early:
         beat = min(early, key=lambda beat: beat.coupling or 1.0)
         return Finding(
@@ -137,7 +140,7 @@ def ventricular_tachycardia(e: Evidence) -> Finding:
     Vereckei 2008): dissociated P waves, a QRS over 160 ms, an axis between -90° and ±180°, or precordial concordance.
     """  # fmt: skip
     label = "Ventricular tachycardia"
-    run = _longest_run([beat.at for beat in e.extra if beat.width >= WIDE and beat.size >= LARGE and _fast(beat, e)])
+    run = _longest_run([beat.at for beat in e.extra if _wide(beat) and beat.size >= LARGE and _fast(beat, e)])
     if run >= RUN:
         return Finding(label, True, f"{run} wide beats of another shape in a row at over 100 bpm")
     if (absent := _no_wide_tachycardia(label, e)) is not None:
@@ -158,6 +161,10 @@ def aberrant_tachycardia(e: Evidence) -> Finding:
         label, None,
         f"QRS {e.qrs:.0f} ms at {e.heart_rate:.0f} bpm: ventricular or supraventricular with aberrancy is not decided",
     )  # fmt: skip
+
+
+def _wide(beat: ExtraBeat) -> bool:
+    return beat.width >= WIDE and beat.width_ms >= WIDE_MS
 
 
 def _fast(beat: ExtraBeat, e: Evidence) -> bool:
