@@ -15,6 +15,7 @@ COMMANDS = {
     ),
     "measure": ("ecg.cli.measure", "rate, intervals, axis, quality and rule findings, without any model"),
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
+    "batch": ("ecg.cli.batch", "analyse a whole archive on all processors or a cluster, into Parquet tables"),
     "manifest": ("ecg.cli.manifest", "list the WFDB records under a directory"),
     "extract": ("ecg.cli.extract", "write the raw samples of WFDB records as CSV files, as rdsamp prints them"),
     "relay": ("ecg.cli.relay", "send CardioAI payload files to an ingestion layer"),
