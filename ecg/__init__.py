@@ -8,19 +8,37 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from ecg.errors import EcgError as EcgError
+    from ecg.formats import read as read
+    from ecg.local import analyze as analyze
     from ecg.measure import Measurements as Measurements
     from ecg.measure import measure as measure
+    from ecg.models import load_model as load_model
     from ecg.prepare import prepare as prepare
+    from ecg.quality import Quality as Quality
+    from ecg.quality import assess_quality as assess_quality
     from ecg.record import EcgRecord as EcgRecord
+    from ecg.simulation import Scenario as Scenario
+    from ecg.simulation import Simulation as Simulation
+    from ecg.simulation import simulate as simulate
 
 _HOME = {
+    "analyze": "ecg.local",
     "EcgError": "ecg.errors",
     "EcgRecord": "ecg.record",
     "Measurements": "ecg.measure",
     "measure": "ecg.measure",
+    "Quality": "ecg.quality",
+    "Scenario": "ecg.simulation",
+    "Simulation": "ecg.simulation",
+    "assess_quality": "ecg.quality",
+    "load_model": "ecg.models",
     "prepare": "ecg.prepare",
+    "read": "ecg.formats",
+    "simulate": "ecg.simulation",
 }
 __all__ = list(_HOME)
 

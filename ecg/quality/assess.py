@@ -1,0 +1,148 @@
+"""`assess_quality`: from figures to grades and causes."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.quality.figures import Figures, measure_figures
+from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
+from ecg.quality.reversal import INDEPENDENT_LEADS, limb_reversal, precordial_reversal, wave_vectors
+from ecg.record import EcgRecord
+
+SHORTEST_S = 2.0  # two beats at 60 a minute; under it nothing can be compared with anything
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """From which figure on a lead or a recording is Good, Fair or Poor; None: never for this alone."""
+
+    code: CauseCode
+    unit: str
+    good: float | None
+    fair: float | None
+    poor: float | None
+
+    def judge(self, lead: str | None, figure: float) -> Cause | None:
+        """The cause that `figure` is, or None when it is beyond no limit."""
+        for grade, limit in (("Poor", self.poor), ("Fair", self.fair), ("Good", self.good)):
+            if limit is not None and figure > limit:
+                return Cause(self.code, lead, round(float(figure), 4), self.unit, cast(Grade, grade))
+        return None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The criteria, in fractions or in heights of the recording's QRS unless the unit says otherwise.
+
+    Only what makes a recording unreadable makes it Poor; docs/quality.md validates those limits.
+    """
+
+    missing: Criterion = Criterion("missing_samples", "of samples", 0.0, 0.02, 0.2)
+    flat: Criterion = Criterion("flat", "of seconds", None, 0.1, 0.5)
+    saturated_s: Criterion = Criterion("saturated", "s", None, 0.04, 0.1)
+    clipped: Criterion = Criterion("clipped", "plateaus", None, 3.0, None)
+    outlying: Criterion = Criterion("outlying", "of seconds", 0.0, 0.15, None)
+    wander: Criterion = Criterion("baseline_wander", "QRS", 0.4, 1.0, None)
+    shift: Criterion = Criterion("motion", "QRS", 0.5, 1.0, None)
+    mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, None)
+    noise: Criterion = Criterion("muscle_noise", "QRS", 0.025, 0.06, None)
+    spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)
+    unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.54)
+    residual: Criterion = Criterion("limb_leads_inconsistent", "QRS", 0.25, 0.5, None)
+    disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
+    mean_shift: Criterion = Criterion("motion", "QRS", None, 0.35, 0.48)
+
+
+LIMITS = Limits()
+
+
+def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> Quality:
+    """Grades and causes for a recording of any number of leads.
+
+    Parameters
+    ----------
+    record
+        Every criterion is relative to the recording's own QRS, so a record without a unit is graded alike.
+    beats
+        Sample indexes of R peaks, to be held against an independent detector; found by sleepecg when None.
+
+    Returns
+    -------
+    Quality
+        The recording's grade is the worst of what holds for the whole and the grade of its leads: Poor as soon as one
+        lead is lost, otherwise one step better than its worst lead when fewer than a quarter of the leads share it.
+
+    Notes
+    -----
+    Method, figures and validation: docs/quality.md.
+    """
+    if record.duration_s < SHORTEST_S:
+        cause = Cause("too_short", None, record.duration_s, "s", "Poor")
+        return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads), None)
+    return grade(record.leads, measure_figures(record, beats), LIMITS)
+
+
+def grade(leads: tuple[str, ...], figures: Figures, limits: Limits) -> Quality:
+    """The grades that `limits` give to `figures`."""
+    per_lead = tuple(_grade_lead(name, index, figures, limits) for index, name in enumerate(leads))
+    reversal = _suspected_reversal(leads, figures, per_lead)
+    whole = _found(
+        limits.disagreement.judge(None, 1 - figures.beats.agreement),
+        None if figures.residual is None else limits.residual.judge(None, figures.residual),
+        limits.mean_shift.judge(None, float(np.minimum(figures.shift, 1.0).mean())),
+        None if reversal is None else _reversal_cause(reversal),
+    )
+    overall = worst([_of_leads([lead.grade for lead in per_lead]), *(cause.grade for cause in whole)])
+    causes = _sorted((*whole, *(cause for lead in per_lead for cause in lead.causes)))
+    return Quality(overall, overall != "Poor", causes, per_lead, reversal)
+
+
+def _suspected_reversal(leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...]) -> str | None:
+    """Electrodes that seem exchanged; None also where a lead that it takes is absent or lost."""
+    beats = figures.beats.median_beats
+    lost = {lead.lead for lead in per_lead if lead.grade == "Poor"}
+    if beats is None or any(lead not in leads or lead in lost for lead in INDEPENDENT_LEADS):
+        return None
+    beats = beats[[leads.index(lead) for lead in INDEPENDENT_LEADS]]
+    fs_hz = figures.beats.fs_hz
+    return limb_reversal(wave_vectors(beats, fs_hz)) or precordial_reversal(beats[2:], fs_hz)
+
+
+def _reversal_cause(reversal: str) -> Cause:
+    code: CauseCode = "precordial_order" if reversal.startswith("V") else "limb_lead_reversal"
+    return Cause(code, reversal, 1.0, "suspected", "Fair")
+
+
+def _of_leads(grades: list[Grade]) -> Grade:
+    lowest = worst(grades)
+    if lowest in ("Poor", "Excellent") or 4 * grades.count(lowest) >= len(grades):
+        return lowest
+    return GRADES[GRADES.index(lowest) - 1]
+
+
+def _grade_lead(name: str, index: int, figures: Figures, limits: Limits) -> LeadQuality:
+    found = _found(
+        limits.missing.judge(name, figures.missing[index]),
+        limits.flat.judge(name, figures.flat[index]),
+        limits.saturated_s.judge(name, figures.saturated_s[index]),
+        limits.clipped.judge(name, figures.clipped[index]),
+        limits.outlying.judge(name, figures.outlying[index]),
+        limits.wander.judge(name, figures.wander[index]),
+        limits.shift.judge(name, figures.shift[index]),
+        limits.mains.judge(name, figures.mains[index]),
+        limits.noise.judge(name, figures.noise[index]),
+        limits.spikes.judge(name, figures.spikes[index]),
+        # a flat lead has no QRS either: one cause is enough
+        limits.unreadable.judge(name, 1 - figures.beats.readable[index]) if figures.flat[index] < 0.5 else None,
+    )
+    return LeadQuality(name, worst([cause.grade for cause in found]), _sorted(found))
+
+
+def _found(*causes: Cause | None) -> tuple[Cause, ...]:
+    return tuple(cause for cause in causes if cause is not None)
+
+
+def _sorted(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    return tuple(sorted(causes, key=lambda cause: -GRADES.index(cause.grade)))

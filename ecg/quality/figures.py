@@ -1,0 +1,231 @@
+"""What is measured in each lead: disturbances relative to the height of the recording's own QRS."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.quality.detect import BeatView, view_beats
+from ecg.record import EcgRecord
+
+Floats = NDArray[np.float32]
+
+WORKING_HZ = 200.0  # everything but spikes and clipping is measured on block means at this rate or up to twice it
+MAINS_HZ = (50.0, 60.0)
+FLAT = 0.02  # of the typical height: less movement than this in a second is none
+OUTLYING = 4.0  # times the typical height, and half that times the lead's own: no QRS is
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """Disturbances of a recording; arrays are [lead] unless stated.
+
+    Ratios are to the median over leads and seconds of the peak-to-peak in a second, about the height of a QRS.
+
+    Attributes
+    ----------
+    missing, flat
+        Fraction of samples that are NaN; fraction of seconds without movement.
+    saturated_s
+        Longest stay at an extreme far outside the other leads' range, per ten seconds of recording.
+    clipped
+        Number of plateaus at the lead's largest or smallest value.
+    outlying
+        Fraction of seconds that move far more than any QRS does (`OUTLYING`).
+    wander, shift
+        Range of the baseline within ten seconds; its largest sudden change (second difference of one-second medians).
+    mains, mains_hz
+        Amplitude of the stronger of 50 and 60 Hz, and which.
+    noise
+        RMS of what is quicker than about 25 Hz in the quiet parts between QRS complexes, mains taken out.
+    spikes
+        Impulses of one or two samples per second that do not pace.
+    residual
+        Departure from Einthoven's and Goldberger's laws, exceeded in a tenth of the samples; None where they cannot
+        be checked.
+    beats
+        See `BeatView`.
+    """
+
+    missing: NDArray[np.float64]
+    flat: NDArray[np.float64]
+    saturated_s: NDArray[np.float64]
+    clipped: NDArray[np.intp]
+    outlying: NDArray[np.float64]
+    wander: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    mains: NDArray[np.float64]
+    mains_hz: float
+    noise: NDArray[np.float64]
+    spikes: NDArray[np.float64]
+    residual: float | None
+    beats: BeatView
+
+
+def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figures:
+    """Figures of any valid record of a second or longer; `peaks` are R peaks in samples of the record."""
+    missing, signal = _fill(record.signal)
+    largest = float(np.abs(signal).max())
+    if largest > 1e6:  # squares must stay within float32; nothing below depends on the scale
+        signal = signal / np.float32(largest)
+    step = max(1, int(record.fs_hz // WORKING_HZ))
+    fs_hz = record.fs_hz / step
+    n = signal.shape[1] // step
+    work = signal[:, : n * step].reshape(len(signal), n, step).mean(axis=2) if step > 1 else signal
+    second = round(fs_hz)
+    seconds = max(1, n // second)
+    chunks = work[:, : seconds * second].reshape(len(work), seconds, -1)
+    movement = np.ptp(chunks, axis=2)
+    height = _typical(movement)
+    beats = view_beats(work, fs_hz, None if peaks is None else np.asarray(peaks, dtype=np.intp) // step)
+    wander, shift = _baseline(chunks, height)
+    mains, mains_hz, noise = _fast(chunks, fs_hz, height)
+    own = np.median(movement, axis=1, keepdims=True)
+    outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
+    return Figures(
+        missing=missing,
+        flat=(movement <= FLAT * height).mean(axis=1),
+        saturated_s=_saturated_s(work, fs_hz, height, outlying.any(axis=1)) * min(1.0, 10.0 / record.duration_s),
+        clipped=_plateaus(signal, record.fs_hz),
+        outlying=outlying.mean(axis=1),
+        wander=wander,
+        shift=shift,
+        mains=mains,
+        mains_hz=mains_hz,
+        noise=noise,
+        spikes=_spikes(signal, record.fs_hz, height, beats.peaks * step) / record.duration_s,
+        residual=_residual(record.leads, work, height, np.flatnonzero(movement.max(axis=1) <= FLAT * height)),
+        beats=beats,
+    )
+
+
+def _fill(signal: Floats) -> tuple[NDArray[np.float64], Floats]:
+    """Fraction of NaN per lead, and the signal with them interpolated over."""
+    if not np.isnan(signal.sum()):
+        return np.zeros(len(signal)), signal
+    gaps = np.isnan(signal)
+    filled = signal.copy()
+    at = np.arange(signal.shape[1])
+    for row, gap in zip(filled, gaps, strict=True):
+        row[gap] = np.interp(at[gap], at[~gap], row[~gap]) if not gap.all() else 0.0
+    return gaps.mean(axis=1), filled
+
+
+def _typical(movement: Floats) -> float:
+    """Median movement; where most leads are dead, that of the live ones; 1 when nothing moves."""
+    height = float(np.median(movement))
+    if height <= 1e-6 * float(movement.max()):
+        live = movement[movement > 1e-6 * float(movement.max())]
+        height = float(np.median(live)) if live.size else 1.0
+    return height
+
+
+def _baseline(chunks: Floats, height: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wander and shift per lead; of recordings longer than ten seconds the median over stretches of ten."""
+    level = np.median(chunks[:, :, ::3], axis=2).astype(np.float64) / height
+    stretch = min(10, level.shape[1])
+    level = level[:, : level.shape[1] // stretch * stretch].reshape(len(level), -1, stretch)
+    wander = np.median(np.ptp(level, axis=2), axis=1)
+    if stretch < 3:
+        return wander, np.zeros(len(level))
+    return wander, np.median(np.abs(np.diff(level, n=2, axis=2)).max(axis=2), axis=1)
+
+
+def _fast(chunks: Floats, fs_hz: float, height: float) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """Mains amplitude, its frequency, and noise per lead, from [lead, second, sample]."""
+    n = chunks.shape[2]
+    lines = [hz for hz in MAINS_HZ if hz < 0.45 * fs_hz]
+    mains, mains_hz = np.zeros(len(chunks)), MAINS_HZ[0]
+    # the neighbours 3 Hz away tell a line from broad noise and from the QRS
+    phase = 2 * np.pi * np.outer(np.arange(n) / fs_hz, [hz + off for hz in lines for off in (0, -3, 3)])
+    waves = np.hstack([np.cos(phase), np.sin(phase)]) * np.hanning(n)[:, None] * (4 / n)
+    parts = (chunks.reshape(-1, n) @ waves.astype(np.float32)).reshape(len(chunks), chunks.shape[1], 2, len(lines), 3)
+    size = np.median(np.hypot(parts[:, :, 0], parts[:, :, 1]), axis=1) / height
+    for index, hz in enumerate(lines):
+        amplitude = np.maximum(0.0, size[:, index, 0] - size[:, index, 1:].max(axis=1)).astype(np.float64)
+        if amplitude.max() > mains.max():
+            mains, mains_hz = amplitude, hz
+    k = max(1, round(0.008 * fs_hz))
+    fast = chunks[:, :, k:-k] - 0.5 * (chunks[:, :, : -2 * k] + chunks[:, :, 2 * k :])
+    stretch = max(1, round(0.1 * fs_hz))
+    count = fast.shape[2] // stretch
+    stretches = fast[:, :, : count * stretch].reshape(len(chunks), -1, stretch)
+    power = np.sort(np.einsum("lps,lps->lp", stretches, stretches) / stretch, axis=1)
+    quiet = power[:, int(0.3 * power.shape[1])].astype(np.float64) / height**2
+    # the filter passes a line at f with gain 1 - cos(2 pi f k / fs)
+    line_power = 0.5 * (mains * (1 - np.cos(2 * np.pi * mains_hz * k / fs_hz))) ** 2
+    return mains, mains_hz, np.sqrt(np.maximum(0.0, quiet - line_power))
+
+
+def _saturated_s(work: Floats, fs_hz: float, height: float, suspects: NDArray[np.bool_]) -> NDArray[np.float64]:
+    longest = np.zeros(len(work))
+    for index in np.flatnonzero(suspects):
+        row = work[index]
+        middle = float(np.median(row))
+        for extreme in (float(row.max()), float(row.min())):
+            away = abs(extreme - middle)
+            if away > OUTLYING * height:
+                longest[index] = max(longest[index], _runs(np.abs(row - extreme) <= 0.05 * away).max() / fs_hz)
+    return longest
+
+
+def _plateaus(signal: Floats, fs_hz: float) -> NDArray[np.intp]:
+    """Number of stays of 6 ms or more at the lead's extreme, entered with a slope, far from its median."""
+    counts = np.zeros(len(signal), dtype=np.intp)
+    least = max(3, round(0.006 * fs_hz))
+    for extreme in (signal.max(axis=1), signal.min(axis=1)):
+        at = signal == extreme[:, None]
+        for index in np.flatnonzero(at.sum(axis=1) >= 3 * least):
+            row, span = signal[index], float(np.ptp(signal[index]))
+            if abs(float(extreme[index]) - float(np.median(row))) < 0.25 * span:
+                continue
+            starts = np.flatnonzero(np.diff(at[index].astype(np.int8), prepend=0) == 1)
+            entered = np.abs(row[np.maximum(starts - 2, 0)] - extreme[index]) > 0.01 * span
+            counts[index] += int((entered & (_runs(at[index]) >= least)).sum())
+    return counts
+
+
+def _runs(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Lengths of the runs of True, in order; one zero when there is none."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    lengths: NDArray[np.intp] = edges[1::2] - edges[::2]
+    return lengths if lengths.size else np.zeros(1, dtype=np.intp)
+
+
+def _spikes(signal: Floats, fs_hz: float, height: float, peaks: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Number of isolated impulses per lead that are not at a fixed time before the beats; 0 under 250 Hz.
+
+    At lower rates an R wave is as narrow as an impulse.
+    """
+    counts = np.zeros(len(signal))
+    if fs_hz < 250 or not len(peaks):
+        return counts
+    k = max(1, round(0.002 * fs_hz))
+    sharp = np.abs(signal[:, k:-k] - 0.5 * (signal[:, : -2 * k] + signal[:, 2 * k :]))
+    for index in np.flatnonzero(sharp.max(axis=1) > 0.25 * height):
+        at = np.flatnonzero(sharp[index] > 0.25 * height) + k
+        row = signal[index]
+        at = at[np.abs(row[at + k] - row[at - k]) < 0.5 * sharp[index, at - k]]
+        at = at[np.diff(at, prepend=-fs_hz) > 0.02 * fs_hz]
+        following = peaks[np.minimum(np.searchsorted(peaks, at), len(peaks) - 1)] - at
+        twins = (np.abs(following[:, None] - following) <= 0.012 * fs_hz).sum(axis=1) - 1
+        counts[index] = int((twins < 2).sum())
+    return counts
+
+
+def _residual(leads: tuple[str, ...], work: Floats, height: float, dead: NDArray[np.intp]) -> float | None:
+    """Size of I + III - II and of the augmented leads' residuals, exceeded in a tenth of the samples; the largest.
+
+    Flat leads are left out; None without I, II and one of the others.
+    """
+    row = {lead: work[i, ::8] for i, lead in enumerate(leads) if i not in dead}
+    laws = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
+    if "I" not in row or "II" not in row:
+        return None
+    found = []
+    for lead, (on_i, on_ii) in laws.items():
+        if lead in row:
+            left = row[lead] - on_i * row["I"] - on_ii * row["II"]
+            size = np.abs(left - np.median(left))
+            found.append(float(np.partition(size, int(0.9 * (size.size - 1)))[int(0.9 * (size.size - 1))]) / height)
+    return max(found, default=None)
