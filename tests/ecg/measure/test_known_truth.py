@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import ecg
 from ecg.leads import STANDARD_LEADS
 from ecg.record import EcgRecord
-from ecg.simulation import Scenario, simulate
+from ecg.simulation import Artefact, Scenario, simulate
 
 INTERVALS = ("pr_interval", "qrs_duration", "qt_interval", "p_duration")
 
@@ -93,3 +93,11 @@ def test_a_lead_that_is_off_changes_little(sinus: EcgRecord) -> None:
     without = EcgRecord(signal, sinus.leads, sinus.fs_hz, sinus.unit)
     for name in ("pr_interval", "qrs_duration", "qt_interval"):
         assert value(without, name) == pytest.approx(value(sinus, name), abs=6)  # three samples
+
+
+def test_the_spread_over_the_leads_grows_with_noise() -> None:
+    quiet = ecg.measure(simulate(Scenario()).record)
+    noisy = ecg.measure(simulate(Scenario(artefacts=(Artefact("muscle", 0.05),))).record)
+    for name in ("pr_interval", "qrs_duration", "qt_interval"):
+        assert getattr(quiet, name).spread is not None
+        assert getattr(noisy, name).spread > getattr(quiet, name).spread
