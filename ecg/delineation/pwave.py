@@ -14,6 +14,8 @@ SHARES = (0.15, 0.2)
 EXPECTED_S, TOLERANCE_S = 0.105, 0.07
 SEARCH_S = 0.33
 REACH, PEAK_SHARE = 60, 0.3
+#: Height of the wave above its chord: at least this share of its whole range, and of the QRS complex.
+MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
 ONSET_SHIFT, OFFSET_SHIFT = 1.0, -8.6
 ABRUPT_SHIFT = 6.5  # of the onset, as in `ecg.delineation.qrs`
 
@@ -56,8 +58,21 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
     begin = float(np.nanmean(onset)) if not np.isnan(onset).all() else float(speed[0, : rise + 1].argmin())
     at_end = float(np.nanmean(offset)) if not np.isnan(offset).all() else n - 1.0
+    if not _is_hump(smooth[:, int(begin) : int(at_end) + 1], np.ptp(beat[:, end:], axis=1)):
+        return None
     spread = lead_spread(_lead_onsets(slope, rise))
     return PWave(begin + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT, spread)
+
+
+def _is_hump(wave: Float, qrs_height: Float) -> bool:
+    """Whether a stretch rises and falls: the end of a T wave only falls, and noise is too low beside the QRS."""
+    n = wave.shape[1]
+    if n < 3:
+        return False
+    chord = wave[:, :1] + (wave[:, -1:] - wave[:, :1]) * np.linspace(0.0, 1.0, n)
+    height = (np.abs(wave - chord).max(axis=1) ** 2).mean() ** 0.5
+    span, qrs = (np.ptp(wave, axis=1) ** 2).mean() ** 0.5, (qrs_height**2).mean() ** 0.5
+    return bool(height >= MIN_HUMP * span and height >= MIN_HEIGHT * qrs)
 
 
 def _lead_onsets(slope: Float, rise: int) -> Float:

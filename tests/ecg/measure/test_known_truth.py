@@ -31,7 +31,7 @@ def test_intervals_of_clean_recordings(shape: str, rate: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("rhythm", ["af", "avb3", "vt", "paced"])
+@pytest.mark.parametrize("rhythm", ["af", "avb3", "vt", "paced", "junctional"])
 def test_no_pr_is_invented_where_no_p_is_conducted(rhythm: str, seed: int) -> None:
     measured = ecg.measure(simulate(Scenario(rhythm=rhythm), seed).record)
     assert measured.pr_interval.value is None
