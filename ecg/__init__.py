@@ -4,10 +4,19 @@ Importing this package loads neither torch nor Ray; each public name loads its m
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ecg.errors import EcgError as EcgError
+    from ecg.formats import read as read
+    from ecg.local import analyze as analyze
+    from ecg.measure import Measurements as Measurements
+    from ecg.measure import measure as measure
+    from ecg.models import load_model as load_model
     from ecg.prepare import prepare as prepare
     from ecg.quality import Quality as Quality
     from ecg.quality import assess_quality as assess_quality
@@ -17,13 +26,18 @@ if TYPE_CHECKING:
     from ecg.simulation import simulate as simulate
 
 _HOME = {
+    "analyze": "ecg.local",
     "EcgError": "ecg.errors",
     "EcgRecord": "ecg.record",
+    "Measurements": "ecg.measure",
+    "measure": "ecg.measure",
     "Quality": "ecg.quality",
     "Scenario": "ecg.simulation",
     "Simulation": "ecg.simulation",
     "assess_quality": "ecg.quality",
+    "load_model": "ecg.models",
     "prepare": "ecg.prepare",
+    "read": "ecg.formats",
     "simulate": "ecg.simulation",
 }
 __all__ = list(_HOME)
@@ -32,7 +46,6 @@ __all__ = list(_HOME)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ecg' has no attribute {name!r}")
-    # A public function may share its name with its module (`ecg.measure`); binding it here keeps the function in front.
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
@@ -40,3 +53,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """A public function may share its name with its module (`ecg.measure`): the function stays in front, whichever of
+    the two is imported first.
+    """  # fmt: skip
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, ModuleType) and _HOME.get(name) == value.__name__:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -56,6 +56,8 @@ class EcgRecord:
 
     def __post_init__(self) -> None:
         signal = np.ascontiguousarray(self.signal, dtype=np.float32)
+        if signal is self.signal and signal.flags.writeable:
+            signal = signal.copy()  # the caller may go on writing into the array
         leads = tuple(canonical_lead(lead) for lead in self.leads)
         if signal.ndim != 2 or signal.shape[1] == 0:
             raise MalformedInput("The signal is not [lead, sample].", "signal", "2 dimensions", list(signal.shape))
@@ -111,6 +113,11 @@ class EcgRecord:
             raise KeyError(name) from None
         return row
 
+    def missing_standard_leads(self) -> tuple[str, ...]:
+        """Standard leads that are absent and do not follow from I and II, in standard order."""
+        there = {*self.leads, *derivable_leads(self.leads)}
+        return tuple(lead for lead in STANDARD_LEADS if lead not in there)
+
     def standard(self) -> "EcgRecord":
         """The twelve standard leads in standard order, III, aVR, aVL, aVF derived from I and II where absent.
 
@@ -120,7 +127,7 @@ class EcgRecord:
         if self.leads == STANDARD_LEADS:
             return self
         derived = derivable_leads(self.leads)
-        missing = [lead for lead in STANDARD_LEADS if lead not in self.leads and lead not in derived]
+        missing = self.missing_standard_leads()
         if missing:
             raise MissingLeads(
                 f"Missing leads: {', '.join(missing)}.", "lead_names", list(STANDARD_LEADS), list(self.leads)

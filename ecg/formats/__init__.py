@@ -1,1 +1,108 @@
-"""Readers: bytes in, `EcgRecord` out. One module per format."""
+"""Readers: bytes in, `EcgRecord` out. One module per format, listed in `FORMATS`.
+
+A format module holds ``NAME``, ``claims(name, head)`` (does this look like mine?), ``companions(data)`` (names of the
+files that belong to it) and ``parse(files, main, stated)``. A reader raises `MalformedInput` or another `EcgError` for
+bytes it cannot read, and never opens a path itself: `read` does that, and only beside the file it was given.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from ecg.errors import MalformedInput, UnknownFormat
+from ecg.formats import csv_table, json_body, npy_array, wfdb_record
+from ecg.formats.stated import Stated
+from ecg.record import EcgRecord
+
+
+class Format(Protocol):
+    """The shape of a format module."""
+
+    NAME: str
+
+    def claims(self, name: str, head: bytes, /) -> bool:
+        """Whether a file of this lower-case name, beginning with these bytes, is mine."""
+
+    def companions(self, data: bytes, /) -> tuple[str, ...]:
+        """Names of the files that belong to this one."""
+
+    def parse(self, files: Mapping[str, bytes], main: str, stated: Stated, /) -> EcgRecord:
+        """The recording."""
+
+
+FORMATS: tuple[Format, ...] = (wfdb_record, npy_array, json_body, csv_table)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,199}")
+_HEAD_BYTES = 4096
+
+
+def read(
+    path: str | Path, *, fs_hz: float | None = None, leads: tuple[str, ...] | None = None, unit: str | None = None
+) -> EcgRecord:
+    """The recording in a file of any supported format: WFDB (``.hea``), NumPy ``.npy``, JSON or CSV.
+
+    `fs_hz`, `leads` and `unit` state what the file does not say itself (a bare ``.npy`` says none of them); stating
+    something else than the file says is `InconsistentInput`. Raises `MalformedInput`, `UnknownFormat` or
+    `UnusableRecording`; `OSError` when the file cannot be opened.
+    """
+    path = Path(path)
+    return read_files(path.name, lambda name: (path.parent / name).read_bytes(), Stated(fs_hz, leads, unit))
+
+
+def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated = Stated()) -> EcgRecord:  # noqa: B008
+    """The recording in the file `name`, wherever it is: `fetch` gives the bytes of a file of its folder by name.
+
+    `fetch` raises `FileNotFoundError` for a file that is not there. Raises what `read` raises.
+    """
+    data = None
+    if "." not in name:  # WFDB users name a record without its suffix
+        try:
+            data = fetch(f"{name}.hea")
+            name = f"{name}.hea"
+        except FileNotFoundError:
+            pass
+    data = fetch(name) if data is None else data
+    files = {name: data}
+    for companion in _format_of(name, data).companions(data):
+        try:
+            files[companion] = fetch(_plain(companion))
+        except FileNotFoundError:
+            raise MalformedInput(
+                f"{name} needs {companion}, which is not beside it.", "file", companion, "no such file"
+            ) from None
+    return parse(files, stated, main=name)
+
+
+def is_named_like_a_recording(name: str) -> bool:
+    """Whether a reader takes files of this name, by its ending alone."""
+    return any(module.claims(name.lower(), b"") for module in FORMATS)
+
+
+def parse(files: Mapping[str, bytes], stated: Stated = Stated(), main: str | None = None) -> EcgRecord:  # noqa: B008
+    """The recording in files that are already in memory, such as an upload: file name to content.
+
+    `main` names the file to start from; without it, the one whose format asks for the others is taken.
+    """
+    for name in files:
+        _plain(name)
+    if main is None:
+        main = next((name for name in files if name.lower().endswith(".hea")), next(iter(files), None))
+    if main is None:
+        raise MalformedInput("No file was given.", "file", "at least one file", 0)
+    return _format_of(main, files[main]).parse(files, main, stated)
+
+
+def _format_of(name: str, data: bytes) -> Format:
+    for module in FORMATS:
+        if module.claims(name.lower(), data[:_HEAD_BYTES]):
+            return module
+    raise UnknownFormat(
+        f"No reader knows the bytes of {name!r}.", "file", [module.NAME for module in FORMATS], name.rpartition(".")[2]
+    )
+
+
+def _plain(name: str) -> str:
+    """The name itself when it is a plain file name; anything that could leave its folder is refused."""
+    if not _PLAIN_NAME.fullmatch(name) or ".." in name:
+        raise MalformedInput("A file name is not a plain name.", "file", "letters, digits, . _ - ( ) +", name[:80])
+    return name

@@ -1,0 +1,1 @@
+"""From a recording to fiducial points: conditioning, the median beat, its global edges."""

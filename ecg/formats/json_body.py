@@ -1,0 +1,97 @@
+"""JSON recordings: ``{"signal": [[…], …], "fs": 500, "lead_names": […], "recording_duration": 10, "units": "mV"}``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from ecg.errors import InconsistentInput, MalformedInput
+from ecg.formats.stated import Stated
+from ecg.record import EcgRecord, Signal, to_millivolt
+
+NAME = "json"
+_DURATION_TOLERANCE_S = 0.1  # clients round the duration; a wrong sampling rate is off by far more
+
+
+def claims(name: str, head: bytes) -> bool:
+    """Whether the name or the first bytes look like a JSON object."""
+    return name.endswith(".json") or head.lstrip()[:1] == b"{"
+
+
+def companions(data: bytes) -> tuple[str, ...]:
+    """No other files belong to a JSON recording."""
+    return ()
+
+
+def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
+    """The recording in a JSON body; a ``null`` sample is a missing one. Raises `MalformedInput` naming the field."""
+    try:
+        body = orjson.loads(files[main])
+    except orjson.JSONDecodeError as error:
+        raise MalformedInput(f"Not JSON: {error}.", "body", "a JSON object", None) from None
+    if not isinstance(body, dict):
+        raise MalformedInput("The body is not a JSON object.", "body", "a JSON object", type(body).__name__)
+    if "signal" not in body:
+        raise MalformedInput("The field signal is missing.", "signal", "rows of samples", None)
+    fs_hz = stated.settle_fs(_number(body, "fs"))
+    leads = stated.settle_leads(_lead_names(body))
+    signal, unit = to_millivolt(_samples(body["signal"], len(leads)), stated.settle_unit(_text(body, "units")))
+    _check_duration(_number(body, "recording_duration"), signal.shape[1], fs_hz)
+    return EcgRecord(signal, leads, fs_hz, unit, name=_text(body, "name"), format=NAME)
+
+
+def _number(body: dict[str, Any], field: str) -> float | None:
+    value = body.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise MalformedInput(f"{field} is not a number.", field, "a number", type(value).__name__)
+    return float(value)
+
+
+def _text(body: dict[str, Any], field: str) -> str | None:
+    value = body.get(field)
+    if value is not None and not isinstance(value, str):
+        raise MalformedInput(f"{field} is not a text.", field, "a text", type(value).__name__)
+    return value
+
+
+def _lead_names(body: dict[str, Any]) -> tuple[str, ...] | None:
+    value = body.get("lead_names")
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise MalformedInput("lead_names is not a list of texts.", "lead_names", "a list of texts", None)
+    return tuple(value)
+
+
+def _samples(rows: Any, n_leads: int) -> Signal:
+    """float32 [lead, sample] from nested lists of numbers and nulls."""
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise MalformedInput("signal is not a list of rows.", "signal", "[[…], …], one row a lead", None)
+    lengths = sorted({len(row) for row in rows})
+    if len(rows) != n_leads:
+        got = f"{len(rows)} rows of {lengths[-1] if lengths else 0}"
+        raise MalformedInput("One row of samples for each lead name is needed.", "signal", f"{n_leads} rows", got)
+    if len(lengths) != 1:
+        raise MalformedInput("The rows differ in length.", "signal", "rows of equal length", lengths[:5])
+    for row in rows:
+        # NumPy would turn "1.5" and true into numbers.
+        strange = set(map(type, row)) - {int, float, type(None)}
+        if strange:
+            names = sorted(kind.__name__ for kind in strange)
+            raise MalformedInput("signal holds something else than numbers.", "signal", "numbers or null", names)
+    with np.errstate(over="ignore"):  # beyond float32 becomes infinity, which EcgRecord refuses
+        return np.array(rows, dtype=np.float64).astype(np.float32)
+
+
+def _check_duration(duration_s: float | None, n_samples: int, fs_hz: float) -> None:
+    if duration_s is None or fs_hz <= 0:
+        return
+    actual_s = n_samples / fs_hz
+    if not abs(duration_s - actual_s) <= max(_DURATION_TOLERANCE_S, 0.01 * actual_s):
+        raise InconsistentInput(
+            f"{n_samples} samples at {fs_hz:g} Hz last {actual_s:.2f} s, not the stated {duration_s:g} s.",
+            "recording_duration", round(actual_s, 3), duration_s,
+        )  # fmt: skip

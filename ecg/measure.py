@@ -1,0 +1,214 @@
+"""`measure`: what a cardiologist reads off the paper, each value with its spread or the reason for its absence."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ecg.beats import Beats, find_beats
+from ecg.delineation.condition import condition
+from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.median import MedianBeat, irregularity, median_beat
+from ecg.record import EcgRecord
+from ecg.values import Value, missing
+
+NO_BEATS = "fewer than three beats were found"
+NO_QRS = "the QRS complex has no clear edges"
+NO_T = "the end of the T wave was not found"
+NO_AXIS = "leads I and aVF (or I and II) are needed for an axis"
+NO_UNIT = "the unit of the samples is not known"
+
+
+@dataclass(frozen=True)
+class LeadAmplitudes:
+    """Amplitudes of one lead in mV against the isoelectric level before the QRS complex; signed."""
+
+    p: Value
+    q: Value
+    r: Value
+    s: Value
+    t: Value
+    st_j: Value
+    st_60: Value
+    st_80: Value
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Evidence about the rhythm.
+
+    Attributes
+    ----------
+    rr_irregularity
+        Median magnitude of successive RR differences over the median RR; about 0.03 in sinus rhythm, 0.2 in atrial
+        fibrillation.
+    p_wave_fraction
+        Share of the measured beats with a P wave like the others', 0 to 1.
+    paced_fraction
+        Share of the beats that follow a pacing spike, 0 to 1.
+    """
+
+    rr_irregularity: Value
+    p_wave_fraction: Value
+    paced_fraction: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """Everything measured on one recording; names and units as on the wire."""
+
+    heart_rate: Value
+    rr_mean: Value
+    rr_sd: Value
+    rmssd: Value
+    pr_interval: Value
+    p_duration: Value
+    qrs_duration: Value
+    qt_interval: Value
+    qtc_bazett: Value
+    qtc_fridericia: Value
+    qtc_framingham: Value
+    qtc_hodges: Value
+    p_axis: Value
+    qrs_axis: Value
+    t_axis: Value
+    lead_amplitudes: dict[str, LeadAmplitudes]
+    rhythm: Rhythm
+    beats: Beats
+    median_beat: MedianBeat | None
+
+
+def measure(record: EcgRecord) -> Measurements:
+    """Rate, intervals, axes and amplitudes of a recording, as `Measurements`; never raises for a valid record."""
+    conditioned = condition(record)
+    found = find_beats(conditioned)
+    median = median_beat(conditioned, record.leads, found)
+    rr = np.diff(found.r_samples) * 1000.0 / FS_HZ
+    intervals = _intervals(median)
+    rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", NO_BEATS)
+    last = record.n_samples - 1
+    r_samples = np.minimum(np.rint(found.r_samples * conditioned.ratio).astype(np.int64), last)
+    return Measurements(
+        **_rate(rr_mean, rr),
+        **intervals,
+        **_corrected(intervals["qt_interval"], rr_mean),
+        **_axes(median),
+        lead_amplitudes=_amplitudes(median, record.unit),
+        rhythm=_rhythm(found, median),
+        beats=replace(found, r_samples=r_samples),
+        median_beat=median,
+    )
+
+
+def _rhythm(beats: Beats, median: MedianBeat | None) -> Rhythm:
+    if median is None:
+        return Rhythm(missing("", NO_BEATS), missing("", NO_BEATS), missing("", NO_BEATS))
+    paced = float(beats.is_class("paced").mean())
+    return Rhythm(Value(irregularity(beats), ""), Value(median.p_fraction, ""), Value(paced, ""))
+
+
+def _rate(rr_mean: Value, rr: Float) -> dict[str, Value]:
+    if rr_mean.value is None:
+        absent = {name: missing("ms", NO_BEATS) for name in ("rr_mean", "rr_sd", "rmssd")}
+        return {"heart_rate": missing("bpm", NO_BEATS)} | absent
+    return {
+        "heart_rate": Value(60000.0 / rr_mean.value, "bpm", float((60000.0 / rr).std())),
+        "rr_mean": rr_mean,
+        "rr_sd": Value(float(rr.std(ddof=1)), "ms"),
+        "rmssd": Value(float(np.sqrt((np.diff(rr) ** 2).mean())), "ms"),
+    }
+
+
+def _intervals(median: MedianBeat | None) -> dict[str, Value]:
+    names = ("pr_interval", "p_duration", "qrs_duration", "qt_interval")
+    if median is None:
+        return {name: missing("ms", NO_BEATS) for name in names}
+    if median.qrs_onset is None or median.qrs_offset is None:
+        return {name: missing("ms", NO_QRS) for name in names}
+    return {
+        "pr_interval": _span(median.p_onset, median.qrs_onset, median.no_p or ""),
+        "p_duration": _span(median.p_onset, median.p_offset, median.no_p or ""),
+        "qrs_duration": _span(median.qrs_onset, median.qrs_offset, NO_QRS),
+        "qt_interval": _span(median.qrs_onset, median.t_end, NO_T),
+    }
+
+
+def _span(start: float | None, end: float | None, reason: str) -> Value:
+    return missing("ms", reason) if start is None or end is None else Value((end - start) * 1000.0 / FS_HZ, "ms")
+
+
+def _corrected(qt: Value, rr_mean: Value) -> dict[str, Value]:
+    """QT corrected for rate by Bazett, Fridericia, Framingham (Sagie 1992) and Hodges, all in ms."""
+    names = ("qtc_bazett", "qtc_fridericia", "qtc_framingham", "qtc_hodges")
+    if qt.value is None or rr_mean.value is None:
+        return {name: missing("ms", qt.reason or NO_BEATS) for name in names}
+    rr_s = rr_mean.value / 1000.0
+    corrected = (
+        qt.value / rr_s**0.5,
+        qt.value / rr_s ** (1 / 3),
+        qt.value + 154.0 * (1.0 - rr_s),
+        qt.value + 1.75 * (60.0 / rr_s - 60.0),
+    )
+    return {name: Value(value, "ms") for name, value in zip(names, corrected, strict=True)}
+
+
+def _axes(median: MedianBeat | None) -> dict[str, Value]:
+    names = ("p_axis", "qrs_axis", "t_axis")
+    if median is None:
+        return {name: missing("deg", NO_BEATS) for name in names}
+    spans = (
+        (median.p_onset, median.p_offset, median.no_p or ""),
+        (median.qrs_onset, median.qrs_offset, NO_QRS),
+        (median.qrs_offset, median.t_end, NO_T),
+    )
+    return {name: _axis(median, *span) for name, span in zip(names, spans, strict=True)}
+
+
+def _axis(median: MedianBeat, start: float | None, end: float | None, reason: str) -> Value:
+    """Frontal axis from the net areas in I and aVF, each above the chord from the wave's onset to its offset.
+
+    aVF is scaled by 2/√3: Goldberger's leads are shorter than Einthoven's.
+    """
+    if start is None or end is None:
+        return missing("deg", reason)
+    wave = median.signal[:, round(start) : round(end) + 1]
+    net = wave.sum(axis=1) - wave.shape[1] * (wave[:, 0] + wave[:, -1]) / 2
+    area = dict(zip(median.leads, net.tolist(), strict=True))
+    if "aVF" not in area and {"I", "II"} <= area.keys():
+        area["aVF"] = area["II"] - 0.5 * area["I"]
+    if not {"I", "aVF"} <= area.keys() or area["I"] == area["aVF"] == 0.0:
+        return missing("deg", NO_AXIS)
+    return Value(float(np.degrees(np.arctan2(area["aVF"] * 2 / 3**0.5, area["I"]))), "deg")
+
+
+def _amplitudes(median: MedianBeat | None, unit: str | None) -> dict[str, LeadAmplitudes]:
+    if median is None:
+        return {}
+    return {lead: _lead_amplitudes(median, row, unit) for row, lead in enumerate(median.leads)}
+
+
+def _lead_amplitudes(median: MedianBeat, row: int, unit: str | None) -> LeadAmplitudes:
+    if unit is None:
+        return LeadAmplitudes(*(missing("mV", NO_UNIT) for _ in range(8)))
+    if median.qrs_onset is None or median.qrs_offset is None:
+        return LeadAmplitudes(*(missing("mV", NO_QRS) for _ in range(8)))
+    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
+    level = median.signal[row, max(0, onset - 10) : onset + 1].mean()
+    wave = median.signal[row] - level
+    qrs = wave[onset : offset + 1]
+    top = int(qrs.argmax())
+    st = [Value(float(wave[min(offset + ms // 2, len(wave) - 1)]), "mV") for ms in (0, 60, 80)]
+    return LeadAmplitudes(
+        _extreme(wave, median.p_onset, median.p_offset, median.no_p or ""),
+        Value(float(min(qrs[: top + 1].min(), 0.0)), "mV"),
+        Value(float(max(qrs[top], 0.0)), "mV"),
+        Value(float(min(qrs[top:].min(), 0.0)), "mV"),
+        _extreme(wave, median.qrs_offset, median.t_end, NO_T),
+        *st,
+    )
+
+
+def _extreme(wave: Float, start: float | None, end: float | None, reason: str) -> Value:
+    if start is None or end is None:
+        return missing("mV", reason)
+    piece = wave[round(start) : round(end) + 1]
+    return Value(float(piece[np.abs(piece).argmax()]), "mV")
