@@ -77,7 +77,9 @@ def _noise(artefact: Artefact, n: int, fs_hz: float, rng: np.random.Generator) -
                 shape[at] = rng.choice((-1.0, 1.0), at.size)
         case _:
             return None
-    return (artefact.level_mv * shape).astype(np.float32)
+    # a lead is the difference of electrodes: on all of them, the level is the one that shows in the limb leads
+    level_mv = artefact.level_mv if artefact.at else artefact.level_mv / np.sqrt(2)
+    return (level_mv * shape).astype(np.float32)
 
 
 def _sines(t: Floats, frequencies: Floats, rng: np.random.Generator) -> Floats:
