@@ -313,9 +313,8 @@ def test_the_command_sets_up_verifies_and_reconciles(
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM])
 def test_consuming_ends_well_when_told_and_watching_shows_the_queues(
-    aws: str, clients: Clients, layout: Layout, tmp_path: Path, number: int
+    aws: str, clients: Clients, layout: Layout, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'inbox.db'}"
     base = [
@@ -341,7 +340,7 @@ def test_consuming_ends_well_when_told_and_watching_shows_the_queues(
     while not known_messages(engine, ["m1"]) and consuming.poll() is None:
         threading.Event().wait(0.1)
     engine.dispose()
-    consuming.send_signal(number)
+    consuming.send_signal(signal.SIGTERM)
     said, _ = consuming.communicate(timeout=60)
     assert (consuming.returncode, orjson.loads(said)) == (0, {"sqs": 1})
 
