@@ -5,7 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from ecg.errors import StoreUnavailable
+from ecg.errors import Overloaded, StoreUnavailable
 from ecg.inbox.database import open_database
 from ecg.inbox.receipts import Limits, Receipt
 from ecg.inbox.receiver import Receiver
@@ -15,6 +15,8 @@ from ecg.inbox.worker import Worker
 from ecg.record import EcgRecord
 
 UPKEEP_EVERY_S = 30.0
+THREADS = 32
+MAX_IN_PROGRESS = 128  # bodies held at once; a sender beyond it is asked to come again
 
 
 class Inbox:
@@ -44,7 +46,8 @@ class Inbox:
         self._receiver = Receiver(open_database(url), limits)
         self._engine = self._receiver.engine
         # Commits are shared by all messages in progress: the more wait at once, the fewer syncs each needs.
-        self._threads = ThreadPoolExecutor(self._receiver.max_pending, thread_name_prefix="inbox")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="inbox")
+        self._in_progress = 0
         self._incomplete_after_s = incomplete_after_s
         self._keep_s = None if keep_days is None else keep_days * 86_400.0
         self._stop = threading.Event()
@@ -63,9 +66,15 @@ class Inbox:
             thread.start()
 
     async def accept(self, body: bytes, fs_hz: float | None) -> Receipt:
-        """Keep one message; the receipt means that it is on disk."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._receiver.accept, body, "http", fs_hz)
+        """Keep one message; the receipt means that it is on disk. Raises what `Receiver.accept` raises."""
+        if self._in_progress >= MAX_IN_PROGRESS:
+            raise Overloaded(f"{self._in_progress} messages are in progress.", "queue", f"< {MAX_IN_PROGRESS}")
+        self._in_progress += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._receiver.accept, body, "http", fs_hz)
+        finally:
+            self._in_progress -= 1
 
     async def record(self, record_id: str) -> bytes:
         """State and result under a record id, JSON."""
