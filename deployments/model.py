@@ -3,6 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from ray.serve.metrics import Gauge, Histogram
 from deployments.stage_metrics import StageClock
 from ecg.errors import EcgError, MalformedInput, ModelNotReady
 from ecg.models import Model, load_model, resolve_weights
-from ecg.models.result import ModelIdentity, ModelResult, summarise
+from ecg.models.result import ModelResult, identity_of, infer
 from ecg.models.weights import needs_download
 from ecg.prepare import SEGMENT_SAMPLES
 
@@ -76,7 +77,7 @@ class ModelRunner:
         self._clock = StageClock()
         self._batch_segments = Histogram(
             "ecg_batch_segments",
-            description="Segments in one forward pass",
+            description="Segments that waited together for one batch",
             boundaries=[1, 2, 4, 8, 16, 32, 64],
             tag_keys=("model",),
         )
@@ -116,21 +117,11 @@ class ModelRunner:
         model, config = self._model, self._config
         if model is None or config is None:  # infer checked; the type checker cannot know
             raise ModelNotReady("the model is still loading.", self._name)
+        self._batch_segments.observe(sum(map(len, recordings)), tags={"model": self._name})
         with self._clock.time(f"{self._name}_forward"):
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._forward_thread, self._forward, model, config, recordings)
-
-    def _forward(self, model: Model, config: ModelConfig, recordings: list[Segments]) -> list[ModelResult]:
-        segments = np.concatenate(recordings) if len(recordings) > 1 else recordings[0]
-        outputs = []
-        for start in range(0, len(segments), config.max_batch_segments):
-            chunk = segments[start : start + config.max_batch_segments]
-            self._batch_segments.observe(len(chunk), tags={"model": self._name})
-            outputs.append(model(chunk))
-        logits = None if outputs[0].logits is None else np.concatenate([output.logits for output in outputs])
-        embedding = np.concatenate([output.embedding for output in outputs])
-        tokens = np.concatenate([output.tokens for output in outputs])
-        return summarise(_identity(model), [len(r) for r in recordings], logits, embedding, tokens)
+            forward = partial(infer, model, recordings, config.max_batch_segments)
+            return await loop.run_in_executor(self._forward_thread, forward)
 
     async def _must_wait(self, config: ModelConfig) -> bool:
         """Whether loading takes so long that the replica should answer `state` meanwhile."""
@@ -156,7 +147,7 @@ class ModelRunner:
             self._say(ModelState("failed", detail=error.message))
             return
         self._model = model
-        identity = _identity(model)
+        identity = identity_of(model)
         self._state = ModelState(
             "ready", identity.weights, identity.trained, identity.backend, identity.precision, detail=model.weights.note
         )
@@ -178,10 +169,6 @@ class ModelRunner:
         else:
             told = state.detail or state.step
             self._state = replace(self._state, detail=f"other weights: {state.state}, {told}")
-
-
-def _identity(model: Model) -> ModelIdentity:
-    return ModelIdentity(model.weights.identifier, model.trained, model.backend, model.precision)
 
 
 async def _answer(handle: DeploymentHandle) -> ModelState:

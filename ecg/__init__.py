@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ecg.errors import EcgError as EcgError
     from ecg.formats import read as read
+    from ecg.local import analyze as analyze
     from ecg.measure import Measurements as Measurements
     from ecg.measure import measure as measure
     from ecg.models import load_model as load_model
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ecg.simulation import simulate as simulate
 
 _HOME = {
+    "analyze": "ecg.local",
     "EcgError": "ecg.errors",
     "EcgRecord": "ecg.record",
     "Measurements": "ecg.measure",

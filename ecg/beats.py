@@ -5,17 +5,20 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
-from sleepecg import detect_heartbeats
 
-from ecg.delineation.condition import FS_HZ, Conditioned, Float
+from ecg.delineation.condition import Conditioned
+from ecg.delineation.crossing import Float
+from ecg.delineation.detect import Index, detect_qrs, second_opinion
+from ecg.delineation.pacing import MIN_SPIKES
 
 BeatClass = Literal["dominant", "premature", "ectopic", "paced"]
-Index = NDArray[np.int64]
 
-_QRS_HALF = 30  # 60 ms each side of R: the stretch compared between beats
+_HALF = 30  # 60 ms each side of R: the stretch compared between beats
 _SHIFT = 10  # largest shift tried when a beat is aligned, 20 ms
 _SAME_SHAPE = 0.9  # correlation over all leads above which two beats have one shape
+_MAX_SHAPES = 8
+_SEED_BEATS = 60
+_SPIKE_BEFORE = 60  # a ventricular pacing spike stands at most 120 ms before R
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,109 +30,128 @@ class Beats:
     r_samples
         int64 [beat], R peaks as sample indexes of the recording, rising.
     classes
-        Class of each beat. ``dominant``: shape of the dominant rhythm; ``premature``: that shape, early;
-        ``ectopic``: another shape; ``paced``: preceded by a pacing spike.
+        Class of each beat. ``dominant``: shape of the dominant rhythm; ``premature``: that shape, early in an
+        otherwise regular rhythm; ``ectopic``: another shape; ``paced``: preceded by a pacing spike.
+    measured
+        bool [beat], the beats that the median beat is made of: the dominant ones, or the paced ones where there are
+        fewer than three of those.
     detector_agreement
-        Share of beats that a second look at each single lead confirms, 0 to 1; None when there are no beats.
+        F1 within 75 ms between these beats and those of sleepecg, 0 to 1; None when there are no beats.
     """
 
     r_samples: Index
     classes: tuple[BeatClass, ...]
+    measured: NDArray[np.bool_]
     detector_agreement: float | None
 
-    def of(self, *classes: BeatClass) -> Index:
-        """Positions in `r_samples` of the beats of the given classes, int64."""
-        return np.array([i for i, name in enumerate(self.classes) if name in classes], dtype=np.int64)
+    def is_class(self, name: BeatClass) -> NDArray[np.bool_]:
+        """Which beats are of a class, bool [beat]."""
+        return np.array([beat == name for beat in self.classes], dtype=bool)
 
 
-def find_r(conditioned: Conditioned) -> Index:
-    """R peaks, int64 [beat], in 500 Hz samples: sleepecg on the root mean square over the usable leads."""
+def find_beats(conditioned: Conditioned) -> Beats:
+    """Beats of a conditioned recording, `r_samples` in its 500 Hz samples."""
     signal = conditioned.signal[conditioned.usable]
-    if len(signal) == 0 or signal.shape[1] < FS_HZ:
-        return np.zeros(0, dtype=np.int64)
-    band = qrs_band(signal)
-    activity = np.ascontiguousarray(np.sqrt((band**2).mean(axis=0)))
-    rough: Index = detect_heartbeats(activity, FS_HZ / 2)
-    return _refine(2 * rough, signal)
-
-
-def qrs_band(signal: Float) -> Float:
-    """The 5–30 Hz band at 250 Hz, each lead divided by its own median magnitude, float64 [lead, sample]."""
-    half = signal[:, : signal.shape[1] // 2 * 2].reshape(len(signal), -1, 2).mean(axis=2)
-    band = dsp.sosfiltfilt(dsp.butter(2, (5, 30), "bandpass", fs=FS_HZ / 2, output="sos"), half, axis=1)
-    scale = np.median(np.abs(band), axis=1, keepdims=True)
-    normalised: Float = band / np.where(scale > 0, scale, 1.0)
-    return normalised
-
-
-def _refine(rough: Index, signal: Float) -> Index:
-    """Each beat moved to the largest summed magnitude within 50 ms."""
-    reach = 25
-    inside: Index = rough[(rough >= 0) & (rough < signal.shape[1])]
-    if len(inside) == 0:
-        return inside
-    at = np.clip(inside[:, None] + np.arange(-reach, reach + 1), 0, signal.shape[1] - 1)
-    magnitude = np.abs(signal[:, at]).sum(axis=0)
-    return np.unique(np.take_along_axis(at, magnitude.argmax(axis=1)[:, None], axis=1)[:, 0])
-
-
-def align_and_classify(conditioned: Conditioned, r: Index) -> tuple[Index, tuple[BeatClass, ...]]:
-    """R positions aligned to their shape's template, and the class of each beat."""
+    r = detect_qrs(signal)
     if len(r) == 0:
-        return r, ()
-    signal = conditioned.signal
-    groups: list[list[int]] = []
-    templates: list[Float] = []
-    aligned = r.copy()
-    for beat, position in enumerate(r):
-        best, best_group, best_shift = -1.0, -1, 0
-        for number, template in enumerate(templates):
-            correlation, shift = _match(signal, int(position), template)
-            if correlation > best:
-                best, best_group, best_shift = correlation, number, shift
-        if best >= _SAME_SHAPE:
-            groups[best_group].append(beat)
-            aligned[beat] = position + best_shift
+        return Beats(r, (), np.zeros(0, dtype=bool), None)
+    agreement = second_opinion(signal, r)
+    r, shape = _sort_by_shape(signal, r)
+    paced = _is_paced(r, conditioned.spikes)
+    dominant = _dominant_shape(r, shape, ~paced)
+    early = _is_early(r, dominant)
+    measured = dominant & ~early if (dominant & ~early).sum() >= 3 else dominant
+    if dominant.sum() < 3 <= paced.sum():
+        measured = _dominant_shape(r, shape, paced)
+    classes: list[BeatClass] = []
+    for beat in range(len(r)):
+        if paced[beat]:
+            classes.append("paced")
+        elif not dominant[beat]:
+            classes.append("ectopic")
         else:
-            groups.append([beat])
-            templates.append(_unit(_cut(signal, np.array([position]), _QRS_HALF)[0]))
-    dominant = max(groups, key=len)
-    early = _early(aligned)
-    names: list[BeatClass] = [
-        ("premature" if early[beat] else "dominant") if beat in dominant else "ectopic" for beat in range(len(r))
-    ]
-    return aligned, tuple(names)
+            classes.append("premature" if early[beat] else "dominant")
+    return Beats(r, tuple(classes), measured, agreement)
 
 
-def _early(r: Index) -> NDArray[np.bool_]:
-    """Beats that come before 80 % of the median of the neighbouring intervals, bool [beat]."""
-    early = np.zeros(len(r), dtype=bool)
-    if len(r) > 3:
-        rr = np.diff(r)
-        early[1:] = rr < 0.8 * np.median(rr)
-    return early
+def _sort_by_shape(signal: Float, r: Index) -> tuple[Index, Index]:
+    """R aligned to the template of its shape, and the number of that shape, both int64 [beat].
+
+    Repeatedly: the beat most alike the rest seeds a shape, its look-alikes join, their median becomes the template.
+    What matches none of the first eight shapes shares the last number.
+    """
+    index = np.clip(r[:, None] + np.arange(-_HALF - _SHIFT, _HALF + _SHIFT + 1), 0, signal.shape[1] - 1)
+    pieces = signal[:, index].transpose(1, 0, 2)
+    shape = np.full(len(r), _MAX_SHAPES)
+    moved = np.zeros(len(r), dtype=np.int64)
+    for number in range(_MAX_SHAPES):
+        left = np.flatnonzero(shape == _MAX_SHAPES)
+        if len(left) == 0:
+            break
+        sample = left[:: max(1, len(left) // _SEED_BEATS)]
+        centre = _unit(pieces[sample][:, :, _SHIFT:-_SHIFT]).reshape(len(sample), -1)
+        seed = sample[(centre @ centre.T >= _SAME_SHAPE).sum(axis=1).argmax()]
+        template = pieces[seed][:, _SHIFT:-_SHIFT]
+        alike = np.zeros(len(left), dtype=bool)
+        for _ in range(2):  # the second time against the median of the look-alikes
+            correlation, shift = _best_shift(pieces[left], template)
+            alike = np.greater_equal(correlation, _SAME_SHAPE)
+            if not alike.any():
+                break
+            rows = np.flatnonzero(alike)[:_SEED_BEATS]
+            span = shift[rows, None] + _SHIFT + np.arange(2 * _HALF + 1)
+            template = np.median(np.take_along_axis(pieces[left[rows]], span[:, None, :], axis=2), axis=0)
+        joins = left[alike | np.equal(left, seed)]
+        shape[joins] = number
+        moved[left[alike]] = shift[alike]
+    return r + moved, shape
 
 
-def _cut(signal: Float, at: Index, half: int) -> Float:
-    """Stretches of all leads around positions, float64 [beat, lead, 2·half + 1]; ends repeat the last sample."""
-    index = np.clip(at[:, None] + np.arange(-half, half + 1), 0, signal.shape[1] - 1)
-    pieces: Float = signal[:, index].transpose(1, 0, 2)
-    return pieces
-
-
-def _unit(piece: Float) -> Float:
-    centred = piece - piece.mean(axis=-1, keepdims=True)
-    norm = np.sqrt((centred**2).sum())
-    unit: Float = centred / (norm if norm > 0 else 1.0)
+def _unit(pieces: Float) -> Float:
+    centred = pieces - pieces.mean(axis=-1, keepdims=True)
+    norm = np.sqrt((centred**2).sum(axis=(-2, -1), keepdims=True))
+    unit: Float = centred / np.where(norm > 0, norm, 1.0)
     return unit
 
 
-def _match(signal: Float, position: int, template: Float) -> tuple[float, int]:
-    """Highest correlation with a template over small shifts, and that shift in samples."""
-    wide = _cut(signal, np.array([position]), _QRS_HALF + _SHIFT)[0]
-    windows = np.lib.stride_tricks.sliding_window_view(wide, 2 * _QRS_HALF + 1, axis=1).transpose(1, 0, 2)
-    centred = windows - windows.mean(axis=2, keepdims=True)
-    norms = np.sqrt((centred**2).sum(axis=(1, 2)))
-    correlations = (centred * template).sum(axis=(1, 2)) / np.where(norms > 0, norms, 1.0)
-    best = int(correlations.argmax())
-    return float(correlations[best]), best - _SHIFT
+def _best_shift(pieces: Float, template: Float) -> tuple[Float, Index]:
+    """Highest correlation of each piece [beat, lead, wide] with a template [lead, narrow], and the shift it takes."""
+    unit = _unit(template)[:, ::2].ravel()  # half the samples are enough for a 30 Hz shape
+    width = 2 * _HALF + 1
+    shifted = np.stack([pieces[:, :, start : start + width : 2] for start in range(0, 2 * _SHIFT + 1, 2)])
+    flat = _unit(shifted).reshape(*shifted.shape[:2], -1)
+    correlations = flat @ (unit / np.sqrt((unit**2).sum() or 1.0))
+    best = correlations.argmax(axis=0)
+    return correlations[best, np.arange(len(pieces))], 2 * best - _SHIFT
+
+
+def _is_paced(r: Index, spikes: Index) -> NDArray[np.bool_]:
+    if len(spikes) < MIN_SPIKES:
+        return np.zeros(len(r), dtype=bool)
+    lag = r[:, None] - spikes[None, :]
+    paced: NDArray[np.bool_] = np.any((lag >= -5) & (lag <= _SPIKE_BEFORE), axis=1)
+    return paced
+
+
+def _dominant_shape(r: Index, shape: Index, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The beats of the commonest shape among some; of two about equally common, the one that comes less early."""
+    numbers, counts = np.unique(shape[among], return_counts=True)
+    if len(numbers) == 0:
+        return np.zeros(len(r), dtype=bool)
+    common = numbers[counts >= 0.8 * counts.max()]
+    rr = np.diff(r, prepend=r[0])
+    waits = [np.median(rr[among & (shape == number)]) for number in common] if len(common) > 1 else [0.0]
+    dominant: NDArray[np.bool_] = among & (shape == common[int(np.argmax(waits))])
+    return dominant
+
+
+def _is_early(r: Index, dominant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Dominant-shape beats after less than 80 % of the median RR, in a rhythm otherwise regular; bool [beat]."""
+    early = np.zeros(len(r), dtype=bool)
+    if len(r) < 5:
+        return early
+    rr = np.diff(r)
+    typical = np.median(rr)
+    if np.median(np.abs(np.diff(rr))) < 0.1 * typical:
+        early[1:] = rr < 0.8 * typical
+    return early & dominant

@@ -1,19 +1,18 @@
 """`measure`: what a cardiologist reads off the paper, each value with its spread or the reason for its absence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg.beats import Beats, align_and_classify, find_r
-from ecg.delineation.condition import FS_HZ, Conditioned, Float, condition
-from ecg.delineation.edges import Edges, find_edges
-from ecg.delineation.median import BEFORE, MedianBeat, median_signal, milliseconds, stack_beats
+from ecg.beats import Beats, find_beats
+from ecg.delineation.condition import condition
+from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.median import MedianBeat, irregularity, median_beat
 from ecg.record import EcgRecord
 from ecg.values import Value, missing
 
 NO_BEATS = "fewer than three beats were found"
 NO_QRS = "the QRS complex has no clear edges"
-NO_P = "no P wave was found"
 NO_T = "the end of the T wave was not found"
 NO_AXIS = "leads I and aVF (or I and II) are needed for an axis"
 NO_UNIT = "the unit of the samples is not known"
@@ -40,13 +39,17 @@ class Rhythm:
     Attributes
     ----------
     rr_irregularity
-        Root mean square of successive differences of dominant RR intervals over their mean; pure number.
+        Median magnitude of successive RR differences over the median RR; about 0.03 in sinus rhythm, 0.2 in atrial
+        fibrillation.
     p_wave_fraction
-        Share of dominant beats with a P wave like the median beat's, 0 to 1.
+        Share of the measured beats with a P wave like the others', 0 to 1.
+    paced_fraction
+        Share of the beats that follow a pacing spike, 0 to 1.
     """
 
     rr_irregularity: Value
     p_wave_fraction: Value
+    paced_fraction: Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,39 +80,30 @@ class Measurements:
 def measure(record: EcgRecord) -> Measurements:
     """Rate, intervals, axes and amplitudes of a recording, as `Measurements`; never raises for a valid record."""
     conditioned = condition(record)
-    r, classes = align_and_classify(conditioned, find_r(conditioned))
-    beats = Beats(np.rint(r * conditioned.ratio).astype(np.int64), classes, None)
-    rr = np.diff(r) * 1000.0 / FS_HZ
-    median = _median_beat(conditioned, record.leads, r, beats)
+    found = find_beats(conditioned)
+    median = median_beat(conditioned, record.leads, found)
+    rr = np.diff(found.r_samples) * 1000.0 / FS_HZ
     intervals = _intervals(median)
     rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", NO_BEATS)
+    last = record.n_samples - 1
+    r_samples = np.minimum(np.rint(found.r_samples * conditioned.ratio).astype(np.int64), last)
     return Measurements(
         **_rate(rr_mean, rr),
         **intervals,
         **_corrected(intervals["qt_interval"], rr_mean),
         **_axes(median),
         lead_amplitudes=_amplitudes(median, record.unit),
-        rhythm=Rhythm(missing("", NO_BEATS), missing("", NO_BEATS)),
-        beats=beats,
+        rhythm=_rhythm(found, median),
+        beats=replace(found, r_samples=r_samples),
         median_beat=median,
     )
 
 
-def _median_beat(conditioned: Conditioned, leads: tuple[str, ...], r: np.ndarray, beats: Beats) -> MedianBeat | None:
-    dominant = r[beats.of("dominant")]
-    if len(r) < 3 or len(dominant) == 0:
-        return None
-    signal = median_signal(stack_beats(conditioned, dominant))
-    rr = float(np.median(np.diff(r)))
-    signal -= np.median(signal[:, BEFORE - 60 : BEFORE - 30], axis=1, keepdims=True)
-    edges = find_edges(signal[conditioned.usable], BEFORE, rr)
-    return MedianBeat(signal, leads, FS_HZ, BEFORE, len(dominant), *_points(edges))
-
-
-def _points(edges: Edges) -> tuple[float | None, ...]:
-    return (
-        edges.p_onset, edges.p_peak, edges.p_offset, edges.qrs_onset, edges.qrs_offset, edges.t_peak, edges.t_end,
-    )  # fmt: skip
+def _rhythm(beats: Beats, median: MedianBeat | None) -> Rhythm:
+    if median is None:
+        return Rhythm(missing("", NO_BEATS), missing("", NO_BEATS), missing("", NO_BEATS))
+    paced = float(beats.is_class("paced").mean())
+    return Rhythm(Value(irregularity(beats), ""), Value(median.p_fraction, ""), Value(paced, ""))
 
 
 def _rate(rr_mean: Value, rr: Float) -> dict[str, Value]:
@@ -131,15 +125,15 @@ def _intervals(median: MedianBeat | None) -> dict[str, Value]:
     if median.qrs_onset is None or median.qrs_offset is None:
         return {name: missing("ms", NO_QRS) for name in names}
     return {
-        "pr_interval": _span(median.p_onset, median.qrs_onset, NO_P),
-        "p_duration": _span(median.p_onset, median.p_offset, NO_P),
+        "pr_interval": _span(median.p_onset, median.qrs_onset, median.no_p or ""),
+        "p_duration": _span(median.p_onset, median.p_offset, median.no_p or ""),
         "qrs_duration": _span(median.qrs_onset, median.qrs_offset, NO_QRS),
         "qt_interval": _span(median.qrs_onset, median.t_end, NO_T),
     }
 
 
 def _span(start: float | None, end: float | None, reason: str) -> Value:
-    return missing("ms", reason) if start is None or end is None else Value(milliseconds(end - start), "ms")
+    return missing("ms", reason) if start is None or end is None else Value((end - start) * 1000.0 / FS_HZ, "ms")
 
 
 def _corrected(qt: Value, rr_mean: Value) -> dict[str, Value]:
@@ -162,7 +156,7 @@ def _axes(median: MedianBeat | None) -> dict[str, Value]:
     if median is None:
         return {name: missing("deg", NO_BEATS) for name in names}
     spans = (
-        (median.p_onset, median.p_offset, NO_P),
+        (median.p_onset, median.p_offset, median.no_p or ""),
         (median.qrs_onset, median.qrs_offset, NO_QRS),
         (median.qrs_offset, median.t_end, NO_T),
     )
@@ -170,10 +164,15 @@ def _axes(median: MedianBeat | None) -> dict[str, Value]:
 
 
 def _axis(median: MedianBeat, start: float | None, end: float | None, reason: str) -> Value:
+    """Frontal axis from the net areas in I and aVF, each above the chord from the wave's onset to its offset.
+
+    aVF is scaled by 2/√3: Goldberger's leads are shorter than Einthoven's.
+    """
     if start is None or end is None:
         return missing("deg", reason)
-    window = slice(round(start), round(end) + 1)
-    area = {lead: float(median.signal[i, window].sum()) for i, lead in enumerate(median.leads)}
+    wave = median.signal[:, round(start) : round(end) + 1]
+    net = wave.sum(axis=1) - wave.shape[1] * (wave[:, 0] + wave[:, -1]) / 2
+    area = dict(zip(median.leads, net.tolist(), strict=True))
     if "aVF" not in area and {"I", "II"} <= area.keys():
         area["aVF"] = area["II"] - 0.5 * area["I"]
     if not {"I", "aVF"} <= area.keys() or area["I"] == area["aVF"] == 0.0:
@@ -199,7 +198,7 @@ def _lead_amplitudes(median: MedianBeat, row: int, unit: str | None) -> LeadAmpl
     top = int(qrs.argmax())
     st = [Value(float(wave[min(offset + ms // 2, len(wave) - 1)]), "mV") for ms in (0, 60, 80)]
     return LeadAmplitudes(
-        _extreme(wave, median.p_onset, median.p_offset, NO_P),
+        _extreme(wave, median.p_onset, median.p_offset, median.no_p or ""),
         Value(float(min(qrs[: top + 1].min(), 0.0)), "mV"),
         Value(float(max(qrs[top], 0.0)), "mV"),
         Value(float(min(qrs[top:].min(), 0.0)), "mV"),

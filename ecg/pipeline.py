@@ -37,7 +37,7 @@ def examine(record: EcgRecord) -> Examination:
     """Measurements, signal quality and rule findings of a recording."""
     measurements = measure(record)
     quality = assess_quality(record, measurements.beats.r_samples)
-    return Examination(measurements, quality, find(measurements, quality))
+    return Examination(measurements, quality, find(record, measurements, quality))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def parse_include(text: str | None) -> frozenset[str]:
     return parts
 
 
-async def analyze(record: EcgRecord, stages: Stages, include: frozenset[str] = frozenset(PARTS)) -> Report:
+async def compose(record: EcgRecord, stages: Stages, include: frozenset[str] = frozenset(PARTS)) -> Report:
     """The `Report` of a recording with the parts asked for; what is not asked for is not computed.
 
     Every part needs the examination: the clinical part is not given for a recording of poor quality, and half of the

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from ecg.errors import EcgError
 from serve_app.config_check import load_config
 from serve_app.environment import fast_plane_available, ray_environment
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -66,8 +67,7 @@ def _run(config: dict[str, Any]) -> int:
         console.print(f"starting Ray Serve on {url} (Ctrl-C stops it)")
         if not fast_plane_available():
             console.print("HAProxy is not available on this system: the default proxy is used, which is slower")
-        # The local service stops when it is told to: no half minute of draining for clients that are not there.
-        environment = ray_environment() | {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1"} | dict(os.environ)
+        environment = ray_environment() | _one_of_several(Path(folder)) | dict(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with log.open("wb") as output:
             # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
@@ -84,6 +84,22 @@ def _run(config: dict[str, Any]) -> int:
         return 1
 
 
+def _one_of_several(folder: Path) -> dict[str, str]:
+    """Environment for a service that shares its machine with others: a cluster, ports and sockets of its own."""
+    with socket.socket() as metrics, socket.socket() as stats:
+        metrics.bind(("127.0.0.1", 0))
+        stats.bind(("127.0.0.1", 0))
+        return {
+            "RAY_ADDRESS": "local",
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+            # It stops when it is told to: no half minute of draining for clients that are not there.
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        }
+
+
 def _watch(server: subprocess.Popen[bytes], url: str) -> None:
     """Print every change of state until the server ends; a KeyboardInterrupt passes through."""
     start = time.monotonic()
@@ -94,8 +110,17 @@ def _watch(server: subprocess.Popen[bytes], url: str) -> None:
             console.print(f"[dim]{time.monotonic() - start:5.1f} s[/dim]  {told}")
             if told.startswith("ready"):
                 console.print(f"open {url} , or post a recording to {url}/analyze")
+                console.print(f"metrics: {_metrics_url(server.pid) or 'see the Ray dashboard'}")
             said = told
         time.sleep(0.5)
+
+
+def _metrics_url(driver_pid: int) -> str | None:
+    """Where this cluster's Prometheus metrics are; Ray names its session folder by the driver's process id."""
+    ray_folder = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
+    for file in ray_folder.glob(f"session_*_{driver_pid}/metrics_export_port_*"):
+        return f"http://127.0.0.1:{file.read_text().strip()}/metrics"
+    return None
 
 
 def _health(url: str) -> dict[str, Any] | None:

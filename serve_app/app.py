@@ -3,6 +3,8 @@
 from ray import serve
 from ray.serve import Application
 
+from deployments.graph import Handles
+from deployments.inbox import GraphInbox
 from deployments.measure import Measure
 from deployments.model import ModelRunner
 from deployments.preprocess import Preprocess
@@ -11,7 +13,7 @@ from serve_app.settings import AppSettings
 
 
 def build(args: AppSettings) -> Application:
-    """The graph: Ingress over Preprocess, ClinicalModel, FeatureModel and Measure.
+    """The graph: Ingress and Inbox over Preprocess, ClinicalModel, FeatureModel and Measure.
 
     Replicas, resources and queues are set in the Serve YAML (config/), by deployment name.
     """
@@ -23,4 +25,8 @@ def build(args: AppSettings) -> Application:
         ModelRunner, name="FeatureModel", user_config=args.model_user_config(args.feature_weights)
     ).bind("pretrained", after=clinical)
     measure = serve.deployment(Measure, name="Measure").bind()
-    return serve.deployment(Ingress, name="Ingress").bind(args, preprocess, clinical, features, measure)
+    handles = Handles(preprocess, clinical, features, measure)  # Serve puts the handles in the applications' place
+    inbox = serve.deployment(GraphInbox, name="Inbox").bind(
+        args.resolved_inbox_url(), args.inbox_incomplete_after_s, args.inbox_keep_days, handles
+    )
+    return serve.deployment(Ingress, name="Ingress").bind(args, handles, inbox)

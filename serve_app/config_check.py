@@ -10,13 +10,15 @@ from ray.serve.schema import ServeDeploySchema
 from ecg.errors import MalformedInput
 from serve_app.settings import AppSettings
 
-DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure")
+DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure", "Inbox")
 #: Mappings of Ray that are plain dictionaries in its schema, and the keys they know.
 _FREE_MAPPINGS = {
-    "ray_actor_options": {"num_cpus", "num_gpus", "memory", "accelerator_type", "resources", "runtime_env"},
+    "ray_actor_options": {
+        "num_cpus", "num_gpus", "memory", "accelerator_type", "resources", "runtime_env", "label_selector",
+    },
     "http_options": None,
     "runtime_env": None,
-}
+}  # fmt: skip
 
 
 def load_config(path: Path) -> dict[str, Any]:

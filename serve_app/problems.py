@@ -4,8 +4,6 @@ import math
 from typing import Any
 
 import orjson
-from ray.exceptions import RayTaskError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from starlette.responses import Response
 
 from ecg import errors
@@ -16,10 +14,12 @@ STATUS: dict[type[errors.EcgError], int] = {
     errors.InputTooLarge: 413,
     errors.UnknownFormat: 415,
     errors.UnusableRecording: 422,
-    errors.ModelError: 503,
+    errors.UnknownMessageVersion: 422,
     errors.UnknownRecording: 404,
+    errors.BusError: 503,
     errors.Overloaded: 503,
     errors.QuotaExceeded: 429,
+    errors.ModelError: 503,
     errors.EcgError: 400,
 }
 RETRYABLE = (429, 503)
@@ -43,15 +43,6 @@ STATUS |= {NotFound: 404, MethodNotAllowed: 405}
 def status_of(error: errors.EcgError) -> int:
     """HTTP status of an error, from `STATUS` by its nearest class."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-
-
-def known(error: BaseException) -> errors.EcgError | None:
-    """The `EcgError` behind an exception, also one that crossed processes; None for a fault of ours."""
-    if isinstance(error, RayTaskError):
-        error = error.cause if isinstance(error.cause, BaseException) else error
-    if isinstance(error, BackPressureError | DeploymentUnavailableError):
-        return errors.Overloaded("The service is at its limit; try again shortly.")
-    return error if isinstance(error, errors.EcgError) else None
 
 
 def problem(error: errors.EcgError, request_id: str, retry_after_s: int) -> Response:

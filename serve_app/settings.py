@@ -1,5 +1,7 @@
 """Settings of the application: the `args` of the Serve YAML. Unknown keys are refused."""
 
+import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +22,22 @@ class AppSettings(BaseModel):
     max_body_mib: float = Field(64.0, gt=0, description="largest request body, also after inflation")
     max_duration_s: float = Field(600.0, ge=5, description="longest recording one request may hold")
     retry_after_s: int = Field(2, ge=1, description="what Retry-After says when a queue is full or a model still loads")
+
+    inbox_url: str | None = Field(
+        None, description="SQLAlchemy URL of the inbox; SQLite in $ECG_DATA_DIR or ~/.local/share/ecg-serve if unset"
+    )
+    inbox_incomplete_after_s: float = Field(900.0, gt=0, description="how long a recording waits for its next part")
+    inbox_keep_days: float | None = Field(
+        None, gt=0, description="how long finished recordings are kept; ever if unset"
+    )
+
+    def resolved_inbox_url(self) -> str:
+        """URL of the inbox; the folder of the SQLite file is made when it is not there."""
+        if self.inbox_url is not None:
+            return self.inbox_url
+        folder = Path(os.environ.get("ECG_DATA_DIR", "~/.local/share/ecg-serve")).expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{folder / 'inbox.sqlite'}"
 
     @property
     def max_body_bytes(self) -> int:

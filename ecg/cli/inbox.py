@@ -1,7 +1,6 @@
 """`ecg inbox`: look after the durable store of received messages, and work on what it holds."""
 
 import argparse
-import asyncio
 import signal
 import sys
 import threading
@@ -10,6 +9,7 @@ from dataclasses import asdict
 
 import orjson
 
+from ecg import local
 from ecg.errors import MalformedInput, UnknownRecording
 from ecg.inbox.database import Engine, open_database
 from ecg.inbox.devices import Device, register, registered
@@ -17,7 +17,7 @@ from ecg.inbox.receipts import Limits
 from ecg.inbox.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay
 from ecg.inbox.views import record_view, stats
 from ecg.inbox.worker import Worker
-from ecg.pipeline import Stages, analyze, examine
+from ecg.pipeline import Stages, examine
 from ecg.record import EcgRecord
 
 DAY_S = 86_400.0
@@ -133,7 +133,7 @@ def _work(engine: Engine, args: argparse.Namespace) -> int:
 def measured(record: EcgRecord) -> bytes:
     """What can be said of a recording without a model, as the service says it, JSON."""
     stages = Stages(examine=examine, prepare=lambda _: None, clinical=None, features=None)
-    report = asyncio.run(analyze(record, stages, frozenset({"measurements", "quality"})))
+    report = local.run(record, stages, frozenset({"measurements", "quality"}))
     return orjson.dumps(report.to_dict())
 
 

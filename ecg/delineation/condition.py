@@ -7,15 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as dsp
 
+from ecg.delineation.crossing import FS_HZ, Float, low_pass_filter
+from ecg.delineation.pacing import find_spikes, remove_spikes
 from ecg.record import EcgRecord
 
-Float = NDArray[np.float64]
-
-FS_HZ = 500.0
 #: A lead with more missing samples than this fraction is left out of every measurement.
 MAX_MISSING = 0.2
-BASELINE_HZ = 0.5
 _BLOCK = 20  # samples a block mean: the baseline is estimated at 25 Hz
+_BASELINE = low_pass_filter(0.5, FS_HZ / _BLOCK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +27,20 @@ class Conditioned:
         float64 [lead, sample] in the recording's unit, gaps of missing samples bridged by straight lines.
     usable
         bool [lead]: False for a lead that is flat or mostly missing; its row is zero.
+    spikes
+        int64 [spike], samples at which pacing spikes stood before they were taken out of `signal`.
     ratio
         Samples of the recording per sample here.
     """
 
     signal: Float
     usable: NDArray[np.bool_]
+    spikes: NDArray[np.int64]
     ratio: float
 
 
 def condition(record: EcgRecord) -> Conditioned:
-    """The recording at 500 Hz, zero-phase high-passed at 0.5 Hz, as `Conditioned`."""
+    """The recording at 500 Hz, zero-phase high-passed at 0.5 Hz, pacing spikes removed, as `Conditioned`."""
     samples = record.signal.astype(np.float64)
     usable = _bridge(samples)
     # The rate is approximated by a fraction with a small denominator; `ratio` keeps the exact one that was used.
@@ -47,7 +49,9 @@ def condition(record: EcgRecord) -> Conditioned:
         samples = dsp.resample_poly(samples, rate.numerator, rate.denominator, axis=1, padtype="line")
     samples -= _baseline(samples)
     samples[~usable] = 0.0
-    return Conditioned(samples, usable, float(1 / rate))
+    spikes = find_spikes(samples)
+    remove_spikes(samples, spikes)
+    return Conditioned(samples, usable, spikes, float(1 / rate))
 
 
 def _bridge(samples: Float) -> NDArray[np.bool_]:
@@ -72,15 +76,18 @@ def _baseline(samples: Float) -> Float:
     if n_blocks < 10:
         return np.broadcast_to(np.median(samples, axis=1, keepdims=True), samples.shape)
     blocks = samples[:, : n_blocks * _BLOCK].reshape(len(samples), n_blocks, _BLOCK).mean(axis=2)
-    sos = dsp.butter(2, BASELINE_HZ, fs=FS_HZ / _BLOCK, output="sos")
-    slow = dsp.sosfiltfilt(sos, blocks, axis=1, padlen=min(75, n_blocks - 1))
+    slow = dsp.sosfiltfilt(_BASELINE, blocks, axis=1, padlen=min(75, n_blocks - 1))
     return _stretch(slow, n)
 
 
 def _stretch(slow: Float, n: int) -> Float:
     """Linear interpolation of block means [lead, block] back to n samples, extended flat at both ends."""
-    position = np.clip((np.arange(n) - (_BLOCK - 1) / 2) / _BLOCK, 0, slow.shape[1] - 1)
-    left = np.minimum(position.astype(np.intp), slow.shape[1] - 2)
-    weight = position - left
-    stretched: Float = slow[:, left] * (1 - weight) + slow[:, left + 1] * weight
+    part = (np.arange(_BLOCK) + 0.5) / _BLOCK
+    between = slow[:, :-1, None] + part * np.diff(slow, axis=1)[:, :, None]
+    stretched = np.empty((len(slow), n))
+    half = _BLOCK // 2
+    end = half + between.shape[1] * _BLOCK
+    stretched[:, :half] = slow[:, :1]
+    stretched[:, half:end] = between.reshape(len(slow), -1)
+    stretched[:, end:] = slow[:, -1:]
     return stretched

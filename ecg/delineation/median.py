@@ -1,14 +1,26 @@
-"""The median beat: every lead's sample-wise median over the dominant beats, with its fiducial points."""
+"""The median beat: every lead's sample-wise median over the measured beats, with its fiducial points."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg.beats import Index
-from ecg.delineation.condition import FS_HZ, Conditioned, Float
+from ecg.beats import Beats
+from ecg.delineation.condition import Conditioned
+from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.detect import Index
+from ecg.delineation.pwave import p_agreement, p_wave
+from ecg.delineation.qrs import qrs_edges
+from ecg.delineation.twave import t_wave
 
 BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some baseline
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
+MIN_BEATS = 3
+_MAX_BEATS = 60  # more do not make a better median, and a long recording costs no more than a short one
+#: A P wave is there when the beats agree on it: this median correlation, and more in a rhythm more irregular than
+#: sinus rhythm is, where fibrillatory waves can agree by chance.
+_P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.5, 1.8, 0.05
+_MAX_P_S = 0.22
+_CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +33,8 @@ class MedianBeat:
         float64 [lead, sample], the recording's unit, zero at the isoelectric stretch before the QRS complex.
     leads
         Name of each row.
+    usable
+        bool [lead], False for a lead that is flat or mostly missing.
     fs_hz
         Sampling rate of `signal` in Hz.
     r
@@ -29,46 +43,118 @@ class MedianBeat:
         How many beats went into it.
     p_onset, p_peak, p_offset, qrs_onset, qrs_offset, t_peak, t_end
         Global fiducial points in samples of `signal`, not rounded; None where the wave was not found.
+    p_fraction
+        Share of the beats whose P wave agrees with the others', 0 to 1.
+    no_p
+        Why there is no P wave; None when there is one.
     """
 
     signal: Float
     leads: tuple[str, ...]
+    usable: np.ndarray[tuple[int], np.dtype[np.bool_]]
     fs_hz: float
     r: int
     n_beats: int
-    p_onset: float | None
-    p_peak: float | None
-    p_offset: float | None
-    qrs_onset: float | None
-    qrs_offset: float | None
-    t_peak: float | None
-    t_end: float | None
+    p_onset: float | None = None
+    p_peak: float | None = None
+    p_offset: float | None = None
+    qrs_onset: float | None = None
+    qrs_offset: float | None = None
+    t_peak: float | None = None
+    t_end: float | None = None
+    p_fraction: float = 0.0
+    no_p: str | None = "the QRS complex has no clear edges"
 
 
-def stack_beats(conditioned: Conditioned, r: Index) -> Float:
+def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) -> MedianBeat | None:
+    """The delineated median beat; None when fewer than three beats can be measured. `beats` is in 500 Hz samples."""
+    r = beats.r_samples[beats.measured]
+    if len(r) < MIN_BEATS:
+        return None
+    stack = _stack(conditioned.signal, r[:: -(-len(r) // _MAX_BEATS)])
+    signal = _median(stack)
+    signal -= np.median(signal[:, BEFORE - 60 : BEFORE - 30], axis=1, keepdims=True)
+    beat = MedianBeat(signal, leads, conditioned.usable, FS_HZ, BEFORE, len(r))
+    used = signal[conditioned.usable]
+    edges = qrs_edges(used, BEFORE)
+    if edges is None:
+        return beat
+    onset, offset = edges
+    rr = float(np.median(np.diff(beats.r_samples)))
+    paced = beats.is_class("paced") & beats.measured
+    if paced.any():
+        onset = max(onset, _after_spike(conditioned, beats.r_samples[paced]))
+    beat = replace(beat, qrs_onset=onset, qrs_offset=offset)
+    beat = _with_p(beat, stack[:, conditioned.usable], beats, rr)
+    limit = np.inf if beat.p_onset is None else beat.p_onset + rr - 5
+    t = t_wave(used, BEFORE, offset, rr, limit)
+    if t is None and beat.p_onset is not None:
+        beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
+        t = t_wave(used, BEFORE, offset, rr, np.inf)
+    return beat if t is None else replace(beat, t_peak=t[0], t_end=t[1])
+
+
+def _with_p(beat: MedianBeat, stack: Float, beats: Beats, rr: float) -> MedianBeat:
+    if beat.qrs_onset is None:
+        return beat
+    if (beats.is_class("paced") & beats.measured).any():
+        return replace(beat, no_p="the ventricles are paced: there is no conducted P wave")
+    wave = p_wave(beat.signal[beat.usable], beat.qrs_onset, beat.r, rr)
+    if wave is None:
+        return replace(beat, no_p="no P wave was found")
+    agreement = p_agreement(stack, wave, beat.qrs_onset)
+    excess = min(max(irregularity(beats) - _SINUS_IRREGULARITY, 0.0), 0.25)
+    needed = _P_AGREEMENT + _PER_IRREGULARITY * excess
+    fraction = float((agreement >= _P_AGREEMENT).mean()) if len(agreement) else 0.0
+    too_long = wave.offset - wave.onset > _MAX_P_S * FS_HZ
+    if len(agreement) == 0 or np.median(agreement) < needed or too_long:
+        return replace(beat, p_fraction=fraction, no_p="no P wave is common to the beats")
+    return replace(
+        beat, p_onset=wave.onset, p_peak=wave.peak, p_offset=wave.offset, p_fraction=fraction, no_p=None
+    )  # fmt: skip
+
+
+def irregularity(beats: Beats) -> float:
+    """Median magnitude of successive RR differences over the median RR: about 0.03 in sinus rhythm, 0.2 in AF."""
+    if len(beats.r_samples) < 4:
+        return 0.0
+    rr = np.diff(beats.r_samples)
+    return float(np.median(np.abs(np.diff(rr))) / np.median(rr))
+
+
+def _after_spike(conditioned: Conditioned, r: Index) -> float:
+    """The first moment a paced QRS can begin, 6 ms after its spike, in samples of the median beat."""
+    lag = r[:, None] - conditioned.spikes[None, :]
+    near = np.where((lag >= -5) & (lag <= 60), lag, np.nan)
+    return BEFORE - float(np.nanmedian(np.nanmin(near, axis=1))) + 3.0
+
+
+def _stack(signal: Float, r: Index) -> Float:
     """Beats cut around R, float64 [beat, lead, sample]; samples outside the recording are NaN."""
     index = r[:, None] + np.arange(-BEFORE, AFTER)
-    n = conditioned.signal.shape[1]
-    beats: Float = conditioned.signal[:, np.clip(index, 0, n - 1)].transpose(1, 0, 2).copy()
+    n = signal.shape[1]
+    beats: Float = signal[:, np.clip(index, 0, n - 1)].transpose(1, 0, 2).copy()
     outside = (index < 0) | (index >= n)
     if outside.any():
         beats[np.broadcast_to(outside[:, None, :], beats.shape)] = np.nan
     return beats
 
 
-def median_signal(beats: Float) -> Float:
+def _median(beats: Float) -> Float:
     """Sample-wise median over beats, float64 [lead, sample]; where no beat reaches, the nearest value is held."""
-    if not np.isnan(beats).any():
+    partial = np.isnan(beats[:, 0, :]).any(axis=0)
+    if not partial.any():
         return np.median(beats, axis=0)
     covered = ~np.isnan(beats[:, 0, :]).all(axis=0)
     median = np.zeros(beats.shape[1:])
-    median[:, covered] = np.nanmedian(beats[:, :, covered], axis=0)
+    median[:, ~partial] = np.median(beats[:, :, ~partial], axis=0)
+    some = partial & covered
+    if some.any():
+        rising = np.sort(beats[:, :, some], axis=0)  # NaN last
+        n = (~np.isnan(beats[:, 0, some])).sum(axis=0)
+        at = np.arange(some.sum())
+        median[:, some] = ((rising[(n - 1) // 2, :, at] + rising[n // 2, :, at]) / 2).T
     first, last = np.flatnonzero(covered)[[0, -1]]
     median[:, :first] = median[:, first, None]
     median[:, last + 1 :] = median[:, last, None]
     return median
-
-
-def milliseconds(samples: float) -> float:
-    """Samples of the conditioned signal as milliseconds."""
-    return samples * 1000.0 / FS_HZ

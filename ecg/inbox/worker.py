@@ -64,6 +64,9 @@ class Worker:
                 log.warning("%s", error)
                 stop.wait((error.retry_after_s if isinstance(error, Overloaded) else None) or 1.0)
                 continue
+            except Exception:
+                log.exception("the worker ends: the analysis failed in a way that is a fault of ours")
+                raise
             if not worked:
                 stop.wait(idle_s * random.uniform(0.5, 1.5))
 

@@ -1,5 +1,6 @@
 """The published checkpoints on the Hugging Face hub: download once, resumable, verified."""
 
+import os
 import threading
 from pathlib import Path
 from typing import Any, Self
@@ -59,6 +60,8 @@ def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = _PAT
 
     try:
         metadata = _ask(file, patience_s)
+        if metadata.etag is None or metadata.commit_hash is None:  # a captive portal or a proxy's own page
+            raise ValueError("what answered is not a hub")
         with locked(path):
             if not path.is_file():
                 _download(metadata, path, progress)
@@ -74,14 +77,19 @@ def _own_path(kind: Kind) -> Path:
     return cache_directory() / "hub" / REVISION / FILES[kind]
 
 
-def _download(metadata: Any, path: Path, progress: Progress | None) -> None:
+def _endpoint() -> str:
     from huggingface_hub import constants
+
+    return os.environ.get("HF_ENDPOINT") or str(constants.ENDPOINT)
+
+
+def _download(metadata: Any, path: Path, progress: Progress | None) -> None:
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
     partial = path.with_name(f"{path.name}.{metadata.etag[:16]}.partial")
     # A token belongs to the hub, not to the storage it redirects to.
-    at_hub = urlsplit(metadata.location).netloc == urlsplit(constants.ENDPOINT).netloc
+    at_hub = urlsplit(metadata.location).netloc == urlsplit(_endpoint()).netloc
     with partial.open("ab") as file:
         http_get(
             metadata.location, file, resume_size=file.tell(), headers=build_hf_headers() if at_hub else None,
@@ -106,7 +114,8 @@ def _ask(file: str, patience_s: float) -> Any:
 
     def ask() -> None:
         try:
-            answers.append(get_hf_file_metadata(hf_hub_url(REPOSITORY, file, revision=REVISION), timeout=patience_s))
+            url = hf_hub_url(REPOSITORY, file, revision=REVISION, endpoint=_endpoint())
+            answers.append(get_hf_file_metadata(url, timeout=patience_s))
         except BaseException as error:  # noqa: BLE001  # handed to the caller below
             failures.append(error)
 

@@ -30,6 +30,10 @@ class TorchEngine:
                 for module in part.modules():
                     if isinstance(module, (nn.Linear, nn.Conv1d)):
                         module.to(torch.bfloat16)
+            # What stays float32 is copied: a single mapped tensor would keep the whole weights file in memory.
+            for parameter in self._network.parameters():
+                if parameter.dtype == torch.float32:
+                    parameter.data = parameter.data.clone()
         self._network.to(self._device)
 
     def run(self, segments: Array, attention: bool) -> ModelOutput:

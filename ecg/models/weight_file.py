@@ -82,6 +82,7 @@ def write_weight_file(path: Path, tensors: "Mapping[str, Tensor]", header: Weigh
         "trained": "true" if header.trained else "false",
     }
     save_file(dict(tensors), path, metadata)
+    path.chmod(0o644)  # safetensors writes for the owner alone; a cache may be filled by one user and read by another
 
 
 def read_tensors(path: Path) -> "dict[str, Tensor]":

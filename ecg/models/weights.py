@@ -133,7 +133,7 @@ def _converted(source: Path, sha256: str, progress: Progress | None) -> Path:
     """The cached weights-only file of a checkpoint, made when it is not there."""
     path = cache_directory() / "weights" / f"{sha256}.v{VERSION}.safetensors"
     if not _usable(path):
-        _refuse_known_mistakes(source)
+        refuse_known_mistakes(source)
         with locked(path):
             if not _usable(path):  # another process may have made it while this one waited
                 if progress:
@@ -147,12 +147,12 @@ def _usable(path: Path) -> bool:
     """Whether a cache entry is there and whole; a damaged one is made anew."""
     try:
         read_header(path)
-    except (FileNotFoundError, CheckpointRejected):
+    except (OSError, CheckpointRejected):
         return False
     return True
 
 
-def _refuse_known_mistakes(path: Path) -> None:
+def refuse_known_mistakes(path: Path) -> None:
     """Say what a file is when it is one of the things people hand over by mistake."""
     with path.open("rb") as file:
         start = file.read(256).lstrip().lower()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ecg.quality.figures import Figures, measure_figures
 from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
+from ecg.quality.reversal import INDEPENDENT_LEADS, limb_reversal, precordial_reversal, wave_vectors
 from ecg.record import EcgRecord
 
 SHORTEST_S = 2.0  # two beats at 60 a minute; under it nothing can be compared with anything
@@ -48,8 +49,8 @@ class Limits:
     mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, None)
     noise: Criterion = Criterion("muscle_noise", "QRS", 0.025, 0.06, None)
     spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)
-    unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.55)
-    residual: Criterion = Criterion("limb_leads_inconsistent", "QRS", 0.06, 0.2, None)
+    unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.54)
+    residual: Criterion = Criterion("limb_leads_inconsistent", "QRS", 0.25, 0.5, None)
     disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
     mean_shift: Criterion = Criterion("motion", "QRS", None, 0.35, 0.48)
 
@@ -86,14 +87,32 @@ def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> 
 def grade(leads: tuple[str, ...], figures: Figures, limits: Limits) -> Quality:
     """The grades that `limits` give to `figures`."""
     per_lead = tuple(_grade_lead(name, index, figures, limits) for index, name in enumerate(leads))
+    reversal = _suspected_reversal(leads, figures, per_lead)
     whole = _found(
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
         None if figures.residual is None else limits.residual.judge(None, figures.residual),
         limits.mean_shift.judge(None, float(np.minimum(figures.shift, 1.0).mean())),
+        None if reversal is None else _reversal_cause(reversal),
     )
     overall = worst([_of_leads([lead.grade for lead in per_lead]), *(cause.grade for cause in whole)])
     causes = _sorted((*whole, *(cause for lead in per_lead for cause in lead.causes)))
-    return Quality(overall, overall != "Poor", causes, per_lead, None)
+    return Quality(overall, overall != "Poor", causes, per_lead, reversal)
+
+
+def _suspected_reversal(leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...]) -> str | None:
+    """Electrodes that seem exchanged; None also where a lead that it takes is absent or lost."""
+    beats = figures.beats.median_beats
+    lost = {lead.lead for lead in per_lead if lead.grade == "Poor"}
+    if beats is None or any(lead not in leads or lead in lost for lead in INDEPENDENT_LEADS):
+        return None
+    beats = beats[[leads.index(lead) for lead in INDEPENDENT_LEADS]]
+    fs_hz = figures.beats.fs_hz
+    return limb_reversal(wave_vectors(beats, fs_hz)) or precordial_reversal(beats[2:], fs_hz)
+
+
+def _reversal_cause(reversal: str) -> Cause:
+    code: CauseCode = "precordial_order" if reversal.startswith("V") else "limb_lead_reversal"
+    return Cause(code, reversal, 1.0, "suspected", "Fair")
 
 
 def _of_leads(grades: list[Grade]) -> Grade:

@@ -29,6 +29,8 @@ class BeatView:
     readable
         float [lead]: fraction of beats whose QRS looks like the lead's median QRS. Beats that differ in most leads
         are another kind of beat and do not count.
+    fs_hz
+        Sampling rate of `peaks` and `median_beats`.
     median_beats
         float32 [lead, sample]: median over beats from `BEFORE_S` before to `AFTER_S` after the peak; None under two.
     """
@@ -36,6 +38,7 @@ class BeatView:
     peaks: Indexes
     agreement: float
     readable: NDArray[np.float64]
+    fs_hz: float
     median_beats: Floats | None
 
 
@@ -55,9 +58,10 @@ def view_beats(signal: Floats, fs_hz: float, peaks: Indexes | None) -> BeatView:
     own = _envelope_peaks(envelope, fs_hz)
     if peaks is None:
         peaks = _sleepecg_peaks(slope, fs_hz)
-    agreement = _f1(peaks, own, MATCH_S * fs_hz)
+    agreement = _agreement(peaks, own, envelope, MATCH_S * fs_hz)
     aligned = _align(own, energy, fs_hz)
-    return BeatView(aligned, agreement, _readable(signal, aligned, fs_hz), _median_beats(signal, aligned, fs_hz))
+    readable = _readable(signal, aligned, fs_hz)
+    return BeatView(aligned, agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
 
 
 def _slopes(signal: Floats, fs_hz: float) -> Floats:
@@ -102,18 +106,28 @@ def _sleepecg_peaks(slope: Floats, fs_hz: float) -> Indexes:
     return found
 
 
-def _f1(first: Indexes, second: Indexes, tolerance: float) -> float:
-    if not len(first) or not len(second):
+def _agreement(peaks: Indexes, own: Indexes, envelope: Floats, tolerance: float) -> float:
+    """F1 score of two detectors; what one finds where the envelope is silent (a T wave, in a long pause) is left out.
+
+    A detector that searches back finds something in every pause; that says nothing about the signal.
+    """
+    if not len(own):
         return 0.0
-    matched = _near(first, second, tolerance) + _near(second, first, tolerance)
-    return matched / (len(first) + len(second))
+    peaks = peaks[(peaks >= 0) & (peaks < len(envelope))]
+    alone = ~_near(peaks, own, tolerance)
+    peaks = peaks[~(alone & (envelope[peaks] < 0.25 * np.median(envelope[own])))]
+    if not len(peaks):
+        return 0.0
+    matched = _near(peaks, own, tolerance).sum() + _near(own, peaks, tolerance).sum()
+    return float(matched) / (len(peaks) + len(own))
 
 
-def _near(these: Indexes, those: Indexes, tolerance: float) -> int:
+def _near(these: Indexes, those: Indexes, tolerance: float) -> NDArray[np.bool_]:
+    """Which of `these` have one of `those`, sorted and not empty, within the tolerance."""
     after = np.searchsorted(those, these)
     left = np.abs(these - those[np.maximum(after - 1, 0)])
     right = np.abs(these - those[np.minimum(after, len(those) - 1)])
-    return int((np.minimum(left, right) <= tolerance).sum())
+    return np.asarray(np.minimum(left, right) <= tolerance)
 
 
 def _align(peaks: Indexes, energy: Floats, fs_hz: float) -> Indexes:

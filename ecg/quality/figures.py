@@ -20,15 +20,14 @@ OUTLYING = 4.0  # times the typical height, and half that times the lead's own: 
 class Figures:
     """Disturbances of a recording; arrays are [lead] unless stated.
 
-    `height` is the median over leads and seconds of the peak-to-peak in a second, in the record's unit: about the
-    height of a QRS. Ratios are to it.
+    Ratios are to the median over leads and seconds of the peak-to-peak in a second, about the height of a QRS.
 
     Attributes
     ----------
     missing, flat
         Fraction of samples that are NaN; fraction of seconds without movement.
     saturated_s
-        Longest stay at an extreme far outside the other leads' range.
+        Longest stay at an extreme far outside the other leads' range, per ten seconds of recording.
     clipped
         Number of plateaus at the lead's largest or smallest value.
     outlying
@@ -42,12 +41,12 @@ class Figures:
     spikes
         Impulses of one or two samples per second that do not pace.
     residual
-        Largest median departure from Einthoven's and Goldberger's laws, ratio; None where they cannot be checked.
+        Departure from Einthoven's and Goldberger's laws, exceeded in a tenth of the samples; None where they cannot
+        be checked.
     beats
         See `BeatView`.
     """
 
-    height: float
     missing: NDArray[np.float64]
     flat: NDArray[np.float64]
     saturated_s: NDArray[np.float64]
@@ -66,6 +65,9 @@ class Figures:
 def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figures:
     """Figures of any valid record of a second or longer; `peaks` are R peaks in samples of the record."""
     missing, signal = _fill(record.signal)
+    largest = float(np.abs(signal).max())
+    if largest > 1e6:  # squares must stay within float32; nothing below depends on the scale
+        signal = signal / np.float32(largest)
     step = max(1, int(record.fs_hz // WORKING_HZ))
     fs_hz = record.fs_hz / step
     n = signal.shape[1] // step
@@ -81,10 +83,9 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
     own = np.median(movement, axis=1, keepdims=True)
     outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
     return Figures(
-        height=height,
         missing=missing,
         flat=(movement <= FLAT * height).mean(axis=1),
-        saturated_s=_saturated_s(work, fs_hz, height, outlying.any(axis=1)),
+        saturated_s=_saturated_s(work, fs_hz, height, outlying.any(axis=1)) * min(1.0, 10.0 / record.duration_s),
         clipped=_plateaus(signal, record.fs_hz),
         outlying=outlying.mean(axis=1),
         wander=wander,
@@ -133,23 +134,24 @@ def _baseline(chunks: Floats, height: float) -> tuple[NDArray[np.float64], NDArr
 def _fast(chunks: Floats, fs_hz: float, height: float) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
     """Mains amplitude, its frequency, and noise per lead, from [lead, second, sample]."""
     n = chunks.shape[2]
-    t = np.arange(n) / fs_hz
+    lines = [hz for hz in MAINS_HZ if hz < 0.45 * fs_hz]
     mains, mains_hz = np.zeros(len(chunks)), MAINS_HZ[0]
-    for hz in MAINS_HZ:
-        if hz >= 0.45 * fs_hz:
-            continue
-        # the neighbours 3 Hz away tell a line from broad noise and from the QRS
-        waves = np.exp(-2j * np.pi * np.outer(t, (hz, hz - 3, hz + 3))) * np.hanning(n)[:, None] * (4 / n)
-        line, below, above = np.moveaxis(np.median(np.abs(chunks @ waves.astype(np.complex64)), axis=1), 1, 0)
-        amplitude = np.maximum(0.0, line - np.maximum(below, above)) / height
+    # the neighbours 3 Hz away tell a line from broad noise and from the QRS
+    phase = 2 * np.pi * np.outer(np.arange(n) / fs_hz, [hz + off for hz in lines for off in (0, -3, 3)])
+    waves = np.hstack([np.cos(phase), np.sin(phase)]) * np.hanning(n)[:, None] * (4 / n)
+    parts = (chunks.reshape(-1, n) @ waves.astype(np.float32)).reshape(len(chunks), chunks.shape[1], 2, len(lines), 3)
+    size = np.median(np.hypot(parts[:, :, 0], parts[:, :, 1]), axis=1) / height
+    for index, hz in enumerate(lines):
+        amplitude = np.maximum(0.0, size[:, index, 0] - size[:, index, 1:].max(axis=1)).astype(np.float64)
         if amplitude.max() > mains.max():
             mains, mains_hz = amplitude, hz
     k = max(1, round(0.008 * fs_hz))
     fast = chunks[:, :, k:-k] - 0.5 * (chunks[:, :, : -2 * k] + chunks[:, :, 2 * k :])
-    parts = fast.shape[2] // max(1, round(0.1 * fs_hz))
-    power = (fast[:, :, : fast.shape[2] // parts * parts] ** 2).reshape(len(chunks), chunks.shape[1], parts, -1).mean(3)
-    flat = np.sort(power.reshape(len(chunks), -1), axis=1)
-    quiet = flat[:, int(0.3 * flat.shape[1])].astype(np.float64) / height**2
+    stretch = max(1, round(0.1 * fs_hz))
+    count = fast.shape[2] // stretch
+    stretches = fast[:, :, : count * stretch].reshape(len(chunks), -1, stretch)
+    power = np.sort(np.einsum("lps,lps->lp", stretches, stretches) / stretch, axis=1)
+    quiet = power[:, int(0.3 * power.shape[1])].astype(np.float64) / height**2
     # the filter passes a line at f with gain 1 - cos(2 pi f k / fs)
     line_power = 0.5 * (mains * (1 - np.cos(2 * np.pi * mains_hz * k / fs_hz))) ** 2
     return mains, mains_hz, np.sqrt(np.maximum(0.0, quiet - line_power))
@@ -212,8 +214,11 @@ def _spikes(signal: Floats, fs_hz: float, height: float, peaks: NDArray[np.intp]
 
 
 def _residual(leads: tuple[str, ...], work: Floats, height: float, dead: NDArray[np.intp]) -> float | None:
-    """Median size of I + III - II and of the augmented leads against theirs, the largest; flat leads are left out."""
-    row = {lead: work[i, ::4] for i, lead in enumerate(leads) if i not in dead}
+    """Size of I + III - II and of the augmented leads' residuals, exceeded in a tenth of the samples; the largest.
+
+    Flat leads are left out; None without I, II and one of the others.
+    """
+    row = {lead: work[i, ::8] for i, lead in enumerate(leads) if i not in dead}
     laws = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
     if "I" not in row or "II" not in row:
         return None
@@ -221,5 +226,6 @@ def _residual(leads: tuple[str, ...], work: Floats, height: float, dead: NDArray
     for lead, (on_i, on_ii) in laws.items():
         if lead in row:
             left = row[lead] - on_i * row["I"] - on_ii * row["II"]
-            found.append(float(np.median(np.abs(left - np.median(left)))) / height)
+            size = np.abs(left - np.median(left))
+            found.append(float(np.partition(size, int(0.9 * (size.size - 1)))[int(0.9 * (size.size - 1))]) / height)
     return max(found, default=None)

@@ -16,8 +16,8 @@ CauseCode = Literal[
 class Cause:
     """One thing that is wrong.
 
-    `code` is stable; `lead` is None for the whole recording; `figure` is what was measured, in `unit`; `grade` is the
-    best grade that this cause leaves possible.
+    `code` is stable; `lead` is None for the whole recording, and the pair of electrodes of a reversal; `figure` is
+    what was measured, in `unit`; `grade` is the best grade that this cause leaves possible.
     """
 
     code: CauseCode
@@ -47,11 +47,12 @@ class Quality:
     acceptable
         Whether a clinician could report the recording; False for Poor.
     causes
-        Everything found, worst first; empty for Excellent.
+        Everything found, worst first. Excellent leaves room for minor findings in fewer than a quarter of the leads.
     per_lead
         In the order of the record's leads.
     lead_reversal
-        Electrodes that seem exchanged: ``"LA/RA"``, ``"LA/LL"``, ``"RA/LL"``, or ``"precordial"``; None if none.
+        Electrodes that seem exchanged: ``"LA/RA"``, ``"RA/LL"``, ``"LA/LL"``, or a precordial pair such as
+        ``"V1/V2"``; None if none. An LA/LL exchange leaves most ECGs plausible and is seldom found.
     """
 
     grade: Grade

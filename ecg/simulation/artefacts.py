@@ -35,6 +35,8 @@ def disturb_electrodes(electrodes: Samples, fs_hz: float, artefact: Artefact, rn
 
 def disturb_channels(leads: Samples, fs_hz: float, artefact: Artefact) -> None:
     """Apply what the recorder does to its channels (lead off, clipping, missing samples) to [12, sample], in place."""
+    if artefact.kind not in ("lead_off", "missing", "clip"):
+        return
     span = _span(artefact, fs_hz, leads.shape[1])
     names = CHANNELS[artefact.at] if artefact.at else tuple(name for group in CHANNELS.values() for name in group)
     for index in {STANDARD_LEADS.index(name) for name in names}:
@@ -43,10 +45,8 @@ def disturb_channels(leads: Samples, fs_hz: float, artefact: Artefact) -> None:
                 leads[index, span] = 0.0
             case "missing":
                 leads[index, span] = np.nan
-            case "clip":
-                leads[index, span] = np.clip(leads[index, span], -artefact.level_mv, artefact.level_mv)
             case _:
-                return
+                leads[index, span] = np.clip(leads[index, span], -artefact.level_mv, artefact.level_mv)
 
 
 def _span(artefact: Artefact, fs_hz: float, n_samples: int) -> slice:

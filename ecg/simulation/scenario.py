@@ -1,6 +1,6 @@
-"""What to simulate: `Scenario`, its artefacts, and the named scenarios."""
+"""What to simulate: `Scenario` and its artefacts."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from ecg.errors import InvalidScenario
@@ -75,7 +75,7 @@ class Scenario:
         Standard deviation of RR in sinus rhythm, half of it respiratory.
     pr_ms, p_ms, qrs_ms, qt_ms
         Intervals of the dominant beat. `p_ms` None: 104 ms or 3/4 of PR, whichever is shorter; `qt_ms` None: 410 ms
-        times the cube root of RR in seconds.
+        times the cube root of RR in seconds, as far as RR has room. Irregular rhythms shorten it before early beats.
     shape, t_shape
         Keys of `QRS_SHAPES` and `T_SHAPES`; `t_shape` ``"discordant"`` points away from the QRS.
     p_axis_deg, qrs_axis_deg, t_axis_deg
@@ -138,9 +138,9 @@ class Scenario:
             raise InvalidScenario("The P wave is longer than PR.", "p_ms", f"<= {self.pr_ms}", self.p_ms)
         if self.qrs_ms + 120 > self.qt_duration_ms:
             raise InvalidScenario("No room for ST and T.", "qt_ms", f">= {self.qrs_ms + 120}", self.qt_duration_ms)
-        if self.qt_duration_ms > 60e3 / self.heart_rate_bpm:
+        if self.qt_duration_ms > self._longest_qt_ms + 1e-6:
             raise InvalidScenario(
-                "QT is longer than RR.", "qt_ms", f"<= {60e3 / self.heart_rate_bpm:.0f}", self.qt_duration_ms
+                "QT is longer than RR.", "qt_ms", f"<= {self._longest_qt_ms:.0f}", self.qt_duration_ms
             )
 
     @property
@@ -151,15 +151,13 @@ class Scenario:
     @property
     def qt_duration_ms(self) -> float:
         """QT in ms."""
-        rr_s = 60.0 / self.heart_rate_bpm
-        return max(410.0 * rr_s ** (1 / 3), self.qrs_ms + 140.0) if self.qt_ms is None else self.qt_ms
+        usual = max(410.0 * (60.0 / self.heart_rate_bpm) ** (1 / 3), self.qrs_ms + 140.0)
+        return min(usual, self._longest_qt_ms) if self.qt_ms is None else self.qt_ms
+
+    @property
+    def _longest_qt_ms(self) -> float:
+        return 60e3 / self.heart_rate_bpm - 20.0  # a T wave ends before the next QRS begins
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-ready."""
         return asdict(self)
-
-
-FIELDS = tuple(f.name for f in fields(Scenario))
-SCENARIOS: dict[str, Scenario] = {
-    "sinus": Scenario(),
-}

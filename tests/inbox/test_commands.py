@@ -12,12 +12,12 @@ import orjson
 import pytest
 
 from benchmarks.messages import FS_500, message, payload, rows
-from deployments.inbox import Inbox
 from ecg.cli import main
 from ecg.errors import MissingLeads, UnknownRecording
 from ecg.inbox.database import open_database
 from ecg.inbox.receipts import Limits
 from ecg.inbox.receiver import Receiver
+from ecg.inbox.service import Inbox
 from ecg.inbox.views import stats
 from ecg.record import EcgRecord
 

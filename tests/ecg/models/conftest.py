@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden"
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "golden"
-
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from ecg.labels import sigmoid
 from ecg.models import Model, ModelOutput, load_model
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "golden"
 # The reference's own noise between threads, batch sizes, attention kernels and precisions is below 1e-5 on tokens.
 TOLERANCES = {"final": 5e-5, "logits": 5e-5, "pooled": 2e-5, "attn_max": 1e-5}
 
@@ -54,6 +55,19 @@ def test_outputs_equal_fairseq_signals(checkpoint: str, source: str, expected: s
     assert (out.logits is None) == checkpoint.startswith("tiny_pretrained")
 
 
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the goldens of ../shared/golden are not here")
+@pytest.mark.parametrize("checkpoint", ["tiny_finetuned_legacy_weight_norm", "tiny_pretrained"])
+def test_the_other_spelling_of_weight_norm_gives_the_same(checkpoint: str) -> None:
+    kind = checkpoint.split("_")[1]
+    out = load_model(SHARED / f"{checkpoint}.pt", "torch", "float32")(
+        golden("tiny_finetuned_T2500")["source"], attention=True
+    )
+    found = differences(out, golden(f"tiny_{kind}_T2500"))
+    assert {name: d for name, d in found.items() if d > TOLERANCES[name]} == {}
+    assert "final" in found
+
+
 @pytest.mark.parametrize("kind", ["finetuned", "pretrained"])
 def test_absent_leads_as_zeros_equal_fairseq_signals(kind: str) -> None:
     checkpoint = {"finetuned": "tiny_finetuned", "pretrained": "tiny_pretrained_legacy_weight_norm"}[kind]
@@ -73,8 +87,10 @@ def test_odd_lengths_equal_fairseq_signals(n_samples: int) -> None:
     assert np.abs(out.logits - arrays[f"logits_{n_samples}"]).max() <= TOLERANCES["logits"]
 
 
-@pytest.mark.parametrize("backend", ["torch", "openvino"])
-@pytest.mark.parametrize("checkpoint", ["tiny_finetuned", "tiny_finetuned_preln"])
+@pytest.mark.parametrize(
+    ("checkpoint", "backend"),
+    [("tiny_finetuned", "torch"), ("tiny_finetuned_preln", "torch"), ("tiny_finetuned", "openvino")],
+)
 def test_bfloat16_stays_close(checkpoint: str, backend: str) -> None:
     expected = golden("tiny_finetuned_preln_T2500" if checkpoint.endswith("preln") else "tiny_finetuned_T2500")
     try:
@@ -96,7 +112,6 @@ def test_bfloat16_stays_close(checkpoint: str, backend: str) -> None:
     [
         ("tiny_finetuned", "tiny_finetuned_T2500"),
         ("tiny_finetuned_preln", "tiny_finetuned_preln_T2500"),
-        ("tiny_pretrained_legacy_weight_norm", "tiny_pretrained_T2500"),
     ],
 )
 def test_openvino_float32_equals_fairseq_signals(checkpoint: str, expected: str) -> None:

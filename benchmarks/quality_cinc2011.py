@@ -1,0 +1,72 @@
+"""Acceptable or not on the CinC-2011 recordings: with the committed limits, and with limits chosen without the record.
+
+    python benchmarks/quality_cinc2011.py ../shared/data
+
+The four limits that make a recording Poor are chosen on a grid from all recordings but one, which is then graded.
+"""
+
+import argparse
+import csv
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from ecg.quality.assess import LIMITS, Limits, grade
+from ecg.quality.figures import Figures, measure_figures
+from ecg.record import EcgRecord
+
+LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")  # the order of these files
+GRID = {
+    "unreadable": (0.4, 0.5, 0.54, 0.6, 0.7),
+    "mean_shift": (0.3, 0.4, 0.48, 0.6, 0.8),
+    "saturated_s": (0.05, 0.1, 0.2, 0.5),
+    "disagreement": (0.1, 0.2, 0.3, 0.5),
+}
+
+
+def recordings(folder: Path) -> list[tuple[Figures, bool, list[bool]]]:
+    found = []
+    for row in csv.DictReader((folder / "labels.csv").open()):
+        samples = np.loadtxt(folder / f"{row['record']}.txt", delimiter=",")[:, 1:].T
+        record = EcgRecord(samples.astype(np.float32), LEADS, 500.0, None, row["record"])
+        bad = [row[f"col{column}_bad"] == "1" for column in range(1, 13)]
+        found.append((measure_figures(record, None), row["group_label"] == "acceptable", bad))
+    return found
+
+
+def variants() -> list[Limits]:
+    found = []
+    for values in product(*GRID.values()):
+        changed = {name: replace(getattr(LIMITS, name), poor=value) for name, value in zip(GRID, values, strict=True)}
+        found.append(replace(LIMITS, **changed))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    records = recordings(parser.parse_args().data / "cinc2011_quality")
+    truth = np.array([acceptable for _, acceptable, _ in records])
+    qualities = [grade(LEADS, figures, LIMITS) for figures, _, _ in records]
+    given = np.array([quality.acceptable for quality in qualities])
+    print(f"committed limits: accuracy {np.mean(given == truth):.3f}", end=", ")
+    print(f"acceptable found {np.mean(given[truth]):.2f}, unacceptable found {np.mean(~given[~truth]):.2f}")
+
+    answers = np.array([[grade(LEADS, f, limits).acceptable for f, _, _ in records] for limits in variants()])
+    right = answers == truth
+    out = []
+    for index in range(len(records)):
+        score = np.delete(right, index, axis=1).mean(axis=1)
+        out.append(right[score == score.max(), index].mean())  # the mean over equally good limits
+    print(f"limits chosen without the record: accuracy {np.mean(out):.3f}")
+
+    # per-lead flags of another group: a lead graded Fair or Poor is called bad
+    bad = np.array([flags for _, _, flags in records])
+    called = np.array([[lead.grade in ("Fair", "Poor") for lead in quality.per_lead] for quality in qualities])
+    print(f"per lead: bad leads called bad {called[bad].mean():.2f}, others called so {called[~bad].mean():.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Global P wave of a beat, and whether the beats really share one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import signal as dsp
+
+from ecg.delineation.crossing import FS_HZ, Float, falls_after, falls_before, low_pass_filter, rank, slopes
+
+LOW_PASS = low_pass_filter(12.0)
+SHARES = (0.15, 0.2)
+#: The P peak is expected 105 ms before the QRS onset, give or take 70 ms.
+EXPECTED_S, TOLERANCE_S = 0.105, 0.07
+SEARCH_S = 0.33
+REACH, PEAK_SHARE = 60, 0.3
+ONSET_SHIFT, OFFSET_SHIFT = 0.5, -8.6
+
+
+@dataclass(frozen=True)
+class PWave:
+    """Onset, peak and offset of a P wave in samples of the beat."""
+
+    onset: float
+    peak: float
+    offset: float
+
+
+def p_wave(beat: Float, qrs_onset: float, r: int, rr: float) -> PWave | None:
+    """The most likely P wave of a beat [lead, sample]; None when nothing there rises and falls.
+
+    The stretch before the QRS onset is cut off before it is low-passed, so that the complex does not leak into it.
+    """
+    end = round(qrs_onset)
+    start = int(max(5, end - SEARCH_S * FS_HZ, r - 0.68 * rr))
+    if end - start < 0.1 * FS_HZ:
+        return None
+    smooth = _isolated(beat[:, start : end + 1])
+    n = smooth.shape[1]
+    first, last = rank(smooth[:, :12], 0.5)[:, None], smooth[:, -8:].mean(axis=1, keepdims=True)
+    height = np.sqrt(((smooth - first - (last - first) * np.linspace(0.0, 1.0, n)) ** 2).mean(axis=0))
+    seconds = (np.arange(n) - n) / FS_HZ
+    likely = np.exp(-0.5 * ((seconds + EXPECTED_S) / TOLERANCE_S) ** 2)
+    peak = 8 + int((height * likely)[8 : n - 8].argmax())
+    speed = np.sqrt((slopes(smooth) ** 2).mean(axis=0, keepdims=True))
+    rise, fall, top = _flanks(speed[0], peak)
+    quiet = rank(speed[0], 0.1)
+    thresholds = quiet + np.array(SHARES) * (top - quiet)
+    rows = np.repeat(speed, len(SHARES), axis=0)
+    onset = falls_before(rows, np.full(len(SHARES), rise), thresholds, 2)
+    offset = falls_after(rows, np.full(len(SHARES), fall), thresholds, 1)
+    if np.isnan(onset).all():
+        return None
+    at_end = n - 1.0 if np.isnan(offset).all() else float(np.nanmean(offset))
+    return PWave(float(np.nanmean(onset)) + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT)
+
+
+def _isolated(piece: Float) -> Float:
+    """Low-passed, as if the piece's ends went on for ever."""
+    pad = 60
+    ends = [np.repeat(side.mean(axis=1, keepdims=True), pad, axis=1) for side in (piece[:, :4], piece[:, -4:])]
+    smooth: Float = dsp.sosfiltfilt(LOW_PASS, np.concatenate([ends[0], piece, ends[1]], axis=1), axis=1, padlen=0)
+    return smooth[:, pad:-pad]
+
+
+def _flanks(speed: Float, peak: int) -> tuple[int, int, float]:
+    """Outermost steep places left and right of the peak, and the greatest steepness: a notched P has several."""
+    n = len(speed)
+    top = float(speed[max(0, peak - 42) : peak + 42].max())
+    inner = speed[1:-1]
+    summits = np.flatnonzero((inner >= speed[:-2]) & (inner >= speed[2:]) & (inner >= PEAK_SHARE * top)) + 1
+    summits = summits[(summits >= peak - REACH) & (summits <= peak + REACH)]
+    left, right = summits[summits <= peak], summits[summits >= peak]
+    rise = int(left[0]) if len(left) else max(0, peak - 42) + int(speed[max(0, peak - 42) : peak + 1].argmax())
+    return rise, int(right[-1]) if len(right) else min(peak, n - 1), top
+
+
+def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
+    """How well each beat's P wave matches the mean of the others, correlation over all leads, float64
+    [beat].
+
+    In atrial fibrillation and with dissociated P waves it is near zero.
+    """
+    low = max(0, int(wave.onset) - 5)
+    high = int(min(wave.offset + 5, qrs_onset))
+    piece = beats[:, :, low:high]
+    piece = piece[~np.isnan(piece).any(axis=(1, 2))]
+    if len(piece) < 3 or high - low < 10:
+        return np.zeros(0)
+    line = np.linspace(-1.0, 1.0, high - low)
+    piece = piece - piece.mean(axis=2, keepdims=True)
+    piece = piece - (piece @ line)[..., None] * line / (line @ line)
+    others = (piece.sum(axis=0) - piece) / (len(piece) - 1)
+    norm = np.sqrt((others**2).sum(axis=(1, 2)) * (piece**2).sum(axis=(1, 2)))
+    agreement: Float = (others * piece).sum(axis=(1, 2)) / np.where(norm > 0, norm, 1.0)
+    return agreement

@@ -1,0 +1,67 @@
+"""Global onset and offset of the QRS complex of a beat."""
+
+import numpy as np
+
+from ecg.delineation.crossing import Float, falls_after, falls_before, filtered, low_pass_filter, rank, slopes
+
+LOW_PASS = low_pass_filter(40.0)
+#: An edge is the mean of where the spatial velocity falls under these shares of its peak: several, because one alone
+#: follows the noise of a few samples.
+SHARES = (0.03, 0.06, 0.12)
+NOISE_FACTOR = 2.5  # no threshold below this many times the quiet velocity beside the complex
+LEAD_SHARE, LEAD_NOISE_FACTOR = 0.03, (2.0, 3.0)
+#: Weight of the earliest (latest) leads against the spatial velocity, and by how much they may differ, in samples.
+LEAD_WEIGHT, LEAD_REACH = 0.5, 10.0
+#: What cardiologists' global marks on LUDB lie beyond these crossings, in samples at 500 Hz.
+ONSET_SHIFT, OFFSET_SHIFT = -5.3, 4.1
+LEAD_SHIFT = (-2.8, 4.8)
+
+
+def qrs_edges(beat: Float, r: int) -> tuple[float, float] | None:
+    """Onset and offset in samples of a beat [lead, sample] with R at `r`; None when the complex has no edges.
+
+    Spatial velocity is the root mean square over leads of the 40 Hz low-passed slopes.
+    """
+    slope = slopes(filtered(LOW_PASS, beat))
+    speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
+    peak = speed[:, r - 40 : r + 50].argmax(axis=1) + r - 40
+    top = speed[0, peak[0]]
+    if top <= 0:
+        return None
+    quiet_before = rank(speed[0, r - 60 : r - 25], 0.2)
+    quiet_after = rank(speed[0, r + 40 : r + 110], 0.2)
+    shares = np.array(SHARES) * top
+    rows, starts = np.repeat(speed, len(SHARES), axis=0), np.repeat(peak, len(SHARES))
+    onsets = falls_before(rows, starts, np.maximum(shares, NOISE_FACTOR * quiet_before), 3)
+    offsets = falls_after(rows, starts, np.maximum(shares, NOISE_FACTOR * quiet_after), 5)
+    if np.isnan(onsets).all() or np.isnan(offsets).all():
+        return None
+    onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
+    early, late = _lead_edges(slope, r)
+    onset += LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT
+    offset += LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT
+    return (onset, offset) if offset > onset else None
+
+
+def _lead_edges(slope: Float, r: int) -> tuple[float, float]:
+    """Mean onset of the earliest sixth of the leads and mean offset of the latest, NaN when there is none."""
+    peak = slope[:, r - 45 : r + 50].argmax(axis=1) + r - 45
+    top = slope[np.arange(len(slope)), peak]
+    quiet_before = rank(slope[:, r - 60 : r - 25], 0.5)
+    quiet_after = rank(slope[:, r + 45 : r + 110], 0.5)
+    onset = falls_before(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[0] * quiet_before), 6)
+    offset = falls_after(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[1] * quiet_after), 8)
+    return extreme(onset, earliest=True), extreme(offset, earliest=False)
+
+
+def extreme(positions: Float, *, earliest: bool) -> float:
+    """Mean of the earliest (or latest) sixth of the positions, at least one of them; NaN when there is none."""
+    found = np.sort(positions[~np.isnan(positions)])
+    if len(found) == 0:
+        return float("nan")
+    count = max(1, round(len(positions) / 6))
+    return float((found[:count] if earliest else found[-count:]).mean())
+
+
+def _bounded(difference: float) -> float:
+    return 0.0 if np.isnan(difference) else float(np.clip(difference, -LEAD_REACH, LEAD_REACH))

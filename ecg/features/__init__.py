@@ -1,0 +1,44 @@
+"""The flat feature vector: what each position is (`SCHEMA`), and its values for one recording.
+
+Positions never move within a `SCHEMA_VERSION`; a test holds the table to its digest. docs/features.md explains the
+groups.
+"""
+
+from ecg.features import morphological, spatial, temporal
+from ecg.features.schema import Feature
+from ecg.measure import Measurements
+from ecg.models.result import ModelResult
+from ecg.record import EcgRecord
+
+__all__ = ["EMBEDDING_DIM", "SCHEMA", "SCHEMA_VERSION", "Feature", "feature_vector"]
+
+SCHEMA_VERSION = "1"
+EMBEDDING_DIM = 768
+
+SCHEMA: tuple[Feature, ...] = (
+    *(Feature(f"embedding_mean_{i}", "", "embedding") for i in range(EMBEDDING_DIM)),
+    *(Feature(f"embedding_spread_{i}", "", "embedding") for i in range(EMBEDDING_DIM)),
+    *temporal.FEATURES,
+    *morphological.FEATURES,
+    *spatial.FEATURES,
+)
+
+
+def feature_vector(record: EcgRecord, measurements: Measurements, model: ModelResult | None) -> list[float | None]:
+    """Values in the order of `SCHEMA`; None where a quantity could not be measured.
+
+    Without a model the embedding positions are None. What depends on amplitude is None when the unit of the samples is
+    not known. Raises `ValueError` for an embedding of another width than `EMBEDDING_DIM`.
+    """
+    embedding: list[float | None] = [None] * (2 * EMBEDDING_DIM)
+    if model is not None:
+        embedding = [*model.embedding.tolist(), *model.spread.tolist()]
+        if len(embedding) != 2 * EMBEDDING_DIM:
+            raise ValueError(f"an embedding of {EMBEDDING_DIM} values is needed, not {len(model.embedding)}")
+    unit_known = record.unit is not None
+    return [
+        *embedding,
+        *temporal.values(measurements, record.fs_hz),
+        *morphological.values(measurements, unit_known),
+        *spatial.values(measurements, unit_known),
+    ]

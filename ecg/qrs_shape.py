@@ -1,0 +1,111 @@
+"""The form of the QRS complex in one lead of the median beat, in the terms in which conduction criteria are stated."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.delineation.median import MedianBeat
+
+Float = NDArray[np.float64]
+
+#: A deflection counts from this fraction of the lead's peak-to-peak QRS amplitude.
+VISIBLE = 0.05
+TERMINAL_MS = 40.0
+FAST = 0.3
+
+
+@dataclass(frozen=True)
+class QrsShape:
+    """QRS of one lead against its isoelectric level; amplitudes in the unit of the recording.
+
+    Attributes
+    ----------
+    peak_to_peak
+        Largest minus smallest value.
+    q_ms, q_depth
+        Duration and depth (positive) of the negative deflection the complex begins with; 0 without one.
+    q_only
+        Whether no positive deflection follows: a QS complex.
+    r, s
+        Height of the largest positive and depth (positive) of the largest negative deflection.
+    r_peak_ms
+        QRS onset to the largest positive value.
+    terminal
+        Mean of the last 40 ms over `peak_to_peak`: above 0 for a late R', below for a late S.
+    net
+        Mean of the whole complex over `peak_to_peak`.
+    """
+
+    peak_to_peak: float
+    q_ms: float
+    q_depth: float
+    q_only: bool
+    r: float
+    s: float
+    r_peak_ms: float
+    terminal: float
+    net: float
+
+
+def qrs_shapes(median: MedianBeat) -> dict[str, QrsShape]:
+    """`QrsShape` of every lead that is not flat, by lead name; empty without QRS edges."""
+    if median.qrs_onset is None or median.qrs_offset is None:
+        return {}
+    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
+    wave = median.signal - median.signal[:, max(0, onset - 10) : onset + 1].mean(axis=1, keepdims=True)
+    qrs = wave[:, max(0, onset) : offset + 1]
+    if qrs.shape[1] < 10:
+        return {}
+    return {
+        lead: _shape(row, 1000.0 / median.fs_hz)
+        for lead, row in zip(median.leads, qrs, strict=True)
+        if row.max() > row.min()
+    }
+
+
+def _shape(qrs: Float, step_ms: float) -> QrsShape:
+    peak_to_peak = float(qrs.max() - qrs.min())
+    seen = VISIBLE * peak_to_peak
+    first_up = _first(qrs > seen)
+    first_down = _first(qrs < -seen)
+    q_ms = q_depth = 0.0
+    if first_down < first_up:
+        initial = qrs[:first_up]
+        q_depth = float(-initial.min())
+        # from where it leaves the level to where it crosses it again
+        q_ms = (_last(initial < 0.0) - _first(initial < 0.0) + 1) * step_ms
+    terminal = qrs[-round(TERMINAL_MS / step_ms) :]
+    return QrsShape(
+        peak_to_peak,
+        q_ms,
+        q_depth,
+        bool(q_ms > 0.0 and first_up == len(qrs)),
+        float(max(qrs.max(), 0.0)),
+        float(max(-qrs.min(), 0.0)),
+        float(qrs.argmax()) * step_ms,
+        float(terminal.mean()) / peak_to_peak,
+        float(qrs.mean()) / peak_to_peak,
+    )
+
+
+def _first(where: NDArray[np.bool_]) -> int:
+    return int(where.argmax()) if where.any() else len(where)
+
+
+def _last(where: NDArray[np.bool_]) -> int:
+    return len(where) - 1 - _first(where[::-1])
+
+
+def slow_start(median: MedianBeat) -> float | None:
+    """Time in ms from the QRS onset until the spatial speed first reaches 30 % of its largest: long in a delta wave.
+
+    None without QRS edges. The speed is the root of the summed squared slopes of all leads.
+    """
+    if median.qrs_onset is None or median.qrs_offset is None:
+        return None
+    onset, offset = max(0, round(median.qrs_onset)), round(median.qrs_offset)
+    if offset - onset < 10:
+        return None
+    speed = np.sqrt((np.diff(median.signal[:, onset : offset + 1], axis=1) ** 2).sum(axis=0))
+    return float((speed >= FAST * speed.max()).argmax()) * 1000.0 / median.fs_hz

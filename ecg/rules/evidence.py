@@ -1,0 +1,131 @@
+"""`Evidence`: everything the rules look at, gathered once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecg.measure import Measurements
+from ecg.qrs_shape import QrsShape, qrs_shapes, slow_start
+from ecg.quality import Quality
+from ecg.record import EcgRecord
+from ecg.rules.atrial import AtrialActivity, atrial_activity
+from ecg.rules.extra_beats import ExtraBeat, extra_beats
+from ecg.rules.reduced import reduce
+
+#: Limits on the evidence that more than one rule asks about; sources and the records they were checked on are in
+#: docs/rules.md.
+P_REGULARITY, NO_P_REGULARITY = 0.43, 0.35
+PACED_BEATS = 3
+PAUSE = 1.6
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known about a recording.
+
+    Attributes
+    ----------
+    heart_rate, pr, qrs, p_axis, qrs_axis
+        In bpm, ms and degrees; None when not measurable.
+    rr_s
+        Median RR in s.
+    irregularity
+        Median magnitude of successive RR differences over the median RR.
+    irregularity_rms
+        Root mean square of the same differences over the mean RR: it sees a few odd beats, too.
+    paced_fraction
+        Share of the beats that follow a pacing spike; `n_unpaced` is how many do not.
+    pause
+        Longest RR that does not follow an early beat, over the lower quartile of RR.
+    atria, extra, shapes, slow_start_ms
+        See `AtrialActivity`, `ExtraBeat`, `QrsShape` (by lead), `ecg.qrs_shape.slow_start`.
+    reversal
+        Electrodes that seem exchanged; None when none.
+    unit_known
+        Whether amplitudes are in mV.
+    fs_hz
+        Sampling rate of the recording.
+    """
+
+    heart_rate: float | None
+    pr: float | None
+    qrs: float | None
+    p_axis: float | None
+    qrs_axis: float | None
+    rr_s: float | None
+    irregularity: float | None
+    irregularity_rms: float | None
+    paced_fraction: float
+    n_unpaced: int
+    n_beats: int
+    pause: float | None
+    atria: AtrialActivity
+    extra: tuple[ExtraBeat, ...]
+    shapes: dict[str, QrsShape]
+    slow_start_ms: float | None
+    reversal: str | None
+    unit_known: bool
+    fs_hz: float
+
+    @property
+    def paced(self) -> bool:
+        """Whether there are pacing spikes before at least three beats."""
+        return self.paced_fraction * self.n_beats >= PACED_BEATS - 0.5
+
+    @property
+    def flutter(self) -> bool:
+        """Whether one oscillation of the atria goes through the whole recording.
+
+        In an irregular rhythm nothing else fits a wave that keeps its phase. In a regular one the harmonics of P and T
+        do, too: there more of it is asked for, at a rate of flutter without drugs.
+        """
+        fit, with_t, rate = self.atria.flutter_fit, self.atria.flutter_fit_with_t, self.atria.flutter_per_min
+        if with_t is None or rate is None:
+            return False
+        if (self.irregularity_rms or 0.0) >= 0.1:
+            return with_t >= 0.4 if fit is None else fit >= 0.5 and with_t >= 0.35
+        return rate >= 240.0 and (with_t >= 0.7 if fit is None else fit >= 0.7 and with_t >= 0.36)
+
+    @property
+    def own_p_clock_s(self) -> float | None:
+        """Interval of regular P waves found without regard to the beats, in s; None without such."""
+        atria = self.atria
+        return atria.p_interval_s if atria.p_regularity is not None and atria.p_regularity >= P_REGULARITY else None
+
+
+def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> Evidence:
+    """The `Evidence` in a recording and its measurements."""
+    beats, median, rhythm = measurements.beats, measurements.median_beat, measurements.rhythm
+    reduced = reduce(record, measurements)
+    rr_mean, rmssd = measurements.rr_mean.value, measurements.rmssd.value
+    n_beats, rr = len(beats.r_samples), np.diff(beats.r_samples)
+    paced = rhythm.paced_fraction.value or 0.0
+    return Evidence(
+        heart_rate=measurements.heart_rate.value,
+        pr=measurements.pr_interval.value,
+        qrs=measurements.qrs_duration.value,
+        p_axis=measurements.p_axis.value,
+        qrs_axis=measurements.qrs_axis.value,
+        rr_s=float(np.median(rr)) / record.fs_hz if len(rr) else None,
+        irregularity=rhythm.rr_irregularity.value,
+        irregularity_rms=None if rmssd is None or rr_mean is None else rmssd / rr_mean,
+        paced_fraction=paced,
+        n_unpaced=n_beats - round(paced * n_beats),
+        n_beats=n_beats,
+        pause=_pause(rr),
+        atria=atrial_activity(reduced, median),
+        extra=extra_beats(reduced, beats),
+        shapes={} if median is None else qrs_shapes(median),
+        slow_start_ms=None if median is None else slow_start(median),
+        reversal=quality.lead_reversal,
+        unit_known=record.unit is not None,
+        fs_hz=record.fs_hz,
+    )
+
+
+def _pause(rr: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float | None:
+    if len(rr) < 4:
+        return None
+    usual = float(np.percentile(rr, 25))
+    after_early = np.concatenate([[False], rr[:-1] < 0.85 * np.median(rr)])
+    return float(rr[~after_early].max(initial=0) / usual) if usual else None

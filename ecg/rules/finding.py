@@ -1,0 +1,25 @@
+"""What a rule says: `Finding`, and where a model disagrees: `Contradiction`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One label as the rules see it.
+
+    `present` is True, False, or None when the measurements do not decide; `evidence` is a sentence with the numbers
+    and the criterion.
+    """
+
+    label: str
+    present: bool | None
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A label of the model that the measurements speak against: its score there, and the sentence that says why."""
+
+    label: str
+    model: float
+    evidence: str

@@ -1,0 +1,165 @@
+"""Each cause is found where it was made, and nowhere else."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ecg
+from ecg.quality import GRADES, Quality, assess_quality
+from ecg.quality.detect import MATCH_S, view_beats
+from ecg.record import EcgRecord
+from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
+
+CLEAN = ("sinus", "sinus_tachycardia", "long_qt", "lbbb", "rbbb", "lafb", "preexcitation", "pvc", "atrial_flutter",
+         "atrial_fibrillation", "av_block_1", "wenckebach", "av_block_3", "ventricular_tachycardia", "low_voltage",
+         "sinus_bradycardia", "inferior_q", "anterior_q", "st_elevation_anterior")  # fmt: skip
+
+
+def codes(quality: Quality, lead: str | None) -> set[str]:
+    return {cause.code for cause in quality.causes if cause.lead == lead}
+
+
+@pytest.mark.parametrize("name", CLEAN)
+@pytest.mark.parametrize("fs_hz", [100.0, 500.0])
+def test_a_clean_recording_is_not_faulted(name: str, fs_hz: float) -> None:
+    quality = assess_quality(simulate(replace(SCENARIOS[name], fs_hz=fs_hz), seed=1).record)
+    assert quality.grade in ("Excellent", "Good"), quality.causes
+    assert quality.acceptable
+    assert quality.lead_reversal is None
+    assert {cause.code for cause in quality.causes} <= {"no_qrs", "muscle_noise", "beat_detectors_disagree"}
+
+
+@pytest.mark.parametrize(
+    ("artefact", "lead", "code"),
+    [
+        (Artefact("baseline", 1.5, "V2"), "V2", "baseline_wander"),
+        (Artefact("mains50", 0.4, "V2"), "V2", "mains"),
+        (Artefact("mains60", 0.4, "V2"), "V2", "mains"),
+        (Artefact("muscle", 0.15, "V2"), "V2", "muscle_noise"),
+        (Artefact("motion", 4.0, "V2"), "V2", "motion"),
+        (Artefact("spikes", 2.0, "V2"), "V2", "spikes"),
+        (Artefact("lead_off", at="V2"), "V2", "flat"),
+        (Artefact("lead_off", at="RA"), "II", "flat"),
+        (Artefact("clip", 0.5, "V2"), "V2", "clipped"),
+        (Artefact("missing", at="V2", end_s=1.0), "V2", "missing_samples"),
+        (Artefact("muscle", 3.0, "V2"), "V2", "no_qrs"),
+    ],
+)
+def test_an_artefact_is_named_in_its_lead_only(artefact: Artefact, lead: str, code: str) -> None:
+    quality = assess_quality(simulate(Scenario(artefacts=(artefact,)), seed=4).record)
+    assert code in codes(quality, lead)
+    grades = {found.lead: found.grade for found in quality.per_lead}
+    assert GRADES.index(grades[lead]) > 0
+    assert all(cause.grade == "Good" for cause in quality.causes if cause.lead == "V6")
+
+
+def test_a_lead_at_the_rail_is_saturated_and_makes_the_recording_poor() -> None:
+    record = simulate().record
+    signal = record.signal.copy()
+    signal[10, 1000:1300] = 80.0
+    quality = assess_quality(EcgRecord(signal, record.leads, record.fs_hz, "mV"))
+    assert "saturated" in codes(quality, "V5")
+    assert "outlying" in codes(quality, "V5")
+    assert quality.grade == "Poor"
+    assert not quality.acceptable
+
+
+def test_limb_leads_that_break_einthovens_law_are_found() -> None:
+    record = simulate(SCENARIOS["left_axis"]).record
+    signal = record.signal.copy()
+    signal[[3, 4]] = signal[[4, 3]]  # aVR and aVL under each other's name
+    quality = assess_quality(EcgRecord(signal, record.leads, record.fs_hz, "mV"))
+    assert "limb_leads_inconsistent" in codes(quality, None)
+
+
+def test_noise_alone_is_poor() -> None:
+    noise = np.random.default_rng(1).standard_normal((12, 5000)).astype(np.float32)
+    quality = assess_quality(EcgRecord(noise, simulate().record.leads, 500.0, "mV"))
+    assert quality.grade == "Poor"
+
+
+def test_pacing_spikes_are_not_artefacts() -> None:
+    for name in ("paced", "paced_dual"):
+        quality = assess_quality(simulate(SCENARIOS[name], seed=2).record)
+        assert "spikes" not in {cause.code for cause in quality.causes}
+
+
+def test_the_scale_does_not_matter() -> None:
+    record = simulate(SCENARIOS["ambulance"], seed=3).record
+    counts = EcgRecord(record.signal * np.float32(256), record.leads, record.fs_hz, None)
+    assert assess_quality(counts) == assess_quality(record)
+
+
+@pytest.mark.parametrize("name", ["LA/RA", "RA/LL"])
+def test_a_limb_lead_reversal_is_named(name: str) -> None:
+    named = 0
+    for shape in ("sinus", "lafb", "rbbb", "right_axis", "inferior_q", "av_block_1"):
+        swapped = replace(SCENARIOS[shape], artefacts=(Artefact("reversal", at=name),))
+        quality = assess_quality(simulate(swapped, seed=1).record)
+        named += quality.lead_reversal == name and "limb_lead_reversal" in codes(quality, name)
+        assert quality.grade != "Excellent" or quality.lead_reversal is None
+    assert named >= 5
+
+
+@pytest.mark.parametrize("name", ["V1/V2", "V1/V3", "V2/V3", "V3/V4", "V1/V6"])
+def test_exchanged_precordial_leads_are_named(name: str) -> None:
+    quality = assess_quality(simulate(Scenario(artefacts=(Artefact("reversal", at=name),))).record)
+    assert quality.lead_reversal == name
+    assert "precordial_order" in codes(quality, name)
+
+
+def test_given_beats_are_held_against_the_own_detector() -> None:
+    simulation = simulate()
+    beats = np.array([round(beat.r_s * 500) for beat in simulation.truth.beats])
+    assert assess_quality(simulation.record, beats).grade == "Excellent"
+    wrong = assess_quality(simulation.record, beats[:4])
+    assert "beat_detectors_disagree" in codes(wrong, None)
+    assert assess_quality(simulation.record, np.array([], dtype=np.intp)).grade == "Poor"
+
+
+def test_both_detectors_find_the_simulated_beats() -> None:
+    simulation = simulate(SCENARIOS["atrial_fibrillation"], seed=8)
+    view = view_beats(np.ascontiguousarray(simulation.record.signal[:, ::2]), 250.0, None)
+    truth = np.array([beat.r_s for beat in simulation.truth.beats])
+    inner = truth[(truth > 0.3) & (truth < 9.7)]
+    assert view.agreement == 1.0
+    assert np.abs(inner[:, None] - view.peaks / 250.0).min(axis=1).max() < MATCH_S
+
+
+def test_an_hour_is_graded_like_its_ten_seconds() -> None:
+    quality = assess_quality(simulate(Scenario(duration_s=1200, fs_hz=125)).record)
+    assert quality.grade in ("Excellent", "Good")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    leads=st.integers(1, 15), samples=st.integers(1, 3000), fs_hz=st.sampled_from([100.0, 128.0, 333.3, 500.0, 4000.0]),
+    kind=st.sampled_from(["noise", "zero", "nan", "step", "huge"]), unit=st.sampled_from(["mV", None]),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_no_valid_record_raises(leads: int, samples: int, fs_hz: float, kind: str, unit: str | None, seed: int) -> None:
+    signal = np.random.default_rng(seed).standard_normal((leads, samples)).astype(np.float32)
+    if kind == "zero":
+        signal[:] = 0
+    elif kind == "nan":
+        signal[0] = np.nan
+        signal[-1, samples // 2 :] = np.nan
+    elif kind == "step":
+        signal = np.sign(signal).cumsum(axis=1).astype(np.float32)
+    elif kind == "huge":
+        signal *= np.float32(1e30)
+    quality = assess_quality(EcgRecord(signal, tuple(f"X{n}" for n in range(leads)), fs_hz, unit))
+    assert len(quality.per_lead) == leads
+    assert quality.acceptable == (quality.grade != "Poor")
+    assert json.loads(json.dumps(quality.to_dict()))["grade"] == quality.grade
+
+
+def test_a_single_lead_is_graded() -> None:
+    record = simulate().record
+    one = EcgRecord(record.signal[1:2], ("II",), record.fs_hz, "mV")
+    assert assess_quality(one).grade == "Excellent"
+    assert ecg.assess_quality is assess_quality
