@@ -18,7 +18,7 @@ from ecg.inbox.database import open_database
 from ecg.inbox.receiver import Receiver
 from ecg.inbox.views import known_messages
 
-POLL_S = 20
+POLL_S = 5  # also how long a stop can take
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

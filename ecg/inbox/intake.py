@@ -18,7 +18,7 @@ _COLLECTING = (State.OPEN, State.INCOMPLETE)
 def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
     """Keep one message and say what became of it; durable once the transaction is.
 
-    Raises `QuotaExceeded` when its origin has too much unfinished work here; then nothing was kept.
+    Raises `QuotaExceeded` when its origin has too much unfinished work here; nothing has been written then.
     """
     now = clock(connection)
     # Locked first: two nodes that receive parts of one recording take turns (PostgreSQL; SQLite has one writer).
