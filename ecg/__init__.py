@@ -13,8 +13,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ecg.errors import EcgError as EcgError
     from ecg.formats import read as read
+    from ecg.local import analyze as analyze
     from ecg.measure import Measurements as Measurements
     from ecg.measure import measure as measure
+    from ecg.models import load_model as load_model
     from ecg.prepare import prepare as prepare
     from ecg.quality import Quality as Quality
     from ecg.quality import assess_quality as assess_quality
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ecg.simulation import simulate as simulate
 
 _HOME = {
+    "analyze": "ecg.local",
     "EcgError": "ecg.errors",
     "EcgRecord": "ecg.record",
     "Measurements": "ecg.measure",
@@ -32,6 +35,7 @@ _HOME = {
     "Scenario": "ecg.simulation",
     "Simulation": "ecg.simulation",
     "assess_quality": "ecg.quality",
+    "load_model": "ecg.models",
     "prepare": "ecg.prepare",
     "read": "ecg.formats",
     "simulate": "ecg.simulation",

@@ -7,6 +7,12 @@ EcgError
 │   └── InvalidScenario     nothing can be simulated from these parameters
 ├── InputTooLarge           more bytes (also after inflation) or samples than accepted
 ├── UnknownFormat           no reader knows the bytes or the content type
+├── UnknownMessageVersion   a message of a type or version that no decoder here knows
+├── UnknownRecording        no recording under that id
+├── BusError                the message bus or its storage refuses or does not answer
+├── Overloaded              no room now, come again after `retry_after_s`
+│   ├── QuotaExceeded       one origin has too much unfinished work here
+│   └── StoreUnavailable    the durable store does not answer
 ├── UnusableRecording       well-formed, but no valid analysis exists for it
 │   ├── MissingLeads
 │   ├── RecordingTooShort
@@ -74,6 +80,54 @@ class UnknownFormat(EcgError):
     """No reader knows these bytes or this content type."""
 
     code = "unknown_format"
+
+
+class UnknownMessageVersion(EcgError):
+    """A message of a type or version that no decoder here knows."""
+
+    code = "unknown_message_version"
+
+
+class UnknownRecording(EcgError):
+    """No recording is kept under that id."""
+
+    code = "unknown_recording"
+
+
+class BusError(EcgError):
+    """The message bus or its storage refuses, or does not answer."""
+
+    code = "bus_error"
+
+
+class Overloaded(EcgError):
+    """There is no room for this now; the same request can succeed later: after `retry_after_s` seconds, if not None."""
+
+    code = "overloaded"
+
+    def __init__(
+        self,
+        message: str,
+        field: str | None = None,
+        expected: object = None,
+        got: object = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, field, expected, got)
+        self.args = (message, field, expected, got, retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(Overloaded):
+    """One origin has too much unfinished work here."""
+
+    code = "quota_exceeded"
+
+
+class StoreUnavailable(Overloaded):
+    """The durable store does not answer; nothing was acknowledged."""
+
+    code = "store_unavailable"
 
 
 class UnusableRecording(EcgError):

@@ -1,6 +1,7 @@
 """Lead names: the standard order, spellings met in the wild, and the leads that follow from I and II."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,15 @@ def canonical_lead(name: str) -> str:
     """
     stripped = _PREFIX.sub("", name.strip())
     return _BY_LOWER.get(stripped.lower(), stripped or name)
+
+
+def distinct_leads(names: Sequence[str]) -> tuple[str, ...]:
+    """Signal names with repeats of a non-standard one numbered: Holter records call every signal ``ECG``."""
+    taken: list[str] = []
+    for name in names:
+        repeat = canonical_lead(name) not in STANDARD_LEADS and name in taken
+        taken.append(f"{name} {1 + sum(other.split(' ')[0] == name for other in taken)}" if repeat else name)
+    return tuple(taken)
 
 
 def derivable_leads(leads: tuple[str, ...]) -> tuple[str, ...]:

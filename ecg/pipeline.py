@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ecg.errors import MalformedInput, ModelNotReady
 from ecg.measure import Measurements, measure
 from ecg.models.result import ModelResult
+from ecg.prepare import check_preparable
 from ecg.quality import Quality, assess_quality
 from ecg.record import EcgRecord
 from ecg.report import Report
@@ -59,7 +60,7 @@ def parse_include(text: str | None) -> frozenset[str]:
     return parts
 
 
-async def analyze(record: EcgRecord, stages: Stages, include: frozenset[str] = frozenset(PARTS)) -> Report:
+async def compose(record: EcgRecord, stages: Stages, include: frozenset[str] = frozenset(PARTS)) -> Report:
     """The `Report` of a recording with the parts asked for; what is not asked for is not computed.
 
     Every part needs the examination: the clinical part is not given for a recording of poor quality, and half of the
@@ -70,6 +71,8 @@ async def analyze(record: EcgRecord, stages: Stages, include: frozenset[str] = f
     """
     start = time.perf_counter()
     wanted = [part for part in ("clinical", "features") if part in include]
+    if wanted:
+        check_preparable(record)  # here, so that a refusal is this caller's own error and not one from another process
     segments = stages.prepare(record) if wanted else None
     running = {part: _run(getattr(stages, part), part, segments) for part in wanted}
     examination, *outputs = await asyncio.gather(

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.errors import InvalidSamples, RecordingTooShort
+from ecg.errors import InvalidSamples, MissingLeads, RecordingTooShort
+from ecg.leads import STANDARD_LEADS
 from ecg.record import EcgRecord
 
 MODEL_FS_HZ = 500
@@ -24,29 +25,45 @@ def prepare(record: EcgRecord) -> NDArray[np.float32]:
     Where the authors define nothing, nothing is invented: a lead that is absent and cannot be derived raises
     `MissingLeads`, a missing sample `InvalidSamples`, less than five seconds `RecordingTooShort`.
     """
-    record = record.standard()
-    check_finite(record)
-    resampled = _resample(record.signal, record.fs_hz)
+    check_preparable(record)
+    resampled = _resample(record.standard().signal, record.fs_hz)
     n_segments = resampled.shape[1] // SEGMENT_SAMPLES
-    if n_segments == 0:
-        raise RecordingTooShort(
-            f"{record.duration_s:.2f} s is shorter than one segment of {SEGMENT_S:g} s.",
-            "signal", f">= {SEGMENT_S:g} s", round(record.duration_s, 3),
-        )  # fmt: skip
     standardised = _standardise(resampled)[:, : n_segments * SEGMENT_SAMPLES]
     segments = standardised.reshape(12, n_segments, SEGMENT_SAMPLES).transpose(1, 0, 2)
     return np.ascontiguousarray(segments, dtype=np.float32)
 
 
-def check_finite(record: EcgRecord) -> None:
-    """Raise `InvalidSamples` naming the leads that hold missing samples."""
-    missing = np.isnan(record.signal).sum(axis=1)
-    if missing.any():
-        counts = {lead: int(n) for lead, n in zip(record.leads, missing, strict=True) if n}
+def segment_count(record: EcgRecord) -> int:
+    """How many segments `prepare` makes of a recording; 0 when it is shorter than five seconds."""
+    return _resampled_length(record.n_samples, record.fs_hz) // SEGMENT_SAMPLES
+
+
+def check_preparable(record: EcgRecord) -> None:
+    """Raise the `UnusableRecording` that `prepare` would raise, without preparing anything."""
+    missing_leads = record.missing_standard_leads()
+    if missing_leads:
+        raise MissingLeads(
+            f"Missing leads: {', '.join(missing_leads)}.", "lead_names", list(STANDARD_LEADS), list(record.leads)
+        )
+    if segment_count(record) == 0:
+        raise RecordingTooShort(
+            f"{record.duration_s:.2f} s is shorter than one segment of {SEGMENT_S:g} s.",
+            "signal", f">= {SEGMENT_S:g} s", round(record.duration_s, 3),
+        )  # fmt: skip
+    counts = {
+        lead: int(np.isnan(row).sum())
+        for lead, row in zip(record.leads, record.signal, strict=True)
+        if lead in STANDARD_LEADS and np.isnan(row).any()
+    }
+    if counts:
         raise InvalidSamples(
             f"Missing samples (NaN) in {', '.join(counts)}; the models need every sample.",
             "signal", "finite samples", counts,
         )  # fmt: skip
+
+
+def _resampled_length(n_samples: int, fs_hz: float) -> int:
+    return n_samples if fs_hz == MODEL_FS_HZ else int(n_samples * (MODEL_FS_HZ / fs_hz))
 
 
 def _resample(signal: NDArray[np.float32], fs_hz: float) -> NDArray[np.float64]:
@@ -54,7 +71,7 @@ def _resample(signal: NDArray[np.float32], fs_hz: float) -> NDArray[np.float64]:
     if fs_hz == MODEL_FS_HZ:
         return signal.astype(np.float64)
     n_in = signal.shape[1]
-    n_out = int(n_in * (MODEL_FS_HZ / fs_hz))
+    n_out = _resampled_length(n_in, fs_hz)
     at = np.linspace(0, n_out - 1, n_in)
     wanted = np.arange(n_out)
     return np.stack([np.interp(wanted, at, row.astype(np.float64)) for row in signal])

@@ -111,6 +111,11 @@ class EcgRecord:
             raise KeyError(name) from None
         return row
 
+    def missing_standard_leads(self) -> tuple[str, ...]:
+        """Standard leads that are absent and do not follow from I and II, in standard order."""
+        there = {*self.leads, *derivable_leads(self.leads)}
+        return tuple(lead for lead in STANDARD_LEADS if lead not in there)
+
     def standard(self) -> "EcgRecord":
         """The twelve standard leads in standard order, III, aVR, aVL, aVF derived from I and II where absent.
 
@@ -120,7 +125,7 @@ class EcgRecord:
         if self.leads == STANDARD_LEADS:
             return self
         derived = derivable_leads(self.leads)
-        missing = [lead for lead in STANDARD_LEADS if lead not in self.leads and lead not in derived]
+        missing = self.missing_standard_leads()
         if missing:
             raise MissingLeads(
                 f"Missing leads: {', '.join(missing)}.", "lead_names", list(STANDARD_LEADS), list(self.leads)

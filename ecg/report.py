@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import orjson
+
 from ecg import __version__
 from ecg.features import SCHEMA_VERSION, feature_vector
 from ecg.labels import LABELS
@@ -74,8 +76,12 @@ class Report:
             "provenance": self._provenance(),
         }
 
+    def to_json(self) -> bytes:
+        """The wire form as JSON bytes."""
+        return orjson.dumps(self.to_dict(), option=orjson.OPT_SERIALIZE_NUMPY)
+
     def _clinical_analysis(self) -> dict[str, Any]:
-        measured = {name: _rounded(getattr(self.measurements, name)) for name in (
+        measured = {name: rounded(getattr(self.measurements, name)) for name in (
             "heart_rate", "qrs_duration", "qt_interval", "pr_interval", "qrs_axis")}  # fmt: skip
         rhythm, abnormalities, confidence = self._findings()
         return {
@@ -113,7 +119,7 @@ class Report:
         if "features" not in self.include or self.features is None:
             return None
         vector = feature_vector(self.record, self.measurements, self.features)
-        return [None if value is None else round(value, 6) for value in vector]
+        return [None if value is None else round(float(value), 6) for value in vector]
 
     def _warnings(self) -> list[str]:
         warnings = list(self.warnings)
@@ -167,8 +173,9 @@ def measurements_dict(measurements: Measurements) -> dict[str, Any]:
 def value_dict(value: Value) -> dict[str, Any]:
     """``{"value", "unit", "spread", "reason"}``, numbers rounded to what a measurement can mean."""
     spread = None if value.spread is None else round(value.spread, 3)
-    return {"value": _rounded(value), "unit": value.unit, "spread": spread, "reason": value.reason}
+    return {"value": rounded(value), "unit": value.unit, "spread": spread, "reason": value.reason}
 
 
-def _rounded(value: Value) -> float | None:
+def rounded(value: Value) -> float | None:
+    """The number to the digits a measurement can mean, as every output of this project shows it."""
     return None if value.value is None else round(value.value, 3 if value.unit in ("mV", "") else 1)

@@ -19,6 +19,10 @@ ONLY_UNDER = {
     "safetensors": ["ecg/models"],
     "huggingface_hub": ["ecg/models"],
     "wfdb": ["ecg/formats"],
+    "sqlalchemy": ["ecg/inbox"],
+    "alembic": ["ecg/inbox"],
+    "boto3": ["ecg/cardioai/bus"],
+    "botocore": ["ecg/cardioai/bus"],
 }
 
 

@@ -9,7 +9,21 @@ from ecg.errors import EcgError
 
 # name -> (module, one-line help); a module is imported only when its command is asked for.
 COMMANDS = {
+    "analyze": (
+        "ecg.cli.analyze",
+        "whole analysis of recordings in this process: labels, features, intervals, quality",
+    ),
+    "measure": ("ecg.cli.measure", "rate, intervals, axis, quality and rule findings, without any model"),
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
+    "batch": ("ecg.cli.batch", "analyse a whole archive on all processors or a cluster, into Parquet tables"),
+    "manifest": ("ecg.cli.manifest", "list the WFDB records under a directory"),
+    "extract": ("ecg.cli.extract", "write the raw samples of WFDB records as CSV files, as rdsamp prints them"),
+    "relay": ("ecg.cli.relay", "send CardioAI payload files to an ingestion layer"),
+    "inbox": ("ecg.cli.inbox", "look after received messages, and measure what they hold"),
+    "bus": ("ecg.cli.bus", "CardioAI over AWS: set up, verify, consume, watch, redrive, reconcile"),
+    "payloads": ("ecg.cli.payloads", "turn extracted CSV files into CardioAI payload files"),
+    "convert": ("ecg.cli.convert", "turn a fairseq-signals checkpoint into a weights-only file"),
+    "compare": ("ecg.cli.compare", "run one checkpoint on two engines and print how far apart they are"),
     "simulate": ("ecg.cli.simulate", "write known-truth 12-lead recordings"),
 }
 

@@ -6,7 +6,7 @@ bytes it cannot read, and never opens a path itself: `read` does that, and only 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -46,16 +46,36 @@ def read(
     `UnusableRecording`; `OSError` when the file cannot be opened.
     """
     path = Path(path)
-    if path.suffix == "" and path.with_suffix(".hea").exists():  # WFDB users name a record without its suffix
-        path = path.with_suffix(".hea")
-    data = path.read_bytes()
-    files = {path.name: data}
-    for name in _format_of(path.name, data).companions(data):
-        companion = path.parent / _plain(name)
-        if not companion.is_file():
-            raise MalformedInput(f"{path.name} needs {name}, which is not beside it.", "file", name, "no such file")
-        files[name] = companion.read_bytes()
-    return parse(files, Stated(fs_hz, leads, unit), main=path.name)
+    return read_files(path.name, lambda name: (path.parent / name).read_bytes(), Stated(fs_hz, leads, unit))
+
+
+def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated = Stated()) -> EcgRecord:  # noqa: B008
+    """The recording in the file `name`, wherever it is: `fetch` gives the bytes of a file of its folder by name.
+
+    `fetch` raises `FileNotFoundError` for a file that is not there. Raises what `read` raises.
+    """
+    data = None
+    if "." not in name:  # WFDB users name a record without its suffix
+        try:
+            data = fetch(f"{name}.hea")
+            name = f"{name}.hea"
+        except FileNotFoundError:
+            pass
+    data = fetch(name) if data is None else data
+    files = {name: data}
+    for companion in _format_of(name, data).companions(data):
+        try:
+            files[companion] = fetch(_plain(companion))
+        except FileNotFoundError:
+            raise MalformedInput(
+                f"{name} needs {companion}, which is not beside it.", "file", companion, "no such file"
+            ) from None
+    return parse(files, stated, main=name)
+
+
+def is_named_like_a_recording(name: str) -> bool:
+    """Whether a reader takes files of this name, by its ending alone."""
+    return any(module.claims(name.lower(), b"") for module in FORMATS)
 
 
 def parse(files: Mapping[str, bytes], stated: Stated = Stated(), main: str | None = None) -> EcgRecord:  # noqa: B008

@@ -19,7 +19,7 @@ class Stated:
         settled = self.fs_hz if in_file is None else in_file
         if settled is None:
             raise MalformedInput("The sampling rate is not stated.", "fs", "Hz", None)
-        if self.fs_hz is not None and settled != self.fs_hz:
+        if in_file is not None and self.fs_hz is not None and in_file != self.fs_hz:
             raise InconsistentInput("The file states another sampling rate.", "fs", in_file, self.fs_hz)
         return settled
 

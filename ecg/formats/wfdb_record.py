@@ -14,7 +14,7 @@ import numpy as np
 
 from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
 from ecg.formats.stated import Stated
-from ecg.leads import STANDARD_LEADS, canonical_lead
+from ecg.leads import distinct_leads
 from ecg.record import EcgRecord, Signal, to_millivolt
 
 NAME = "wfdb"
@@ -113,16 +113,7 @@ def _read_signals(path: Path) -> tuple[Signal, tuple[str, ...]]:
         raise MalformedInput(f"The WFDB signal files cannot be read: {_first_line(error)}", "file") from None
     if record.p_signal is None or record.p_signal.shape[0] == 0:
         raise MalformedInput("The WFDB record holds no samples.", "file", "samples", 0)
-    return np.ascontiguousarray(record.p_signal.T), _distinct(record.sig_name)
-
-
-def _distinct(names: list[str]) -> tuple[str, ...]:
-    """Signal names with repeats of a non-standard one numbered: Holter records call every signal ``ECG``."""
-    taken: list[str] = []
-    for name in names:
-        repeat = canonical_lead(name) not in STANDARD_LEADS and name in taken
-        taken.append(f"{name} {1 + sum(other.split(' ')[0] == name for other in taken)}" if repeat else name)
-    return tuple(taken)
+    return np.ascontiguousarray(record.p_signal.T), distinct_leads(record.sig_name)
 
 
 def _first_line(error: Exception) -> str:

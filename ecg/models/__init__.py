@@ -1,1 +1,9 @@
-"""ECG-FM: the network, its weights and the engines that run it."""
+"""ECG-FM: the network, its weights and the engines that run it.
+
+Importing this package loads neither torch nor OpenVINO; `load_model` loads the engine it needs.
+"""
+
+from ecg.models.model import Engine, Model, ModelOutput, load_model
+from ecg.models.weights import Weights, resolve_weights
+
+__all__ = ["Engine", "Model", "ModelOutput", "Weights", "load_model", "resolve_weights"]

@@ -14,6 +14,10 @@ _CONV_TERM = rf"\[\s*({_NUMBERS}(?:\s*,\s*{_NUMBERS})*)\s*,?\s*\](?:\s*\*\s*(\d{
 _CONV_SUM = re.compile(rf"\s*{_CONV_TERM}(?:\s*\+\s*{_CONV_TERM})*\s*")
 
 
+_MOST_LAYERS = 64
+_WIDEST = 16384
+
+
 @dataclass(frozen=True)
 class Architecture:
     """What tells one ECG-FM network from another; the defaults are the published full-size checkpoints.
@@ -45,9 +49,16 @@ class Architecture:
             self.n_leads, self.embed_dim, self.ffn_dim, self.n_layers, self.n_heads, self.conv_pos,
             self.conv_pos_groups, *(n for layer in self.conv_layers for n in layer),
         )  # fmt: skip
-        if self.kind not in ("finetuned", "pretrained") or not self.conv_layers or min(sizes) < 1:
+        # The bounds keep a hostile file from asking for a network that takes for ever to build.
+        if (
+            self.kind not in ("finetuned", "pretrained")
+            or not 1 <= len(self.conv_layers) <= _MOST_LAYERS
+            or not 1 <= min(sizes) <= max(sizes) <= _WIDEST
+            or self.n_layers > _MOST_LAYERS
+            or not 0 <= self.n_labels <= _WIDEST
+        ):
             raise CheckpointRejected(
-                "The architecture is not one of ECG-FM's.", "cfg.model", "positive sizes", str(self)
+                "The architecture is not one of ECG-FM's.", "cfg.model", "sizes of a network like it", str(self)
             )
         if (self.n_labels > 0) != (self.kind == "finetuned"):
             raise CheckpointRejected(

@@ -162,14 +162,23 @@ class EcgFm(nn.Module):
 
     def forward(self, source: Tensor, attention: bool = False) -> EcgFmOutput:
         """Tokens, embedding and logits of standardised segments `source` [n, leads, T], T at least 16."""
-        x = self.feature_extractor(source).transpose(1, 2)  # [n, t, C]
-        x = self.layer_norm(x)
+        tokens, weights = self.encode(self.features(source), attention)
+        embedding, logits = self.classify(tokens)
+        return EcgFmOutput(tokens, embedding, logits, weights)
+
+    def features(self, source: Tensor) -> Tensor:
+        """Local features [n, t, D] of segments [n, leads, T]: everything before tokens see each other."""
+        x: Tensor = self.layer_norm(self.feature_extractor(source).transpose(1, 2))  # [n, t, C]
         if self.post_extract_proj is not None:
             x = self.post_extract_proj(x)  # [n, t, D]
-        x = x + self.conv_pos(x)
-        tokens, weights = self.encoder(x, attention)
-        tokens = tokens.float()
+        return x
+
+    def encode(self, x: Tensor, attention: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Tokens [n, t, D] of `features`, and the last layer's weights [n, t, t] when `attention` is asked for."""
+        return self.encoder(x + self.conv_pos(x), attention)  # type: ignore[no-any-return]
+
+    def classify(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Embedding [n, D] and logits [n, labels] of `tokens`; logits None without a classifier."""
         # The authors' mean counts the elements that are not zero, channel by channel.
-        embedding = tokens.sum(1) / (tokens != 0).sum(1)  # [n, D]
-        logits = None if self.proj is None else self.proj(embedding)  # [n, labels]
-        return EcgFmOutput(tokens, embedding, logits, weights)
+        embedding = tokens.sum(1) / (tokens != 0).sum(1)
+        return embedding, None if self.proj is None else self.proj(embedding)

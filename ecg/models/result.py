@@ -1,4 +1,4 @@
-"""What a model says about one recording, summed up over its segments; numpy only."""
+"""What a model says about one recording, summed up over its segments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.labels import aggregate
+from ecg.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,36 @@ class ModelResult:
     spread: NDArray[np.float32]
 
 
-def summarise(
+def infer(model: Model, recordings: Sequence[NDArray[np.float32]], max_segments: int = 16) -> list[ModelResult]:
+    """One result a recording from its segments float32 [segment, 12, 2500], several recordings to a forward pass.
+
+    `max_segments` bounds one pass, however long a recording is.
+    """
+    segments = np.concatenate(recordings) if len(recordings) > 1 else recordings[0]
+    outputs = [model(segments[start : start + max_segments]) for start in range(0, len(segments), max_segments)]
+    logits = [output.logits for output in outputs if output.logits is not None]
+    return _summarise(
+        identity_of(model),
+        [len(recording) for recording in recordings],
+        np.concatenate(logits) if logits else None,
+        np.concatenate([output.embedding for output in outputs]),
+        np.concatenate([output.tokens for output in outputs]),
+    )
+
+
+def identity_of(model: Model) -> ModelIdentity:
+    """What provenance says of a loaded model."""
+    return ModelIdentity(model.weights.identifier, model.trained, model.backend, model.precision)
+
+
+def _summarise(
     identity: ModelIdentity,
     segments_of: Sequence[int],
     logits: NDArray[np.float32] | None,
     embedding: NDArray[np.float32],
     tokens: NDArray[np.float32],
 ) -> list[ModelResult]:
-    """One `ModelResult` per recording from the output of one batch.
-
-    `segments_of` says how many consecutive rows each recording has in `logits` [n, 17], `embedding` [n, dim] and
-    `tokens` [n, t, dim].
-    """
+    """`segments_of` says how many consecutive rows each recording has in `logits`, `embedding` and `tokens`."""
     results = []
     start = 0
     for count in segments_of:

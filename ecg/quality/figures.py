@@ -27,7 +27,7 @@ class Figures:
     missing, flat
         Fraction of samples that are NaN; fraction of seconds without movement.
     saturated_s
-        Longest stay at an extreme far outside the other leads' range.
+        Longest stay at an extreme far outside the other leads' range, per ten seconds of recording.
     clipped
         Number of plateaus at the lead's largest or smallest value.
     outlying
@@ -85,7 +85,7 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
     return Figures(
         missing=missing,
         flat=(movement <= FLAT * height).mean(axis=1),
-        saturated_s=_saturated_s(work, fs_hz, height, outlying.any(axis=1)),
+        saturated_s=_saturated_s(work, fs_hz, height, outlying.any(axis=1)) * min(1.0, 10.0 / record.duration_s),
         clipped=_plateaus(signal, record.fs_hz),
         outlying=outlying.mean(axis=1),
         wander=wander,

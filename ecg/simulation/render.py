@@ -8,7 +8,7 @@ from ecg.leads import STANDARD_LEADS, derive_lead
 from ecg.record import EcgRecord
 from ecg.simulation import shapes
 from ecg.simulation.artefacts import Samples, disturb_channels, disturb_electrodes, exchange
-from ecg.simulation.rhythm import Beat, BeatKind, Schedule, plan
+from ecg.simulation.rhythm import KINDS, Beat, BeatKind, Schedule, plan
 from ecg.simulation.scenario import Scenario
 from ecg.simulation.shapes import Floats, Wave
 from ecg.simulation.truth import BeatTruth, LeadSpans, Truth
@@ -59,7 +59,7 @@ def simulate(scenario: Scenario | None = None, seed: int = 0) -> Simulation:
     scenario = scenario or Scenario()
     schedule = plan(scenario, np.random.default_rng([seed, 0]))
     kinds = {beat.kind for beat in schedule.beats}
-    morphologies = {kind: _morphology(scenario, kind) for kind in kinds}
+    morphologies = {kind: _morphology(scenario, kind) for kind in KINDS if kind in kinds}
     n = round(scenario.duration_s * scenario.fs_hz)
     dipole = np.zeros((3, n), dtype=np.float32)
     beats = _draw_beats(dipole, scenario, schedule, morphologies)
@@ -120,9 +120,9 @@ def _draw_beats(
         if 0.0 <= (r := on + shape.r_s()) < scenario.duration_s:
             p_off = None if beat.p_on_s is None else beat.p_on_s + shape.p_s
             truths.append(BeatTruth(beat.kind, r, beat.p_on_s, p_off, on, j, t_on, t_off))
-    p = next(iter(morphologies.values()))
+    sinus = _morphology(scenario, "N")
     for at in schedule.lone_p_s:
-        _add_wave(dipole, scenario.fs_hz, p.p, at, at + p.p_s)
+        _add_wave(dipole, scenario.fs_hz, sinus.p, at, at + sinus.p_s)
     return truths
 
 
@@ -189,7 +189,7 @@ def _truth(
     morphologies: dict[BeatKind, _Morphology],
 ) -> Truth:
     kinds = [beat.kind for beat in schedule.beats]
-    dominant = max(set(kinds), key=kinds.count)
+    dominant = max(KINDS, key=kinds.count)  # the first of equals: the sinus beat in bigeminy
     shape = morphologies[dominant]
     own = [beat for beat in beats if beat.kind == dominant]
     conducted = [1e3 * (beat.qrs_on_s - beat.p_on_s) for beat in own if beat.p_on_s is not None]

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from ecg.simulation.scenario import Scenario
 
-BeatKind = Literal["N", "A", "V", "/"]  # AAMI/WFDB codes: normal, atrial premature, ventricular, paced
+BeatKind = Literal["N", "A", "V", "/"]  # WFDB codes: normal, atrial premature, ventricular, paced
+KINDS: tuple[BeatKind, ...] = get_args(BeatKind)
 PAD_S = 2.5  # rhythm runs this long before and after the recording, so that no wave starts or ends at its edge
 FLUTTER_PER_MIN = 300.0
 

@@ -136,7 +136,9 @@ def test_rhythms_are_what_they_are_called() -> None:
     block = simulate(SCENARIOS["av_block_3"]).truth
     assert block.pr_ms is None
     assert len(block.lone_p_s) > len(block.beats)
-    assert {beat.kind for beat in simulate(SCENARIOS["bigeminy"]).truth.beats} == {"N", "V"}
+    bigeminy = simulate(SCENARIOS["bigeminy"]).truth
+    assert {beat.kind for beat in bigeminy.beats} == {"N", "V"}
+    assert (bigeminy.pr_ms, bigeminy.qrs_ms) == (160, 92)  # those of the sinus beats
     paced = simulate(SCENARIOS["paced_dual"]).truth
     assert len(paced.spikes_s) >= 2 * len(paced.beats) - 1
 

@@ -1,0 +1,190 @@
+"""The output folder of a cohort job: its tables, and which parts of them are done.
+
+    job.json                       what the job is; a resumed one must be the same
+    listing.parquet                every recording and its part
+    recordings/part-00000.parquet  one row a recording
+    errors/part-00000.parquet      one row a recording that could not be analysed
+    done/part-00000.json           written last: both tables of the part are whole
+
+Every file is written under another name, synced and renamed. A part without its mark is computed again and replaced, so
+no recording is lost or there twice, wherever the job was killed.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from ecg import __version__
+from ecg.errors import InconsistentInput
+from ecg.features import SCHEMA_VERSION
+from ecg.labels import LABEL_NAMES
+from ecg.measure import Measurements
+from ecg.report import Report
+from ecg.values import Value
+
+MEASURED = tuple(name for name, kind in get_type_hints(Measurements).items() if kind is Value)
+_CLINICAL = ("rhythm", "axis_deviation", "confidence", "source", "abnormalities")
+#: Parts of the report that are lists or trees: as JSON text, so that every part of the table has one schema.
+_DOCUMENTS = ("measurements", "quality", "findings", "consistency", "provenance")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a recording has no row: a stable code, the field, and a sentence."""
+
+    path: str
+    code: str
+    field: str | None
+    message: str
+
+
+def label_column(name: str) -> str:
+    """Name of the column of a label: ``label_atrial_fibrillation``."""
+    return f"label_{name.lower().replace(' ', '_')}"
+
+
+_text = pa.string()
+RECORDINGS = pa.schema(
+    [
+        ("path", _text), ("name", _text), ("format", _text), ("input_sha256", _text),
+        ("fs", pa.float64()), ("duration", pa.float64()), ("signal_quality", _text), ("acceptable", pa.bool_()),
+        ("rhythm", _text), ("axis_deviation", _text), ("confidence", pa.float64()), ("source", _text),
+        ("abnormalities", pa.list_(_text)),
+        *((label_column(name), pa.float64()) for name in LABEL_NAMES),
+        *((name, pa.float64()) for name in MEASURED),
+        ("features", pa.list_(pa.float32())), ("warnings", pa.list_(_text)),
+        *((name, _text) for name in _DOCUMENTS),
+    ],
+    metadata={"ecg-serve": __version__, "features_schema": SCHEMA_VERSION},
+)  # fmt: skip
+ERRORS = pa.schema([(field.name, _text) for field in fields(Failure)])
+LISTING = pa.schema([("path", _text), ("part", pa.int32())])
+
+
+def recordings_table(reports: Sequence[tuple[str, Report]]) -> pa.Table:
+    """Reports by path as rows of `RECORDINGS`; a part of the report that was not asked for is null."""
+    return pa.Table.from_pylist([_row(path, report) for path, report in reports], schema=RECORDINGS)
+
+
+def _row(path: str, report: Report) -> dict[str, Any]:
+    wire = report.to_dict()
+    clinical = wire["clinical_analysis"] or {}
+    measurements = wire["measurements"] or {}
+    given = wire["provenance"]["input"]
+    documents = {name: orjson.dumps(wire[name]).decode() for name in _DOCUMENTS if wire[name] is not None}
+    return {
+        "path": path,
+        "input_sha256": wire["provenance"]["input_sha256"],
+        **{name: given[name] for name in ("name", "format", "fs", "duration")},
+        "signal_quality": wire["signal_quality"],
+        "acceptable": (wire["quality"] or {}).get("acceptable"),
+        **{name: clinical.get(name) for name in _CLINICAL},
+        **{label_column(label["name"]): label["probability"] for label in wire["labels"] or ()},
+        **{name: measurements[name]["value"] for name in MEASURED if name in measurements},
+        "features": wire["features"],
+        "warnings": wire["warnings"],
+        **documents,
+    }
+
+
+@dataclass(frozen=True)
+class JobDescription:
+    """What decides the content of the tables; kept in job.json."""
+
+    inputs: tuple[str, ...]
+    include: tuple[str, ...]
+    models: dict[str, str]
+    stated: dict[str, Any]
+    software: str
+    recordings: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """A job's output folder."""
+
+    folder: Path
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder against a second job; `InconsistentInput` when another process has it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise InconsistentInput("Another job writes to this folder.", "out", "a folder of its own") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def description(self) -> JobDescription | None:
+        """What job.json says; None where there is no job yet."""
+        try:
+            stored = orjson.loads((self.folder / "job.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        return JobDescription(**stored | {name: tuple(stored[name]) for name in ("inputs", "include")})
+
+    def start(self, description: JobDescription, paths: Sequence[str], parts: Sequence[int]) -> None:
+        """Write what the job is, the listing first: where there is a job.json, there is a whole listing."""
+        _write_table(self.folder / "listing.parquet", pa.table({"path": paths, "part": parts}, schema=LISTING))
+        _write(self.folder / "job.json", orjson.dumps(asdict(description), option=orjson.OPT_INDENT_2))
+
+    def clear(self) -> None:
+        """Forget a job that was there: its description first, and the marks before what they vouch for."""
+        (self.folder / "job.json").unlink(missing_ok=True)
+        for table in ("done", "recordings", "errors"):
+            for file in (self.folder / table).glob("part-*"):
+                file.unlink()
+
+    def listing(self) -> dict[int, list[str]]:
+        """Paths by part, both ascending."""
+        table = pq.read_table(self.folder / "listing.parquet")
+        by_part: dict[int, list[str]] = {}
+        for path, part in zip(table["path"].to_pylist(), table["part"].to_pylist(), strict=True):
+            by_part.setdefault(part, []).append(path)
+        return dict(sorted(by_part.items()))
+
+    def write_part(self, part: int, recordings: Sequence[pa.Table], failures: Sequence[Failure]) -> None:
+        """Write both tables of a part, rows in the order of their paths, and then its mark."""
+        table = pa.concat_tables(recordings).sort_by("path")
+        errors = pa.Table.from_pylist([asdict(failure) for failure in failures], schema=ERRORS).sort_by("path")
+        _write_table(self._file("recordings", part, "parquet"), table)
+        _write_table(self._file("errors", part, "parquet"), errors)
+        mark = {"recordings": len(table), "errors": len(errors)}
+        _write(self._file("done", part, "json"), orjson.dumps(mark))
+
+    def done(self) -> dict[int, int]:
+        """Number of failed recordings by part, for the parts that are whole."""
+        marks = (self.folder / "done").glob("part-*.json")
+        return {int(mark.stem.partition("-")[2]): int(orjson.loads(mark.read_bytes())["errors"]) for mark in marks}
+
+    def _file(self, table: str, part: int, suffix: str) -> Path:
+        return self.folder / table / f"part-{part:05d}.{suffix}"
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer, compression="zstd")
+    _write(path, buffer.getvalue())
+
+
+def _write(path: Path, content: bytes | pa.Buffer) -> None:
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")  # readers of a folder of Parquet files pass over dotted names
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,92 @@
+"""`Graph`: the deployments as the stages of `ecg.pipeline`, for whoever has a recording and wants its report."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ray.exceptions import RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from deployments.model import ModelState
+from deployments.model_watch import ModelWatch
+from ecg.errors import EcgError, ModelNotReady, Overloaded, UnusableRecording
+from ecg.models.result import ModelResult
+from ecg.pipeline import PARTS, Stages, compose
+from ecg.prepare import check_preparable
+from ecg.record import EcgRecord
+from ecg.report import Report
+
+ALL = frozenset(PARTS)
+WITHOUT_MODELS = frozenset({"measurements", "quality"})
+
+
+@dataclass(frozen=True)
+class Handles:
+    """The four working deployments."""
+
+    preprocess: DeploymentHandle
+    clinical: DeploymentHandle
+    features: DeploymentHandle
+    measure: DeploymentHandle
+
+
+class Graph:
+    """The working deployments as stages, and what is known of the two models among them."""
+
+    def __init__(self, handles: Handles) -> None:
+        self.models = {"clinical": ModelWatch(handles.clinical), "features": ModelWatch(handles.features)}
+        self._stages = Stages(
+            examine=handles.measure.examine.remote,
+            prepare=handles.preprocess.prepare.remote,
+            clinical=_inference("clinical", handles.clinical, self.models["clinical"]),
+            features=_inference("features", handles.features, self.models["features"]),
+        )
+
+    async def report(self, record: EcgRecord, include: frozenset[str] = ALL) -> Report:
+        """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`."""
+        try:
+            return await compose(record, self._stages, include)
+        except Exception as error:
+            refusal = as_ecg_error(error)
+            if refusal is None or refusal is error:
+                raise
+            raise refusal from None
+
+    async def document(self, record: EcgRecord) -> bytes:
+        """The report as JSON, for a recording that came without a caller to ask: the models answer when they can.
+
+        A recording that no model takes (leads missing, too short) is measured, and a warning says why.
+        """
+        include = ALL
+        try:
+            check_preparable(record)
+        except UnusableRecording as error:
+            include = WITHOUT_MODELS
+            record = replace(record, notes=(*record.notes, f"No model output: {error.message}"))
+        return (await self.report(record, include)).to_json()
+
+
+def _inference(part: str, handle: DeploymentHandle, watch: ModelWatch) -> Callable[[Any], Awaitable[ModelResult]]:
+    async def infer(segments: Any) -> ModelResult:
+        state = await watch.ready_or_state()
+        if state.state != "ready":
+            raise not_ready(part, state)
+        result: ModelResult = await handle.infer.remote(segments)
+        return result
+
+    return infer
+
+
+def not_ready(part: str, state: ModelState) -> ModelNotReady:
+    """The refusal of a model that cannot answer yet."""
+    return ModelNotReady(state.detail or f"The {part} model is still loading.", part, "ready", state.state)
+
+
+def as_ecg_error(error: BaseException) -> EcgError | None:
+    """The `EcgError` behind an exception, also one that crossed processes; None for a fault of ours."""
+    if isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
+        error = error.cause  # the wrapper's own text holds paths, addresses and source lines
+    if isinstance(error, BackPressureError | DeploymentUnavailableError):
+        return Overloaded("The service is at its limit; try again shortly.")
+    return error if isinstance(error, EcgError) else None

@@ -1,0 +1,101 @@
+"""What a relay run has delivered, kept so that a killed run goes on where it stopped."""
+
+import fcntl
+import threading
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from ecg.errors import InconsistentInput, MalformedInput
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What a checkpoint belongs to: delivered here is not delivered elsewhere."""
+
+    adapter: str
+    name: str
+    origin_code: str
+    device_code: str
+
+
+class Checkpoint:
+    """One run's progress, a JSON line per delivered message.
+
+    Message ids follow from the run and the message's key, so a message whose acknowledgement was not written down
+    before a kill is sent again under its old id and recognised by the receiver. Raises `InconsistentInput` when the
+    file belongs to another destination or is in use, `MalformedInput` when it is no checkpoint.
+    """
+
+    def __init__(self, path: Path, destination: Destination) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._file = path.open("ab+")
+        try:
+            self._open(destination)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self, destination: Destination) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InconsistentInput(f"Another relay uses {self.path}.", "checkpoint") from None
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content[: content.rfind(b"\n") + 1]  # a kill can leave half a last line
+        if len(whole) < len(content):
+            self._file.truncate(len(whole))
+        self._done: set[str] = set()
+        self.run_id = uuid.uuid4()
+        if whole:
+            self._resume(whole, destination)
+        else:
+            self._append({"run": str(self.run_id)} | asdict(destination))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def message_id(self, key: str) -> str:
+        """The one id of this message in this run, however often it is sent."""
+        return str(uuid.uuid5(self.run_id, key))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._done
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def mark(self, key: str) -> None:
+        """Note a delivery; outlives a kill of this process."""
+        with self._lock:
+            self._done.add(key)
+            self._append({"done": key})
+
+    def discard(self) -> None:
+        """Remove the file: the run is complete, and the next one starts anew."""
+        self.path.unlink()
+
+    def _append(self, fields: dict[str, str]) -> None:
+        self._file.write(orjson.dumps(fields) + b"\n")
+        self._file.flush()
+
+    def _resume(self, whole: bytes, destination: Destination) -> None:
+        try:
+            head, *lines = (orjson.loads(line) for line in whole.splitlines())
+            self.run_id = uuid.UUID(head.pop("run"))
+            self._done = {line["done"] for line in lines}
+        except (orjson.JSONDecodeError, ValueError, KeyError, TypeError, AttributeError):
+            raise MalformedInput(f"{self.path} is no checkpoint of ecg relay.", "checkpoint") from None
+        if head != asdict(destination):
+            raise InconsistentInput(
+                f"{self.path} belongs to a run with another destination; finish that run or remove the file.",
+                "checkpoint", head, asdict(destination),
+            )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Delivering one message: what an adapter is, how it fails, and the HTTP adapter."""
+
+import email.utils
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+import urllib3
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One message as it goes out, with what a route needs to know about it."""
+
+    body: bytes
+    message_id: str
+    origin_code: str
+
+
+class NotDelivered(Exception):
+    """The message did not arrive, or is not known to have: sending it again can help, and is safe by its message id.
+
+    `reason` is short and countable; `after_s` is how long the other side asked to wait.
+    """
+
+    def __init__(self, reason: str, after_s: float = 0.0) -> None:
+        super().__init__(reason, after_s)
+        self.reason = reason
+        self.after_s = after_s
+
+
+class Refused(Exception):
+    """The other side will never take this message."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Adapter(Protocol):
+    """One way to the ingestion layer; used from several threads at once."""
+
+    def send(self, outgoing: Outgoing) -> str:
+        """Deliver the message and say what became of it. Raises `NotDelivered` or `Refused`."""
+        ...
+
+
+class HttpAdapter:
+    """Posts to one URL. Only 200 is an acknowledgement; redirects are refusals, since following one can lose a body."""
+
+    def __init__(self, url: str, connections: int, timeout_s: float) -> None:
+        self._url = url
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            retries=False,
+            timeout=urllib3.Timeout(connect=min(timeout_s, 10.0), read=timeout_s),
+            headers={"Content-Type": "application/json", "User-Agent": "ecg-relay"},
+        )
+
+    def send(self, outgoing: Outgoing) -> str:
+        """Post once; the receipt's status, or ``acknowledged`` when the 200 has no receipt."""
+        try:
+            response = self._pool.request("POST", self._url, body=outgoing.body)
+        except urllib3.exceptions.ConnectTimeoutError:
+            raise NotDelivered("connect timeout") from None
+        except urllib3.exceptions.TimeoutError:
+            raise NotDelivered("no answer in time") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise NotDelivered(type(error).__name__) from None
+        status = response.status
+        if status in (408, 425, 429) or status >= 500:
+            raise NotDelivered(f"HTTP {status}", retry_after_s(response.headers.get("Retry-After")))
+        if status != 200:
+            raise Refused(f"HTTP {status}")
+        try:
+            receipt = orjson.loads(response.data)
+        except orjson.JSONDecodeError:
+            return "acknowledged"
+        said = receipt.get("status") if isinstance(receipt, dict) else None
+        return said if isinstance(said, str) else "acknowledged"
+
+
+def retry_after_s(header: str | None) -> float:
+    """Seconds that a Retry-After header asks for, as a number or a date; 0 when it is absent or unreadable."""
+    if header is None:
+        return 0.0
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return 0.0

@@ -1,0 +1,67 @@
+"""`ecg batch`: a cohort of recordings to tables, on Ray Data."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from ecg.errors import BackendUnavailable
+from ecg.formats.stated import Stated
+from ecg.pipeline import parse_include
+
+#: The job stands above this library, which never imports it: it is looked up by name when it is asked for, and a
+#: library without it refuses (docs/decisions/0020-batch-job.md).
+_JOB = "deployments.batch"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Inputs, output folder, and what is computed where."""
+    parser.description = (
+        "Analyse every recording of an archive and write Parquet tables: recordings/ and errors/ under DIR. "
+        "A job that was cut short goes on where it stopped when the same command is given again. "
+        "Exit status 1 says that some recordings could not be analysed; errors/ says which and why."
+    )
+    parser.add_argument(
+        "inputs", nargs="+", metavar="INPUT",
+        help="folder (searched for WFDB headers or, without any, for other recordings), recording, manifest "
+        "(.txt or RECORDS: one path a line), Parquet table with a column 'path', or URL of these (s3://…)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the tables")
+    parser.add_argument(
+        "--weights", default="auto", metavar="SOURCE",
+        help="auto (cache, hub, else an untrained stand-in), hub, stand-in, or a folder with both checkpoints",
+    )  # fmt: skip
+    parser.add_argument("--include", metavar="PARTS", help="any of clinical,features,measurements,quality; default all")
+    parser.add_argument("--fs", type=float, metavar="HZ", help="sampling rate, for files that do not say it")
+    parser.add_argument("--leads", metavar="I,II,…", help="lead names in row order, for files that do not say them")
+    parser.add_argument("--units", metavar="mV", help="unit of the samples (mV, uV, V, nV), likewise")
+    parser.add_argument("--parts", type=_positive, metavar="N", help="output files a table (default: one for 256)")
+    parser.add_argument("--address", help="Ray cluster to run on; a local one is started when this is not given")
+    parser.add_argument(
+        "--resume", action=argparse.BooleanOptionalAction, default=True,
+        help="go on with the job in DIR, or begin it anew",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hand the job over and return its exit status."""
+    include = parse_include(args.include)
+    leads = None if args.leads is None else tuple(name.strip() for name in args.leads.split(","))
+    try:
+        job = importlib.import_module(_JOB)
+    except ModuleNotFoundError as error:
+        raise BackendUnavailable(
+            f"`ecg batch` needs the service's packages ({error.name} is missing): pip install 'ecg-serve[all]'.",
+            "installation", "ecg-serve[all]", error.name,
+        ) from None  # fmt: skip
+    wanted = job.BatchJob(
+        inputs=tuple(args.inputs), out=args.out, include=include, weights=args.weights,
+        stated=Stated(args.fs, leads, args.units), address=args.address, parts=args.parts, resume=args.resume,
+    )  # fmt: skip
+    return int(job.run(wanted))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number

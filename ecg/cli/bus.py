@@ -1,0 +1,115 @@
+"""`ecg bus`: CardioAI over AWS: set up, verify, consume, watch, redrive, reconcile."""
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+
+from ecg.cardioai.bus.consumer import Consumer, depths, reconcile, redrive
+from ecg.cardioai.bus.layout import Clients, Layout, connect, set_up, verify
+from ecg.cardioai.message import ORIGIN_CODES
+from ecg.errors import BusError
+from ecg.inbox.database import open_database
+from ecg.inbox.receiver import Receiver
+from ecg.inbox.views import known_messages
+
+POLL_S = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions."""
+    parser.add_argument("--bucket", required=True, help="S3 bucket for large messages")
+    parser.add_argument("--prefix", default="cardioai", help="begins the names of buses and queues (default cardioai)")
+    parser.add_argument("--region", help="AWS region (default: the AWS configuration's)")
+    parser.add_argument("--endpoint", help="AWS endpoint URL")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("setup", help="create buses, rules, queues and bucket, or bring them up to date")
+    actions.add_parser("verify", help="check them; exit status 1 when something differs")
+    actions.add_parser("redrive", help="put dead letters back into their queues")
+    watch = actions.add_parser("watch", help="show the queues' depths, one JSON line a time, until interrupted")
+    watch.add_argument("--every", type=float, default=5.0, metavar="S", help="default 5")
+    consume = actions.add_parser("consume", help="move messages from the queues into the inbox, until interrupted")
+    lost = actions.add_parser("reconcile", help="accept objects whose notification was lost")
+    lost.add_argument("--older-than", type=float, default=900.0, metavar="S", help="default 900")
+    for action in (consume, lost):
+        action.add_argument("--store", required=True, metavar="URL", help="the inbox's store, as in ecg inbox")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the action; answers go to standard output as JSON."""
+    clients = connect(args.region, args.endpoint)
+    layout = Layout(args.bucket, args.prefix)
+    return _ACTIONS[args.action](clients, layout, args)
+
+
+def _setup(clients: Clients, layout: Layout, args: argparse.Namespace) -> int:
+    set_up(clients, layout)
+    return _verify(clients, layout, args)
+
+
+def _verify(clients: Clients, layout: Layout, _: argparse.Namespace) -> int:
+    problems = verify(clients, layout)
+    _say({"ok": not problems, "problems": problems})
+    return 1 if problems else 0
+
+
+def _redrive(clients: Clients, layout: Layout, _: argparse.Namespace) -> int:
+    _say({"moved": redrive(clients, layout)})
+    return 0
+
+
+def _watch(clients: Clients, layout: Layout, args: argparse.Namespace) -> int:
+    while True:
+        _say({"time": round(time.time(), 3), "queues": depths(clients, layout)})
+        time.sleep(args.every)
+
+
+def _consume(clients: Clients, layout: Layout, args: argparse.Namespace) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Receiver(open_database(args.store)) as receiver, ThreadPoolExecutor(len(ORIGIN_CODES)) as threads:
+        consumer = Consumer(clients, layout, receiver.accept)
+
+        def pump(origin_code: str) -> None:
+            while not stop.is_set():
+                try:
+                    consumer.poll(origin_code, POLL_S)
+                except BusError as error:
+                    print(f"ecg bus: {error}", file=sys.stderr)
+                    stop.wait(2.0)
+
+        for ended in [threads.submit(pump, code) for code in ORIGIN_CODES]:
+            ended.result()
+    _say(dict(consumer.counts))
+    return 0
+
+
+def _reconcile(clients: Clients, layout: Layout, args: argparse.Namespace) -> int:
+    engine = open_database(args.store)
+    with Receiver(engine) as receiver:
+        seen, accepted = reconcile(
+            clients, layout, lambda ids: known_messages(engine, ids), receiver.accept, args.older_than
+        )
+    _say({"objects": seen, "accepted": accepted})
+    return 0
+
+
+def _say(fields: dict[str, object]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(fields) + b"\n")
+    sys.stdout.flush()
+
+
+_ACTIONS: dict[str, Callable[[Clients, Layout, argparse.Namespace], int]] = {
+    "setup": _setup,
+    "verify": _verify,
+    "redrive": _redrive,
+    "watch": _watch,
+    "consume": _consume,
+    "reconcile": _reconcile,
+}

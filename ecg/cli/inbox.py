@@ -1,0 +1,155 @@
+"""`ecg inbox`: look after the durable store of received messages, and work on what it holds."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+
+import orjson
+
+from ecg import local
+from ecg.errors import MalformedInput, UnknownRecording
+from ecg.inbox.database import Engine, open_database
+from ecg.inbox.devices import Device, register, registered
+from ecg.inbox.receipts import Limits
+from ecg.inbox.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay
+from ecg.inbox.views import record_view, stats
+from ecg.inbox.worker import Worker
+from ecg.pipeline import Stages, examine
+from ecg.record import EcgRecord
+
+DAY_S = 86_400.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions."""
+    parser.add_argument(
+        "--store", required=True, metavar="URL", help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("stats", help="counts by origin and route, states, quarantine, oldest waiting")
+    record = actions.add_parser("record", help="state and result of one recording")
+    record.add_argument("record_id")
+    listing = actions.add_parser("quarantine", help="list what could not be used, and why")
+    listing.add_argument("--code", help="only this reason code")
+    show = actions.add_parser("show", help="write a quarantined message to standard output as it came")
+    show.add_argument("id", type=int)
+    again = actions.add_parser("replay", help="judge quarantined messages again, as if they came now")
+    again.add_argument("id", type=int, nargs="*")
+    again.add_argument("--code", help="all of this reason code")
+    device = actions.add_parser("device", help="register what a device model sends; without options, list all")
+    device.add_argument("device_code", nargs="?")
+    device.add_argument("--fs", type=float, metavar="HZ")
+    device.add_argument("--gain", type=float, help="ADC units per physical unit, with --baseline and --units")
+    device.add_argument("--baseline", type=int)
+    device.add_argument("--units")
+    upkeep = actions.add_parser("prune", help="give up waiting for missing parts and delete what is old")
+    upkeep.add_argument("--incomplete-after", type=float, default=900.0, metavar="S", help="default 900")
+    upkeep.add_argument("--keep-days", type=float, required=True)
+    work = actions.add_parser("work", help="measure recordings as they become whole, until interrupted")
+    work.add_argument("--lease", type=float, default=60.0, metavar="S", help="take over a silent worker after this")
+    work.add_argument("--once", action="store_true", help="end when nothing is ready")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the action; answers go to standard output as JSON."""
+    engine = open_database(args.store)
+    try:
+        return _ACTIONS[args.action](engine, args)
+    finally:
+        engine.dispose()
+
+
+def _stats(engine: Engine, _: argparse.Namespace) -> int:
+    return _say(stats(engine).json())
+
+
+def _record(engine: Engine, args: argparse.Namespace) -> int:
+    return _say(record_view(engine, args.record_id))
+
+
+def _quarantine(engine: Engine, args: argparse.Namespace) -> int:
+    for message in quarantined(engine, args.code):
+        command = f"ecg inbox --store {args.store} replay {message.id}"
+        _say(orjson.dumps(asdict(message) | {"replay": command}))
+    return 0
+
+
+def _show(engine: Engine, args: argparse.Namespace) -> int:
+    body = quarantined_body(engine, args.id)
+    if body is None:
+        raise UnknownRecording("Nothing is quarantined under that number.", "id", None, args.id)
+    return _say(body)
+
+
+def _replay(engine: Engine, args: argparse.Namespace) -> int:
+    ids = list(args.id)
+    if args.code is not None:
+        ids += [message.id for message in quarantined(engine, args.code)]
+    still = 0
+    for number in ids:
+        receipt = replay(engine, number, Limits())
+        if receipt is None:
+            raise UnknownRecording("Nothing is quarantined under that number.", "id", None, number)
+        still += receipt.outcome == "quarantined"
+        _say(receipt.json())
+    print(f"{len(ids) - still} of {len(ids)} accepted", file=sys.stderr)
+    return 1 if still else 0
+
+
+def _device(engine: Engine, args: argparse.Namespace) -> int:
+    if args.device_code is not None and args.fs is None:
+        raise MalformedInput("A device entry needs its sampling rate.", "fs", "--fs HZ")
+    if args.device_code is None:
+        for device in registered(engine):
+            _say(orjson.dumps(asdict(device)))
+        return 0
+    ready = register(engine, Device(args.device_code, args.fs, args.gain, args.baseline, args.units))
+    print(f"{ready} recordings that waited for this are ready", file=sys.stderr)
+    return 0
+
+
+def _prune(engine: Engine, args: argparse.Namespace) -> int:
+    incomplete = give_up_waiting(engine, args.incomplete_after)
+    gone = prune(engine, args.keep_days * DAY_S)
+    return _say(orjson.dumps({"incomplete": incomplete, "deleted": asdict(gone)}))
+
+
+def _work(engine: Engine, args: argparse.Namespace) -> int:
+    worker = Worker(engine, measured, args.lease)
+    if args.once:
+        while worker.step():
+            pass
+        return 0
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    worker.run(stop)
+    return 0
+
+
+def measured(record: EcgRecord) -> bytes:
+    """What can be said of a recording without a model, as the service says it, JSON."""
+    stages = Stages(examine=examine, prepare=lambda _: None, clinical=None, features=None)
+    report = local.run(record, stages, frozenset({"measurements", "quality"}))
+    return orjson.dumps(report.to_dict())
+
+
+def _say(document: bytes) -> int:
+    sys.stdout.buffer.write(document + b"\n")
+    sys.stdout.flush()
+    return 0
+
+
+_ACTIONS: dict[str, Callable[[Engine, argparse.Namespace], int]] = {
+    "stats": _stats,
+    "record": _record,
+    "quarantine": _quarantine,
+    "show": _show,
+    "replay": _replay,
+    "device": _device,
+    "prune": _prune,
+    "work": _work,
+}

@@ -1,0 +1,61 @@
+"""`ecg measure`: rate, intervals, axis, quality and rule findings, without any model."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ecg.cli.recordings import add_file_arguments, for_each
+from ecg.pipeline import Examination, examine
+from ecg.record import EcgRecord
+from ecg.report import rounded
+
+#: Key of the JSON line -> field of `Measurements`. QTc is Fridericia's.
+_KEYS = {
+    "heart_rate": "heart_rate", "pr_interval": "pr_interval", "qrs_duration": "qrs_duration",
+    "qt_interval": "qt_interval", "qtc_interval": "qtc_fridericia", "qrs_axis": "qrs_axis",
+}  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """FILE… and the output form."""
+    add_file_arguments(parser)
+    parser.add_argument("--jsonl", action="store_true", help="one JSON object a recording, on one line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure each file."""
+    return for_each(args, partial(_measure, jsonl=args.jsonl))
+
+
+def summary(name: str, examination: Examination) -> dict[str, Any]:
+    """The JSON line of one recording: values in bpm, ms and degrees, null where not measurable."""
+    values = {key: rounded(getattr(examination.measurements, field)) for key, field in _KEYS.items()}
+    return {
+        "record": name,
+        **values,
+        "signal_quality": examination.quality.grade,
+        "acceptable": examination.quality.acceptable,
+        "findings": {finding.label: finding.present for finding in examination.findings},
+    }
+
+
+def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
+    examination = examine(record)
+    if jsonl:
+        print(orjson.dumps(summary(path.stem, examination)).decode(), flush=True)
+        return
+    print(path)
+    for key, field in _KEYS.items():
+        value = getattr(examination.measurements, field)
+        spread = "" if value.spread is None else f" ± {value.spread:.1f}"
+        told = value.reason if value.value is None else f"{value.value:.0f}{spread} {value.unit}"
+        print(f"  {key:14s} {told}")
+    quality = examination.quality
+    causes = ", ".join(f"{cause.code}{f' in {cause.lead}' if cause.lead else ''}" for cause in quality.causes)
+    print(f"  {'quality':14s} {quality.grade}{f' ({causes})' if causes else ''}")
+    for finding in examination.findings:
+        if finding.present:
+            print(f"  {'finding':14s} {finding.label}: {finding.evidence}")

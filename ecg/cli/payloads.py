@@ -1,0 +1,49 @@
+"""`ecg payloads`: extracted CSV files to CardioAI payload files, cut into parts where asked."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ecg.cardioai.extract import map_path, read_map
+from ecg.cardioai.message import NOTHING_KNOWN
+from ecg.cardioai.payloads import write_payloads
+from ecg.cli.batch_progress import Batch
+from ecg.errors import MalformedInput
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options, long and short as in the original tool."""
+    parser.add_argument("-s", "--source", type=Path, required=True, help="directory of extracted CSV files (*.txt)")
+    parser.add_argument("-d", "--destination", type=Path, required=True, help="directory for the payload files")
+    parser.add_argument("--max-bytes", type=int, metavar="N", help="every message has fewer bytes than this")
+    parser.add_argument("--max-samples", type=int, metavar="N", help="rows of a part at most")
+    parser.add_argument(
+        "--version", type=int, choices=(1, 2), default=2,
+        help="2 adds rate, gain, baseline, units and start time where the record map knows them; 1 never does",
+    )  # fmt: skip
+    parser.add_argument("--map", type=Path, help="record map of ecg extract (default: beside SOURCE, if it is there)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert every file; a file that fails is reported and does not stop the others."""
+    for name in ("source", "destination"):
+        if not getattr(args, name).is_dir():
+            raise MalformedInput(f"{getattr(args, name)} is not a directory.", name)
+    for name in ("max_bytes", "max_samples"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise MalformedInput("A limit must be at least 1.", name.replace("_", "-"), ">= 1", getattr(args, name))
+    record_map = args.map or map_path(args.source)
+    if args.map is not None and not args.map.is_file():
+        raise MalformedInput(f"{args.map} is not a file.", "map")
+    known = read_map(record_map) if args.version == 2 and record_map.is_file() else {}
+    sources = sorted(args.source.glob("*.txt"))
+    if not sources:
+        raise MalformedInput(f"No .txt file in {args.source}.", "source")
+    parts = 0
+    with Batch("payloads", len(sources)) as batch:
+        for source in sources:
+            with batch.item(source.name):
+                calibration = known.get(source.name.split(".")[0], NOTHING_KNOWN)
+                parts += write_payloads(source, args.destination, calibration, args.max_bytes, args.max_samples).parts
+    print(f"{batch.summary()}, {parts} payload files", file=sys.stderr)
+    return batch.exit_status

@@ -1,0 +1,40 @@
+"""Files on the command line: their arguments, and reading them one after the other without one bad file ending all."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ecg.cli import describe
+from ecg.errors import EcgError
+from ecg.formats import read
+from ecg.record import EcgRecord
+
+
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """FILE…, and what a bare array does not say itself."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WFDB .hea, .npy, .json or .csv")
+    parser.add_argument("--fs", type=float, metavar="HZ", help="sampling rate, for files that do not say it")
+    parser.add_argument("--leads", metavar="I,II,…", help="lead names in row order, for files that do not say them")
+    parser.add_argument("--units", metavar="mV", help="unit of the samples (mV, uV, V, nV), likewise")
+
+
+def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) -> int:
+    """Read every file and hand it to `work`; a refusal goes to stderr and the next file follows.
+
+    Returns the exit status: 0, or 1 when some files failed, 2 when all did.
+    """
+    leads = None if args.leads is None else tuple(name.strip() for name in args.leads.split(","))
+    failed = 0
+    for path in args.files:
+        try:
+            work(path, read(path, fs_hz=args.fs, leads=leads, unit=args.units))
+        except EcgError as error:
+            failed += 1
+            print(f"{path}: {describe(error)}", file=sys.stderr)
+        except OSError as error:
+            failed += 1
+            print(f"{path}: {error.strerror or error}", file=sys.stderr)
+    if failed and len(args.files) > 1:
+        print(f"{failed} of {len(args.files)} files failed", file=sys.stderr)
+    return 0 if not failed else 2 if failed == len(args.files) else 1

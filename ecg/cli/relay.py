@@ -1,0 +1,140 @@
+"""`ecg relay`: send CardioAI payload files to an ingestion layer over HTTP or EventBridge."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+
+from ecg.cardioai.checkpoint import Checkpoint, Destination
+from ecg.cardioai.delivery import Adapter, HttpAdapter
+from ecg.cardioai.message import ORIGIN_CODES
+from ecg.cardioai.relay import Plan, Relay
+from ecg.errors import MalformedInput
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the options, long and short as in the original tool; ``-h`` is threads there, so help is ``--help``."""
+    parser = command.add_argument_group("sending", conflict_handler="resolve")
+    parser.add_argument("-s", "--source", type=Path, required=True, help="directory of payload files (*.json)")
+    parser.add_argument("-a", "--adapter", required=True, choices=("HTTP", "ESB"), help="the way to send")
+    parser.add_argument("-n", "--name", required=True, help="URL (HTTP), or name or ARN of the event bus (ESB)")
+    parser.add_argument("-o", "--origin-code", required=True, choices=ORIGIN_CODES, help="who the sender is")
+    parser.add_argument("-v", "--device-code", required=True, help="device model, such as D3F153")
+    parser.add_argument("-b", "--before", type=int, default=0, metavar="MS", help="pause before the first message")
+    parser.add_argument("-f", "--after", type=int, default=0, metavar="MS", help="pause after each message")
+    parser.add_argument(
+        "-c", "--cycle", type=int, default=2000, metavar="MS", help="how often figures are shown (default 2000)"
+    )
+    parser.add_argument("-h", "--threads", type=int, default=1, metavar="N", help="senders at a time (default 1)")
+    parser.add_argument(
+        "-x", "--maximum", "--maximun", type=int, metavar="N",
+        help="messages per thread, going round the files again as needed (default: every file once)",
+    )  # fmt: skip
+    parser.add_argument("--rate", type=float, metavar="HZ", help="open-loop rate of all threads together")
+    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="wait for one answer (default 30)")
+    parser.add_argument(
+        "--patience", type=float, default=600.0, metavar="S", help="retry one message this long (default 600)"
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path,
+        help="progress of the run, taken up by the next and removed when all is sent (default: beside SOURCE)",
+    )  # fmt: skip
+    parser.add_argument("--primary-bus", help="bus for the notifications of large messages (ESB)")
+    parser.add_argument("--bucket", help="S3 bucket for large messages (ESB)")
+    parser.add_argument(
+        "--inline-max", type=int, default=262_144, metavar="BYTES",
+        help="messages smaller than this travel whole (ESB; default 262144)",
+    )  # fmt: skip
+    parser.add_argument("--region", help="AWS region (ESB; default: the AWS configuration's)")
+    parser.add_argument("--endpoint", help="AWS endpoint URL (ESB)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send everything; the figures of the run go to standard output as JSON."""
+    files = _checked(args)
+    source = args.source.resolve()
+    checkpoint_path = args.checkpoint or source.with_name(source.name + ".relay.jsonl")
+    destination = Destination(args.adapter, args.name, args.origin_code, args.device_code)
+    plan = Plan(
+        origin_code=args.origin_code,
+        device_code=args.device_code,
+        threads=args.threads,
+        messages_per_thread=args.maximum,
+        before_s=args.before / 1e3,
+        after_s=args.after / 1e3,
+        rate_hz=args.rate,
+        patience_s=args.patience,
+    )
+    with Checkpoint(checkpoint_path, destination) as checkpoint:
+        already = len(checkpoint)
+        relay = Relay(files, plan, _adapter(args), checkpoint)
+        if already:
+            print(f"resuming: {already} of {relay.expected} messages were delivered before", file=sys.stderr)
+        relay.start()
+        try:
+            _watch(relay, args.cycle / 1e3)
+        except KeyboardInterrupt:
+            relay.stop()
+            relay.join(args.timeout)
+            raise
+        finally:
+            sys.stdout.buffer.write(orjson.dumps(relay.figures.summary()) + b"\n")
+            sys.stdout.flush()
+        failed = sum(relay.figures.failures.values())
+        if not failed:
+            checkpoint.discard()
+    return 1 if failed or relay.figures.outcomes["quarantined"] else 0
+
+
+def _checked(args: argparse.Namespace) -> list[Path]:
+    """The payload files, after the options were found sound."""
+    if not args.source.is_dir():
+        raise MalformedInput(f"{args.source} is not a directory.", "source")
+    for name, least in (("before", 0), ("after", 0), ("cycle", 1), ("threads", 1), ("maximum", 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise MalformedInput(f"{name} is too small.", name, f">= {least}", value)
+    for name in ("rate", "timeout", "patience"):
+        value = getattr(args, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise MalformedInput(f"{name} is not a positive number.", name, "> 0", value)
+    files = sorted(args.source.glob("*.json"))
+    if not files:
+        raise MalformedInput(f"No .json file in {args.source}.", "source")
+    return files
+
+
+def _adapter(args: argparse.Namespace) -> Adapter:
+    if args.adapter == "HTTP":
+        return HttpAdapter(args.name, args.threads, args.timeout)
+    from ecg.cardioai.bus.layout import connect  # boto3 is an extra, and slow to load
+    from ecg.cardioai.bus.sender import BusAdapter
+
+    clients = connect(args.region, args.endpoint, args.timeout, args.threads)
+    return BusAdapter(clients, args.name, args.primary_bus, args.bucket, args.inline_max)
+
+
+def _watch(relay: Relay, cycle_s: float) -> None:
+    """Show the figures until the run has ended: one line that changes on a terminal, else a line a cycle."""
+    console = Console(file=sys.stderr, highlight=False)
+    if console.is_terminal:
+        with console.status("sending") as status:
+            while not relay.join(cycle_s):
+                status.update(_line(relay))
+    else:
+        while not relay.join(cycle_s):
+            print(_line(relay), file=sys.stderr, flush=True)
+    print(_line(relay), file=sys.stderr, flush=True)
+
+
+def _line(relay: Relay) -> str:
+    figures = relay.figures.summary()
+    failures = ", ".join(f"{count} {reason}" for reason, count in figures["failures"].items())
+    return (
+        f"{figures['acknowledged']} acknowledged, {figures['messages_per_s']}/s, {figures['bytes']} bytes, "
+        f"p50 {figures['p50_ms']} ms, p99 {figures['p99_ms']} ms, "
+        f"{sum(figures['retries'].values())} retries, {figures['failed']} failed"
+        + (f" ({failures})" if failures else "")
+    )

@@ -1,0 +1,98 @@
+"""Opening the store: SQLite for one node, PostgreSQL for several; migrations; and when it does not answer."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ecg.errors import StoreUnavailable
+
+__all__ = ["Connection", "Engine", "answering", "clock", "open_database", "reading", "writing"]
+MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x0EC6
+
+
+def open_database(url: str) -> Engine:
+    """An engine on an up-to-date schema; `url` is ``sqlite:///file`` or ``postgresql+psycopg://…``.
+
+    SQLite runs with a write-ahead log and a full sync at every commit. Raises `StoreUnavailable`.
+    """
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": 30.0})
+        event.listen(engine, "connect", _sqlite_connection)
+        event.listen(engine, "begin", _sqlite_begin)
+    else:
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    with answering():
+        _migrate(engine)
+    return engine
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turns a database that does not answer, is locked or full into `StoreUnavailable`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StoreUnavailable("The durable store does not answer.", retry_after_s=2.0) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable("The durable store does not answer.", retry_after_s=2.0) from error
+        raise
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for queries; on SQLite it does not wait for the writer."""
+    with answering(), engine.connect().execution_options(reads_only=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction, durable when the block has ended."""
+    with answering(), engine.begin() as connection:
+        yield connection
+
+
+def clock(connection: Connection) -> float:
+    """Seconds since 1970 by the one clock that every node of this store shares."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    return float(connection.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0.0)
+
+
+def _sqlite_connection(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's own BEGIN, below, decides the kind of transaction
+    for pragma in (
+        "page_size=16384",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "wal_autocheckpoint=2000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A deferred transaction that turns to writing can fail at once with SQLITE_BUSY; an immediate one waits its turn.
+    reads_only = connection.get_execution_options().get("reads_only", False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def _migrate(engine: Engine) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head")

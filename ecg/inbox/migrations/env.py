@@ -1,0 +1,9 @@
+"""Alembic's entry point: migrations run in the transaction that `ecg.inbox.database` opened."""
+
+from alembic import context
+
+from ecg.inbox.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,69 @@
+"""What comes in, and what is said about it."""
+
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from ecg.cardioai.message import Payload
+from ecg.inbox.tables import Outcome, State
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one origin and one message may take. Beyond them a message is refused or quarantined, never half kept."""
+
+    max_message_bytes: int = 16 * 2**20
+    max_parts: int = 10_000
+    open_recordings_per_origin: int = 1_000
+    open_bytes_per_origin: int = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a message is quarantined: a stable code and a sentence."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """The checked content of a usable message, without its rows: those stay in the body."""
+
+    payload: Payload
+    first_sample: int
+    last_sample: int
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A message ready to be kept: decoded, checked on its own, its body compressed."""
+
+    message_id: str
+    origin_id: str
+    origin_code: str | None
+    device_code: str | None
+    route: str
+    fs_hz: float | None
+    content_hash: str
+    body: bytes
+    part: Part | None
+    fault: Fault | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The acknowledgement of a message that is on disk; sending it again changes nothing."""
+
+    message_id: str
+    outcome: Outcome
+    sequence_id: str | None
+    index: int | None
+    state: State | None
+    reason: str | None
+
+    def json(self) -> bytes:
+        """The receipt as it goes over the wire."""
+        fields = asdict(self)
+        names = {"message_id": "messageId", "outcome": "status", "sequence_id": "sequenceId"}
+        return orjson.dumps({names.get(name, name): value for name, value in fields.items()})

@@ -1,0 +1,168 @@
+"""The receiver: from a message's bytes to a receipt that means "on disk"."""
+
+import hashlib
+import math
+import queue
+import threading
+from concurrent.futures import Future
+from typing import Self
+
+import zstandard
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from ecg.cardioai.message import Envelope, decode_envelope, open_payload
+from ecg.cardioai.rows import content_hash, parse_rows
+from ecg.errors import EcgError, MalformedInput, Overloaded, StoreUnavailable
+from ecg.inbox.database import writing
+from ecg.inbox.intake import keep
+from ecg.inbox.receipts import Fault, Incoming, Limits, Part, Receipt
+
+MAX_BATCH = 64
+_ATTEMPTS = 4  # of one message against races with other nodes; whoever loses one meets a committed winner
+_Waiting = tuple[Incoming, "Future[Receipt]"]
+
+
+def decode(body: bytes, route: str, fs_hz: float | None, limits: Limits) -> Incoming:
+    """A message checked on its own, without looking at the store.
+
+    Raises `InputTooLarge` or `MalformedInput` when it cannot even be kept. Whatever else is wrong becomes its fault:
+    such a message is kept in quarantine.
+    """
+    if fs_hz is not None and not (math.isfinite(fs_hz) and fs_hz > 0):
+        raise MalformedInput("fs is not a positive number of Hz.", "fs", "> 0", str(fs_hz))
+    envelope = decode_envelope(body, limits.max_message_bytes)
+    part, fault = _open_part(envelope)
+    if part is None:
+        digest = hashlib.sha256(body).hexdigest()
+    else:
+        digest = content_hash(part.payload.headers, part.payload.data)
+        part.payload.data.clear()  # the rows live on in the compressed body; a full queue must not hold them twice
+    return Incoming(
+        message_id=envelope.message_id,
+        origin_id=envelope.origin_id or "unknown",
+        origin_code=envelope.origin_code,
+        device_code=envelope.device_code,
+        route=route,
+        fs_hz=fs_hz,
+        content_hash=digest,
+        body=zstandard.compress(body, level=1),
+        part=part,
+        fault=fault,
+    )
+
+
+def _open_part(envelope: Envelope) -> tuple[Part | None, Fault | None]:
+    try:
+        payload = open_payload(envelope)
+        rows = parse_rows(payload.headers, payload.data)
+    except EcgError as error:
+        return None, Fault(error.code, f"{error.message} ({error.field})")
+    return Part(payload, rows.first, rows.last), None
+
+
+class Receiver:
+    """Accepts messages from many threads and commits them in groups: one sync to disk serves all that wait for it.
+
+    Parameters
+    ----------
+    engine
+        From `open_database`.
+    limits
+        What one message and one origin may take.
+    max_pending
+        Messages in progress beyond which a further one is refused with `Overloaded`.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits | None = None, max_pending: int = 128) -> None:
+        self.engine = engine
+        self.limits = limits or Limits()
+        self.max_pending = max_pending
+        self._room = threading.BoundedSemaphore(max_pending)
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, name="inbox-writer", daemon=True)
+        self._closing = threading.Lock()
+        self._closed = False
+        self._writer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def accept(self, body: bytes, route: str = "http", fs_hz: float | None = None) -> Receipt:
+        """Keep one message; returns once it is durably committed.
+
+        Raises `InputTooLarge` and `MalformedInput` for what can never be kept, `Overloaded` and `StoreUnavailable`
+        for what may be sent again later.
+        """
+        if not self._room.acquire(blocking=False):
+            raise Overloaded(f"{self.max_pending} messages are in progress.", "queue", f"< {self.max_pending}")
+        try:
+            incoming = decode(body, route, fs_hz, self.limits)
+            del body
+            future: Future[Receipt] = Future()
+            with self._closing:
+                if self._closed:
+                    raise StoreUnavailable("The inbox is shutting down.", retry_after_s=5.0)
+                self._queue.put((incoming, future))
+            return future.result()
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        """Commit what is queued, then stop; messages that come later are refused."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._writer.join()
+
+    def _write(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, last = [first], False
+            while len(batch) < MAX_BATCH and not last:
+                try:
+                    more = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                else:
+                    batch.append(more)
+            # One order on every node, so that two nodes' transactions cannot wait for each other in a circle.
+            batch.sort(key=lambda waiting: waiting[0].part.payload.sequence_id if waiting[0].part else "")
+            self._commit(batch)
+            if last:
+                return
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            with writing(self.engine) as connection:
+                receipts = [keep(connection, incoming, self.limits) for incoming, _ in batch]
+        except StoreUnavailable as error:
+            for _, future in batch:
+                future.set_exception(error)
+        except Exception:  # noqa: BLE001  (one message's error undid them all; below it reaches that one's sender)
+            for waiting in batch:
+                self._commit_alone(*waiting)
+        else:
+            for (_, future), receipt in zip(batch, receipts, strict=True):
+                future.set_result(receipt)
+
+    def _commit_alone(self, incoming: Incoming, future: "Future[Receipt]") -> None:
+        error: Exception | None = None
+        for _ in range(_ATTEMPTS):
+            try:
+                with writing(self.engine) as connection:
+                    receipt = keep(connection, incoming, self.limits)
+            except IntegrityError as lost_race:
+                error = lost_race
+            except Exception as failure:  # noqa: BLE001  (raised again in the sender's thread)
+                error = failure
+                break
+            else:
+                future.set_result(receipt)
+                return
+        future.set_exception(error)

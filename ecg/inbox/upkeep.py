@@ -1,0 +1,110 @@
+"""What operators do: give up waiting for parts, look at and replay the quarantine, and delete what is old."""
+
+from dataclasses import dataclass
+
+import zstandard
+from sqlalchemy import Engine, delete, select, update
+
+from ecg.inbox.assemble import MAX_BODY_BYTES
+from ecg.inbox.database import clock, reading, writing
+from ecg.inbox.intake import forget_quarantined, keep
+from ecg.inbox.receipts import Limits, Receipt
+from ecg.inbox.receiver import decode
+from ecg.inbox.tables import State, messages, quarantine, recordings
+
+_FINISHED = (State.DONE, State.FAILED, State.QUARANTINED, State.INCOMPLETE, State.WAITING_FS)
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One kept message that could not be used, and why."""
+
+    id: int
+    message_id: str
+    sequence_id: str | None
+    index: int | None
+    origin_code: str | None
+    code: str
+    reason: str
+    received_at: float
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How much a retention run deleted."""
+
+    recordings: int
+    messages: int
+    quarantined: int
+
+
+def give_up_waiting(engine: Engine, idle_s: float) -> int:
+    """Mark recordings ``incomplete`` whose last part came more than `idle_s` ago; how many. A late part reopens one."""
+    with writing(engine) as connection:
+        done = connection.execute(
+            update(recordings)
+            .where(recordings.c.state == State.OPEN, recordings.c.last_received_at < clock(connection) - idle_s)
+            .values(state=State.INCOMPLETE, reason=f"missing_parts: none came for {idle_s:g} s.")
+        )
+    return done.rowcount
+
+
+def quarantined(engine: Engine, code: str | None = None, limit: int = 1000) -> list[Quarantined]:
+    """The quarantine, oldest first; only messages of one reason `code` where it is given."""
+    query = select(quarantine).order_by(quarantine.c.id).limit(limit)
+    if code is not None:
+        query = query.where(quarantine.c.code == code)
+    with reading(engine) as connection:
+        return [
+            Quarantined(
+                row.id, row.message_id, row.sequence_id, row.part_index, row.origin_code, row.code, row.reason,
+                row.received_at,
+            )
+            for row in connection.execute(query)
+        ]  # fmt: skip
+
+
+def quarantined_body(engine: Engine, quarantine_id: int) -> bytes | None:
+    """The message as it came, or None when nothing is quarantined under that number."""
+    with reading(engine) as connection:
+        body = connection.scalar(select(quarantine.c.body).where(quarantine.c.id == quarantine_id))
+    return None if body is None else _inflate(body)
+
+
+def replay(engine: Engine, quarantine_id: int, limits: Limits) -> Receipt | None:
+    """Judge a quarantined message again, as if it came now; None when nothing is quarantined under that number."""
+    with writing(engine) as connection:
+        row = connection.execute(
+            select(quarantine).where(quarantine.c.id == quarantine_id).with_for_update()
+        ).one_or_none()
+        if row is None:
+            return None
+        forget_quarantined(connection, quarantine_id)
+        return keep(connection, decode(_inflate(row.body), row.route, row.fs_hz, limits), limits)
+
+
+def prune(engine: Engine, older_than_s: float) -> Pruned:
+    """Delete what was last touched more than `older_than_s` ago and is not waiting for a worker or open.
+
+    With a recording go its parts, result and message log: the same message would then be new again.
+    """
+    with writing(engine) as connection:
+        before = clock(connection) - older_than_s
+        old = select(recordings.c.sequence_id).where(
+            recordings.c.state.in_(_FINISHED), recordings.c.last_received_at < before
+        )
+        # A result that is younger than its last message keeps its recording.
+        old = old.where((recordings.c.finished_at.is_(None)) | (recordings.c.finished_at < before))
+        from_quarantine = connection.execute(delete(quarantine).where(quarantine.c.received_at < before)).rowcount
+        log_lines = connection.execute(
+            delete(messages).where(
+                messages.c.sequence_id.in_(old)
+                | ((messages.c.outcome == "quarantined") & (messages.c.received_at < before))
+            )
+        ).rowcount
+        gone = connection.execute(delete(recordings).where(recordings.c.sequence_id.in_(old))).rowcount
+    return Pruned(gone, log_lines, from_quarantine)
+
+
+def _inflate(body: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(body, max_output_size=MAX_BODY_BYTES)

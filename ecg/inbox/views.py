@@ -1,0 +1,142 @@
+"""What the inbox tells about itself: the state of a recording, counts, and the same counts for Prometheus."""
+
+import datetime
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, Row, Select, func, select
+
+from ecg.errors import UnknownRecording
+from ecg.inbox.database import clock, reading
+from ecg.inbox.tables import State, messages, parts, quarantine, recordings, results
+
+_WAITING = (State.READY, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class MessageCount:
+    """Messages of one origin code that came over one route with one outcome."""
+
+    origin_code: str | None
+    route: str
+    outcome: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts over what is kept; `oldest_waiting_s` is the age of the recording that waits longest for its result."""
+
+    messages: tuple[MessageCount, ...]
+    recordings: dict[str, int]
+    results: int
+    quarantined: dict[str, int]
+    oldest_waiting_s: float | None
+
+    def json(self) -> bytes:
+        """The counts as a JSON object."""
+        return orjson.dumps(asdict(self))
+
+
+def record_view(engine: Engine, record_id: str) -> bytes:
+    """State and result of every recording under one record id, newest first, as JSON.
+
+    There are several when the sender cut or read the same record anew. Raises `UnknownRecording`.
+    """
+    with reading(engine) as connection:
+        rows = connection.execute(
+            select(recordings, results.c.body.label("result"))
+            .outerjoin(results, results.c.sequence_id == recordings.c.sequence_id)
+            .where(recordings.c.record_id == record_id)
+            .order_by(recordings.c.first_received_at.desc())
+        ).all()
+        if not rows:
+            raise UnknownRecording("No recording is kept under that id.", "recordId", None, record_id[:128])
+        found = [_recording(connection, row) for row in rows]
+    return orjson.dumps({"recordId": record_id, "recordings": found})
+
+
+def stats(engine: Engine) -> Stats:
+    """The counts now."""
+    with reading(engine) as connection:
+        by_route = connection.execute(
+            select(messages.c.origin_code, messages.c.route, messages.c.outcome, func.count())
+            .group_by(messages.c.origin_code, messages.c.route, messages.c.outcome)
+            .order_by(messages.c.route, messages.c.outcome)
+        ).all()
+        by_state = _counted(
+            connection, select(recordings.c.state.label("name"), func.count().label("n")).group_by(recordings.c.state)
+        )
+        by_code = _counted(
+            connection, select(quarantine.c.code.label("name"), func.count().label("n")).group_by(quarantine.c.code)
+        )
+        oldest = connection.scalar(select(func.min(recordings.c.ready_at)).where(recordings.c.state.in_(_WAITING)))
+        return Stats(
+            messages=tuple(MessageCount(*row) for row in by_route),
+            recordings={str(state): 0 for state in State} | by_state,
+            results=connection.scalar(select(func.count()).select_from(results)) or 0,
+            quarantined=by_code,
+            oldest_waiting_s=None if oldest is None else max(0.0, clock(connection) - oldest),
+        )
+
+
+def known_messages(engine: Engine, message_ids: list[str]) -> set[str]:
+    """Those of the message ids under which something is kept."""
+    with reading(engine) as connection:
+        return set(connection.scalars(select(messages.c.message_id).where(messages.c.message_id.in_(message_ids))))
+
+
+def prometheus(counts: Stats) -> str:
+    """The counts in Prometheus' text format, version 0.0.4."""
+    lines = [
+        "# HELP ecg_inbox_messages Messages kept, by origin, route and outcome.",
+        "# TYPE ecg_inbox_messages gauge",
+    ]
+    lines += [
+        f'ecg_inbox_messages{{origin_code="{row.origin_code or ""}",route="{row.route}",outcome="{row.outcome}"}} '
+        f"{row.count}"
+        for row in counts.messages
+    ]
+    lines += ["# HELP ecg_inbox_recordings Recordings kept, by state.", "# TYPE ecg_inbox_recordings gauge"]
+    lines += [f'ecg_inbox_recordings{{state="{state}"}} {count}' for state, count in counts.recordings.items()]
+    lines += ["# HELP ecg_inbox_quarantined Messages in quarantine, by reason.", "# TYPE ecg_inbox_quarantined gauge"]
+    lines += [f'ecg_inbox_quarantined{{code="{code}"}} {count}' for code, count in counts.quarantined.items()]
+    lines += ["# HELP ecg_inbox_results Results kept.", "# TYPE ecg_inbox_results gauge"]
+    lines += [f"ecg_inbox_results {counts.results}"]
+    lines += ["# HELP ecg_inbox_oldest_waiting_seconds Age of the recording that waits longest for its result."]
+    lines += ["# TYPE ecg_inbox_oldest_waiting_seconds gauge"]
+    lines += [f"ecg_inbox_oldest_waiting_seconds {counts.oldest_waiting_s or 0:.3f}"]
+    return "\n".join(lines) + "\n"
+
+
+def _counted(connection: Connection, query: Select[Any]) -> dict[str, int]:
+    return {row.name: row.n for row in connection.execute(query)}
+
+
+def _recording(connection: Connection, row: Row[Any]) -> dict[str, Any]:
+    calibration = orjson.loads(row.calibration)
+    view: dict[str, Any] = {
+        "sequenceId": row.sequence_id,
+        "state": row.state,
+        "reason": row.reason,
+        "originCode": row.origin_code,
+        "deviceCode": row.device_code,
+        "partsExpected": row.parts_expected,
+        "partsReceived": row.parts_received,
+        "missing": [],
+        "fs": calibration.get("fs"),
+        "fsSource": row.fs_source,
+        "acquired": calibration.get("acquired"),
+        "receivedAt": _iso(row.first_received_at),
+        "finishedAt": _iso(row.finished_at),
+        "result": None if row.result is None else orjson.Fragment(row.result),
+    }
+    if row.parts_received < row.parts_expected:
+        there = set(connection.scalars(select(parts.c.part_index).where(parts.c.sequence_id == row.sequence_id)))
+        view["missing"] = sorted(set(range(1, row.parts_expected + 1)) - there)
+    return view
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()

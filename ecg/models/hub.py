@@ -1,0 +1,154 @@
+"""The published checkpoints on the Hugging Face hub: download once, resumable, verified."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from ecg.errors import WeightsUnavailable
+from ecg.models.architecture import Kind
+from ecg.models.cache import cache_directory, locked
+from ecg.models.weight_file import Progress, file_sha256
+
+REPOSITORY = "wanglab/ecg-fm"
+#: Pinned: a file changed upstream must not change what a service answers.
+REVISION = "584219ea492cdeef2e19ffbdf9c6ecc874ba427e"
+FILES: dict[Kind, str] = {
+    "finetuned": "mimic_iv_ecg_finetuned.pt",
+    "pretrained": "mimic_iv_ecg_physionet_pretrained.pt",
+}
+#: How long `auto` waits for the hub's first answer before it takes the stand-in.
+AUTO_PATIENCE_S = 4.0
+_PATIENCE_S = 20.0
+_ADVICE = (
+    "Connect, set HF_ENDPOINT to a mirror, or copy the file here and pass its path; "
+    "`stand-in` starts the service with an untrained network."
+)
+
+
+def cached(kind: Kind) -> Path | None:
+    """The checkpoint of the pinned revision when it is on this machine, downloaded here or by other hub tools."""
+    own = _own_path(kind)
+    if own.is_file():
+        return own
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(REPOSITORY, FILES[kind], revision=REVISION)
+    return Path(found) if isinstance(found, str) else None
+
+
+def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = _PATIENCE_S) -> Path:
+    """The checkpoint of the pinned revision, downloaded unless it is cached.
+
+    A download that was cut short, also by the end of the process, goes on where it stopped. HF_ENDPOINT, HF_TOKEN and
+    HF_HUB_OFFLINE hold. `patience_s` bounds the wait for the hub's first answer. Raises `WeightsUnavailable`.
+    """
+    if found := cached(kind):
+        return found
+    from huggingface_hub import constants
+
+    file = FILES[kind]
+    if constants.is_offline_mode():
+        raise WeightsUnavailable(
+            f"{file} is not cached and HF_HUB_OFFLINE is set. {_ADVICE}", "weights", f"{REPOSITORY}/{file}", "offline"
+        )
+    path = _own_path(kind)
+    # huggingface_hub's own download deletes a partial file when its process ends; a gigabyte is worth resuming, so only
+    # its metadata and transfer functions are used here.
+    from huggingface_hub.errors import FileMetadataError, HTTPError
+
+    try:
+        metadata = _ask(file, patience_s)
+        if metadata.etag is None or metadata.commit_hash is None:  # a captive portal or a proxy's own page
+            raise ValueError("what answered is not a hub")
+        with locked(path):
+            if not path.is_file():
+                _download(metadata, path, progress)
+    except (HTTPError, FileMetadataError, OSError, ValueError) as error:
+        raise WeightsUnavailable(
+            f"{file} could not be downloaded from the hub ({type(error).__name__}). {_ADVICE}",
+            "weights", f"{REPOSITORY}/{file}", str(error).splitlines()[0][:200] if str(error) else None,
+        ) from error  # fmt: skip
+    return path
+
+
+def _own_path(kind: Kind) -> Path:
+    return cache_directory() / "hub" / REVISION / FILES[kind]
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return os.environ.get("HF_ENDPOINT") or str(constants.ENDPOINT)
+
+
+def _download(metadata: Any, path: Path, progress: Progress | None) -> None:
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    partial = path.with_name(f"{path.name}.{metadata.etag[:16]}.partial")
+    # A token belongs to the hub, not to the storage it redirects to.
+    at_hub = urlsplit(metadata.location).netloc == urlsplit(_endpoint()).netloc
+    with partial.open("ab") as file:
+        http_get(
+            metadata.location, file, resume_size=file.tell(), headers=build_hf_headers() if at_hub else None,
+            expected_size=metadata.size, displayed_filename=path.name, tqdm_class=_bar(path.name, progress),
+        )  # fmt: skip
+    # The hub names large files by their SHA-256.
+    if len(metadata.etag) == 64 and file_sha256(partial, progress) != metadata.etag:
+        partial.unlink()
+        raise ValueError("the downloaded bytes are not those the hub announced; they were deleted, try again")
+    partial.replace(path)
+
+
+def _ask(file: str, patience_s: float) -> Any:
+    """What the hub says of the file, or TimeoutError.
+
+    Asked in a thread, because name resolution has no timeout of its own and can hang for half a minute.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    answers: list[Any] = []
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            url = hf_hub_url(REPOSITORY, file, revision=REVISION, endpoint=_endpoint())
+            answers.append(get_hf_file_metadata(url, timeout=patience_s))
+        except BaseException as error:  # noqa: BLE001  # handed to the caller below
+            failures.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience_s + 1.0)
+    if failures:
+        raise failures[0]
+    if not answers:
+        raise TimeoutError(f"no answer within {patience_s:g} s")
+    return answers[0]
+
+
+def _bar(name: str, progress: Progress | None) -> type:
+    """What huggingface_hub takes for a progress bar, reporting to `progress`."""
+
+    class Bar:
+        def __init__(self, **options: Any) -> None:
+            self.done, self.total = int(options.get("initial") or 0), options.get("total")
+            self.update(0)
+
+        def update(self, n: float = 1) -> None:
+            self.done += int(n)
+            if progress:
+                progress(f"downloading {name}", self.done, self.total)
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.close()
+
+        def close(self) -> None:
+            """Nothing to release."""
+
+    return Bar

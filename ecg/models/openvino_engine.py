@@ -1,0 +1,97 @@
+"""ECG-FM on OpenVINO: the fastest engine on Intel and AMD processors.
+
+The network is translated once, in a child process, and kept in the cache; after that this engine needs no torch.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecg.errors import BackendUnavailable
+from ecg.models import child
+from ecg.models.cache import cache_directory, locked, replacing
+from ecg.models.model import Array, Backend, ModelOutput, Precision
+from ecg.models.weight_file import VERSION
+from ecg.models.weights import Weights
+
+#: Change it with any change to the network or its translation: cached graphs of another version are not used.
+GRAPH_VERSION = "1"
+
+
+class OpenVinoEngine:
+    """Graphs that take every batch size and input length, one inference at a time on `threads` threads.
+
+    A batch or length of a new shape costs some extra time once. There is no attention output.
+    """
+
+    backend: Backend = "openvino"
+
+    def __init__(self, weights: Weights, precision: Precision | None, threads: int | None) -> None:
+        core = import_openvino().Core()
+        can_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bfloat16" and not can_bfloat16:
+            raise BackendUnavailable(
+                "This processor has no bfloat16 instructions.", "precision", "float32", "bfloat16 with openvino"
+            )
+        self.precision: Precision = precision or ("bfloat16" if can_bfloat16 else "float32")
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = threads
+        # bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
+        folder = _translated(weights, half=self.precision == "bfloat16")
+        # The convolutions always run in float32: most of the rounding error would arise there, for 1 % of the work.
+        self._features, self._encoder = (
+            core.compile_model(
+                folder / f"{name}.xml", "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint}
+            ).create_infer_request()
+            for name, hint in (("features", "f32"), ("encoder", "bf16" if self.precision == "bfloat16" else "f32"))
+        )
+        self._classifier: tuple[Array, Array] | None = None
+        if weights.kind == "finetuned":
+            with np.load(folder / "classifier.npz") as stored:
+                self._classifier = stored["weight"], stored["bias"]
+
+    def run(self, segments: Array, attention: bool) -> ModelOutput:
+        """Outputs for float32 `segments` [n, 12, T]."""
+        if attention:
+            raise BackendUnavailable("The OpenVINO engine has no attention output.", "backend", "torch", "openvino")
+        features = self._features.infer({0: np.ascontiguousarray(segments)}, share_inputs=True, share_outputs=True)[0]
+        tokens: Array = self._encoder.infer({0: features}, share_inputs=True)[0]
+        # Pooling and classifier stand outside the graphs, so that they are float32 in every precision.
+        embedding = tokens.sum(axis=1) / np.count_nonzero(tokens, axis=1).astype(np.float32)
+        logits = None
+        if self._classifier is not None:
+            weight, bias = self._classifier
+            logits = embedding @ weight.T + bias
+        return ModelOutput(logits=logits, embedding=embedding, tokens=tokens)
+
+
+def import_openvino() -> Any:
+    """The `openvino` package, `BackendUnavailable` when it is not installed.
+
+    Its import reports to Google Analytics when `openvino_telemetry` is there. A service that handles patients' data
+    reports to nobody: the import is made to find no such package, and OpenVINO then uses its own empty stub.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    except ImportError as error:
+        raise BackendUnavailable(
+            "OpenVINO is not installed; `pip install 'ecg-serve[openvino]'`.", "backend", "openvino", str(error)
+        ) from error
+    return openvino
+
+
+def _translated(weights: Weights, half: bool) -> Path:
+    """Folder of the translated network, made when the cache has none."""
+    name = f"{weights.sha256}.w{VERSION}.g{GRAPH_VERSION}.{'f16' if half else 'f32'}"
+    folder = cache_directory() / "openvino" / name
+    if not folder.is_dir():
+        with locked(folder):
+            if not folder.is_dir():
+                with replacing(folder) as partial:
+                    child.export_openvino(weights.path, weights.kind, partial, half)
+    return folder

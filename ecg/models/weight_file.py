@@ -1,0 +1,122 @@
+"""The weights-only file: safetensors with the architecture and the origin in its metadata.
+
+Tensors stand under the names of `ecg.models.ecg_fm.EcgFm`, float32. The header is read here without torch.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecg.errors import CheckpointRejected
+from ecg.models.architecture import Architecture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Change it with any change to the tensors' names or meaning: files and cache entries of another version are not used.
+VERSION = "1"
+_MAX_HEADER_BYTES = 10_000_000
+#: What is being done, bytes done, bytes in all (None when not known).
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class WeightFileHeader:
+    """What a weights-only file says of itself: its network, the SHA-256 of the checkpoint it came from, whether it was
+    trained."""  # fmt: skip
+
+    architecture: Architecture
+    source_sha256: str
+    trained: bool
+
+
+def is_weight_file(path: Path) -> bool:
+    """Whether the file starts like safetensors: a header length, then a brace."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and struct.unpack("<Q", start[:8])[0] <= _MAX_HEADER_BYTES
+
+
+def read_header(path: Path) -> WeightFileHeader:
+    """The header of a weights-only file; `CheckpointRejected` when it is damaged or not written by `ecg convert`."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header: dict[str, Any] = json.loads(file.read(min(length, _MAX_HEADER_BYTES)))
+        metadata = header.pop("__metadata__", {})
+        data_bytes = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointRejected("The header of the safetensors file cannot be read.", "checkpoint") from error
+    if path.stat().st_size != 8 + length + data_bytes:
+        raise CheckpointRejected(
+            "The safetensors file is cut short or longer than its header says.",
+            "checkpoint", 8 + length + data_bytes, path.stat().st_size,
+        )  # fmt: skip
+    if metadata.get("ecg_fm_version") != VERSION:
+        raise CheckpointRejected(
+            "The safetensors file was not written by this version of `ecg convert`; convert the checkpoint again.",
+            "metadata.ecg_fm_version", VERSION, metadata.get("ecg_fm_version"),
+        )  # fmt: skip
+    try:
+        architecture = json.loads(metadata["architecture"])
+        return WeightFileHeader(
+            Architecture.from_dict(architecture), metadata["source_sha256"], metadata["trained"] == "true"
+        )
+    except (KeyError, ValueError) as error:
+        raise CheckpointRejected("The safetensors file lacks its description.", "metadata", None, str(error)) from error
+
+
+def write_weight_file(path: Path, tensors: "Mapping[str, Tensor]", header: WeightFileHeader) -> None:
+    """Write float32 `tensors` and their description to `path`."""
+    from safetensors.torch import save_file
+
+    metadata = {
+        "ecg_fm_version": VERSION,
+        "architecture": json.dumps(header.architecture.to_dict()),
+        "kind": header.architecture.kind,
+        "source_sha256": header.source_sha256,
+        "trained": "true" if header.trained else "false",
+    }
+    save_file(dict(tensors), path, metadata)
+    path.chmod(0o644)  # safetensors writes for the owner alone; a cache may be filled by one user and read by another
+
+
+def read_tensors(path: Path) -> "dict[str, Tensor]":
+    """Tensors of a weights-only file, mapped from the file rather than copied."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointRejected("The safetensors file cannot be read.", "checkpoint", None, str(error)) from error
+    return tensors
+
+
+def convert(source: Path, destination: Path, source_sha256: str) -> WeightFileHeader:
+    """Write the weights-only file of the fairseq-signals checkpoint `source`, and return its header.
+
+    Raises `CheckpointRejected` when `source` is not a safe and complete ECG-FM checkpoint.
+    """
+    from ecg.models.checkpoint import read_checkpoint
+
+    architecture, tensors = read_checkpoint(source)
+    header = WeightFileHeader(architecture, source_sha256, trained=True)
+    write_weight_file(destination, tensors, header)
+    return header
+
+
+def file_sha256(path: Path, progress: Progress | None = None) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    digest, done, total = hashlib.sha256(), 0, path.stat().st_size
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+            done += len(block)
+            if progress:
+                progress("checking", done, total)
+    return digest.hexdigest()

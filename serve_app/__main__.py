@@ -1,0 +1,166 @@
+"""`python -m serve_app`: start the service on this machine, say what it is doing, stop it cleanly on Ctrl-C."""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from ecg.errors import EcgError
+from serve_app.config_check import load_config
+from serve_app.environment import fast_plane_available, ray_environment
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Exit status: 0 after a requested stop, 1 when the service did not start or fell over, 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m serve_app", description=__doc__)
+    parser.add_argument("--config", type=Path, default=ROOT / "config" / "local.yaml", help="Serve YAML file")
+    parser.add_argument("--port", type=int, help="HTTP port, instead of the one in the file")
+    parser.add_argument("--weights", help="auto, hub, stand-in, or a folder with both checkpoints; for both models")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other application setting")
+    parser.add_argument("--check", action="store_true", help="only check the file")
+    options = parser.parse_args()
+    try:
+        config = _configure(options)
+    except (EcgError, OSError) as error:
+        console.print(f"[red]{error}[/red]", style="bold")
+        return 2
+    if options.check:
+        console.print(f"{options.config}: every key is known")
+        return 0
+    return _run(config)
+
+
+def _configure(options: argparse.Namespace) -> dict[str, Any]:
+    config = load_config(options.config)
+    if options.port:
+        config.setdefault("http_options", {})["port"] = options.port
+    settings = dict(item.partition("=")[::2] for item in options.set)
+    if options.weights:
+        settings |= {"clinical_weights": options.weights, "feature_weights": options.weights}
+    args = config["applications"][0].setdefault("args", {})
+    args |= {key: yaml.safe_load(value) for key, value in settings.items()}
+    return config
+
+
+def _run(config: dict[str, Any]) -> int:
+    port = config["http_options"]["port"]
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="ecg-serve-") as folder:
+        path = Path(folder) / "serve.yaml"
+        path.write_text(yaml.safe_dump(config))
+        log = Path(folder) / "serve.log"
+        console.print(f"starting Ray Serve on {url} (Ctrl-C stops it)")
+        if not fast_plane_available():
+            console.print("HAProxy is not available on this system: the default proxy is used, which is slower")
+        environment = ray_environment() | _one_of_several(Path(folder)) | dict(os.environ)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        with log.open("wb") as output:
+            # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
+            server = subprocess.Popen(  # noqa: S603  our own interpreter and file
+                [sys.executable, "-m", "ray.serve.scripts", "run", str(path)],
+                stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+            )  # fmt: skip
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        try:
+            _watch(server, url)
+        except KeyboardInterrupt:
+            return _stop(server)
+        console.print(f"[red]Ray Serve ended by itself.[/red] Its last words:\n{log.read_text()[-3000:]}")
+        return 1
+
+
+def _one_of_several(folder: Path) -> dict[str, str]:
+    """Environment for a service that shares its machine with others: a cluster, ports and sockets of its own."""
+    with socket.socket() as metrics, socket.socket() as stats:
+        metrics.bind(("127.0.0.1", 0))
+        stats.bind(("127.0.0.1", 0))
+        return {
+            "RAY_ADDRESS": "local",
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+            # It stops when it is told to: no half minute of draining for clients that are not there.
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        }
+
+
+def _watch(server: subprocess.Popen[bytes], url: str) -> None:
+    """Print every change of state until the server ends; a KeyboardInterrupt passes through."""
+    start = time.monotonic()
+    said = None
+    while server.poll() is None:
+        told = _describe(_health(url))
+        if told != said:
+            console.print(f"[dim]{time.monotonic() - start:5.1f} s[/dim]  {told}")
+            if told.startswith("ready"):
+                console.print(f"open {url} , or post a recording to {url}/analyze")
+                console.print(f"metrics: {_metrics_url(server.pid) or 'see the Ray dashboard'}")
+            said = told
+        time.sleep(0.5)
+
+
+def _metrics_url(driver_pid: int) -> str | None:
+    """Where this cluster's Prometheus metrics are; Ray names its session folder by the driver's process id."""
+    ray_folder = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
+    for file in ray_folder.glob(f"session_*_{driver_pid}/metrics_export_port_*"):
+        return f"http://127.0.0.1:{file.read_text().strip()}/metrics"
+    return None
+
+
+def _health(url: str) -> dict[str, Any] | None:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310  a fixed http URL
+            health: dict[str, Any] = json.load(answer)
+            return health
+    except (OSError, urllib.error.URLError, ValueError):
+        return None
+
+
+def _describe(health: dict[str, Any] | None) -> str:
+    if health is None:
+        return "starting the cluster"
+    parts = []
+    for name, model in health["models"].items():
+        progress = model["progress"]
+        if model["state"] == "ready":
+            trained = "" if model["trained"] else ", UNTRAINED stand-in: labels and embeddings carry no meaning"
+            told = f"{model['weights'].partition('@')[0]} ({model['backend']} {model['precision']}{trained})"
+        elif progress and progress["total_bytes"]:
+            told = f"{progress['step']} {100 * progress['done_bytes'] // progress['total_bytes']} %"
+        else:
+            told = (progress or {}).get("step") or model["detail"] or model["state"]
+        parts.append(f"{name}: {told}")
+    return f"{health['status']} — " + "; ".join(parts)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> int:
+    console.print("stopping")
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        console.print("[red]it did not stop within a minute and was killed[/red]")
+        return 1
+    console.print("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

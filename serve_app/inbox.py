@@ -1,0 +1,63 @@
+"""`/data/v1`: CardioAI messages over HTTP."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ecg.errors import MalformedInput
+from ecg.inbox.receipts import Receipt
+from serve_app.bodies import JSON, read_body
+
+PATH = "/data/v1"  # with and without a final slash, never redirected: the original sender follows no redirects
+RECORDS = f"{PATH}/records/"
+STATS = f"{PATH}/stats"
+METRICS = f"{PATH}/metrics"
+
+
+@dataclass(frozen=True)
+class InboxRoutes:
+    """The handlers, over an inbox given as callables: methods of one in this process, or of a deployment's handle.
+
+    Refusals leave as `EcgError`; `serve_app.problems` makes the responses of them.
+    """
+
+    accept: Callable[[bytes, float | None], Awaitable[Receipt]]
+    record: Callable[[str], Awaitable[bytes]]
+    stats: Callable[[], Awaitable[bytes]]
+    metrics: Callable[[], Awaitable[str]]
+    max_body_bytes: int
+
+    async def post_message(self, request: Request) -> Response:
+        """`POST /data/v1[/]?fs=`: 200 with a receipt once the message is on disk.
+
+        200 and nothing else: the original sender takes every other status, 202 included, for a failure.
+        """
+        body = await read_body(request, self.max_body_bytes)
+        receipt = await self.accept(body, _fs_hz(request))
+        return Response(receipt.json(), media_type=JSON)
+
+    async def get_record(self, request: Request) -> Response:
+        """`GET /data/v1/records/{recordId}`: state and result."""
+        record_id = unquote(request.url.path.removeprefix(RECORDS).rstrip("/"))
+        return Response(await self.record(record_id), media_type=JSON)
+
+    async def get_stats(self, _: Request) -> Response:
+        """`GET /data/v1/stats`: counts by origin and route, states, quarantine, oldest waiting."""
+        return Response(await self.stats(), media_type=JSON)
+
+    async def get_metrics(self, _: Request) -> Response:
+        """`GET /data/v1/metrics`: the same counts for Prometheus."""
+        return Response(await self.metrics(), media_type="text/plain; version=0.0.4")
+
+
+def _fs_hz(request: Request) -> float | None:
+    stated = request.query_params.get("fs")
+    if stated is None:
+        return None
+    try:
+        return float(stated)
+    except ValueError:
+        raise MalformedInput("fs is not a number of Hz.", "fs", "> 0", stated[:32]) from None

@@ -1,0 +1,165 @@
+"""`Ingress`: the HTTP routes. It validates, asks the graph, and composes one answer."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+import orjson
+from ray.serve.handle import DeploymentHandle
+from ray.serve.metrics import Counter, Histogram
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+
+from deployments.graph import Graph, Handles, as_ecg_error, not_ready
+from deployments.stage_metrics import LATENCY_BUCKETS_MS
+from ecg import __version__
+from ecg.features import SCHEMA, SCHEMA_VERSION
+from ecg.labels import LABELS
+from ecg.pipeline import parse_include
+from ecg.record import EcgRecord
+from ecg.report import Report
+from serve_app import bodies, pages, problems
+from serve_app.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
+from serve_app.settings import AppSettings
+
+Handler = Callable[[Request], Awaitable[Response]]
+logger = logging.getLogger("ray.serve")
+
+
+class Ingress:
+    """One route table; every refusal leaves as a problem document, every request is counted by route and outcome."""
+
+    def __init__(self, settings: AppSettings, handles: Handles, inbox: DeploymentHandle) -> None:
+        self._settings = settings
+        self._graph = Graph(handles)
+        received = InboxRoutes(
+            inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
+        )
+        self._routes = [
+            Route("/analyze", self.analyze, methods=["POST"]),
+            Route("/extract_features", self.extract_features, methods=["POST"]),
+            Route("/assess_quality", self.assess_quality, methods=["POST"]),
+            Route("/health", self.health),
+            Route("/health/ready", self.ready),
+            Route("/labels", self.labels),
+            Route("/features/schema", self.features_schema),
+            *(Route(path, page) for path, page in pages.ROUTES.items()),
+            Route(PATH, received.post_message, methods=["POST"]),
+            Route(f"{PATH}/", received.post_message, methods=["POST"]),
+            Route(RECORDS + "{record_id:path}", received.get_record),
+            Route(STATS, received.get_stats),
+            Route(METRICS, received.get_metrics),
+        ]
+        self._requests = Counter("ecg_requests", description="Requests", tag_keys=("route", "outcome"))
+        self._latency = Histogram(
+            "ecg_request_latency_ms",
+            description="Time from the first byte to the answer, in milliseconds",
+            boundaries=LATENCY_BUCKETS_MS,
+            tag_keys=("route",),
+        )
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request; a fault of ours is logged under the request id and answered with 500."""
+        request_id = request.headers.get("x-request-id", "")[:64] or uuid.uuid4().hex
+        start = time.perf_counter()
+        route = "other"  # a free path would make a metric series each
+        try:
+            route, handler = self._match(request)
+            response = await handler(request)
+        except ClientDisconnect:
+            response = Response(status_code=400)
+        except Exception as error:
+            refusal = as_ecg_error(error)
+            if refusal is None:
+                logger.exception("request %s failed", request_id)
+                response = problems.internal_problem(request_id)
+            else:
+                response = problems.problem(refusal, request_id, self._settings.retry_after_s)
+        self._requests.inc(tags={"route": route, "outcome": str(response.status_code)})
+        self._latency.observe((time.perf_counter() - start) * 1000, tags={"route": route})
+        response.headers["X-Request-ID"] = request_id
+        return response
+
+    def _match(self, request: Request) -> tuple[str, Handler]:
+        """Path template and handler for a request, its path parameters set; also without or with a trailing slash."""
+        path = request.url.path
+        scope = {**request.scope, "path": path if path.startswith("/data/") else path.rstrip("/") or "/"}
+        allowed: set[str] = set()
+        for route in self._routes:
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                request.scope.update(child)
+                return route.path, route.endpoint
+            if match is Match.PARTIAL:
+                allowed |= route.methods or set()
+        if allowed:
+            raise problems.MethodNotAllowed(
+                "The route takes another method.", "method", sorted(allowed), request.method
+            )
+        raise problems.NotFound("No such route.", "path", [route.path for route in self._routes], path[:200])
+
+    async def health(self, request: Request) -> Response:
+        """Always 200 while the process lives."""
+        watches = self._graph.models
+        states = dict(zip(watches, await asyncio.gather(*(w.state() for w in watches.values())), strict=True))
+        names = {state.state for state in states.values()}
+        status = "degraded" if "failed" in names else "ready" if names == {"ready"} else "starting"
+        models = {name: state.to_dict() for name, state in states.items()}
+        return _json({"status": status, "models": models, "versions": {"ecg-serve": __version__}})
+
+    async def ready(self, request: Request) -> Response:
+        """200 when `/analyze` can answer with its clinical part, else 503."""
+        state = await self._graph.models["clinical"].state()
+        if state.state != "ready":
+            raise not_ready("clinical", state)
+        return _json({"status": "ready"})
+
+    async def analyze(self, request: Request) -> Response:
+        """The whole answer, or the parts that `include` names."""
+        include = parse_include(request.query_params.get("include"))
+        return Response((await self._report(request, include)).to_json(), media_type="application/json")
+
+    async def extract_features(self, request: Request) -> Response:
+        """The feature vector."""
+        report = (await self._report(request, frozenset({"features"}))).to_dict()
+        names = ("features", "processing_time", "warnings", "provenance")
+        return _json({name: report[name] for name in names})
+
+    async def assess_quality(self, request: Request) -> Response:
+        """Signal quality, without any model."""
+        report = (await self._report(request, frozenset({"quality"}))).to_dict()
+        names = ("signal_quality", "quality", "processing_time", "warnings", "provenance")
+        return _json({name: report[name] for name in names})
+
+    async def labels(self, request: Request) -> Response:
+        """The labels in logit order."""
+        return _json({"labels": [{"index": i, **asdict(label)} for i, label in enumerate(LABELS)]})
+
+    async def features_schema(self, request: Request) -> Response:
+        """What each position of `features` is."""
+        features = [{"index": i, **asdict(feature)} for i, feature in enumerate(SCHEMA)]
+        return _json({"version": SCHEMA_VERSION, "dimension": len(SCHEMA), "features": features})
+
+    async def _report(self, request: Request, include: frozenset[str]) -> Report:
+        return await self._graph.report(await self._record(request), include)
+
+    async def _record(self, request: Request) -> EcgRecord:
+        bodies.check_parameters(request)
+        kind = bodies.content_type(request)
+        body = await bodies.read_body(request, self._settings.max_body_bytes)
+        parameters = dict(request.query_params)
+        files: dict[str, bytes] = {}
+        if kind == bodies.MULTIPART:
+            files, texts = await bodies.uploaded_files(request, body)
+            parameters |= texts
+        record = await asyncio.to_thread(bodies.decode, kind, body, parameters, files)
+        bodies.check_duration(record, self._settings.max_duration_s)
+        return record
+
+
+def _json(body: object) -> Response:
+    return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")

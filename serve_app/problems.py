@@ -1,0 +1,85 @@
+"""Errors on the wire: RFC 9457 problem documents. The only place that knows an HTTP status."""
+
+import math
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from ecg import errors
+
+#: Status of each error class; a class that is not here has its parent's.
+STATUS: dict[type[errors.EcgError], int] = {
+    errors.MalformedInput: 400,
+    errors.InputTooLarge: 413,
+    errors.UnknownFormat: 415,
+    errors.UnusableRecording: 422,
+    errors.UnknownMessageVersion: 422,
+    errors.UnknownRecording: 404,
+    errors.BusError: 503,
+    errors.Overloaded: 503,
+    errors.QuotaExceeded: 429,
+    errors.ModelError: 503,
+    errors.UnknownRecording: 404,
+    errors.Overloaded: 503,
+    errors.QuotaExceeded: 429,
+    errors.EcgError: 400,
+}
+RETRYABLE = (429, 503)
+
+
+class NotFound(errors.EcgError):
+    """No such route or object."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(errors.EcgError):
+    """The route exists for another method."""
+
+    code = "method_not_allowed"
+
+
+STATUS |= {NotFound: 404, MethodNotAllowed: 405}
+
+
+def status_of(error: errors.EcgError) -> int:
+    """HTTP status of an error, from `STATUS` by its nearest class."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem(error: errors.EcgError, request_id: str, retry_after_s: int) -> Response:
+    """The problem document of an error; 429 and 503 say when to come back."""
+    status = status_of(error)
+    body: dict[str, Any] = {
+        "type": f"urn:ecg-serve:problem:{error.code}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+        "field": error.field,
+        "expected": error.expected,
+        "got": error.got,
+        "request_id": request_id,
+    }
+    asked_s = error.retry_after_s if isinstance(error, errors.Overloaded) else None
+    headers = {"Retry-After": str(math.ceil(asked_s or retry_after_s))} if status in RETRYABLE else {}
+    return _response(body, status, headers)
+
+
+def internal_problem(request_id: str) -> Response:
+    """The problem document of a fault of ours: nothing of the inside is told, only the id under which it was logged."""
+    body = {
+        "type": "urn:ecg-serve:problem:internal_error",
+        "title": "Internal error",
+        "status": 500,
+        "detail": "The service failed. The request id finds the details in its log.",
+        "code": "internal_error",
+        "request_id": request_id,
+    }
+    return _response(body, 500, {})
+
+
+def _response(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    content = orjson.dumps(body, default=str, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, status, headers, media_type="application/problem+json")

@@ -1,0 +1,56 @@
+"""Settings of the application: the `args` of the Serve YAML. Unknown keys are refused."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AppSettings(BaseModel):
+    """What the builder takes; nothing here changes a clinical number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clinical_weights: str = Field("auto", description="auto, hub, stand-in, or the path of a finetuned checkpoint")
+    feature_weights: str = Field("auto", description="auto, hub, stand-in, or the path of a pretrained checkpoint")
+    backend: Literal["auto", "torch", "openvino", "fairseq"] = Field("auto", description="engine of both models")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="number format of both models")
+    threads: int | None = Field(None, ge=1, description="processor threads a model replica uses; all of them if unset")
+    max_batch_segments: int = Field(16, ge=1, description="most five-second segments in one forward pass")
+    batch_wait_ms: float = Field(5.0, ge=0, description="longest wait for a batch to fill")
+    max_body_mib: float = Field(64.0, gt=0, description="largest request body, also after inflation")
+    max_duration_s: float = Field(600.0, ge=5, description="longest recording one request may hold")
+    retry_after_s: int = Field(2, ge=1, description="what Retry-After says when a queue is full or a model still loads")
+
+    inbox_url: str | None = Field(
+        None, description="SQLAlchemy URL of the inbox; SQLite in $ECG_DATA_DIR or ~/.local/share/ecg-serve if unset"
+    )
+    inbox_incomplete_after_s: float = Field(900.0, gt=0, description="how long a recording waits for its next part")
+    inbox_keep_days: float | None = Field(
+        None, gt=0, description="how long finished recordings are kept; ever if unset"
+    )
+
+    def resolved_inbox_url(self) -> str:
+        """URL of the inbox; the folder of the SQLite file is made when it is not there."""
+        if self.inbox_url is not None:
+            return self.inbox_url
+        folder = Path(os.environ.get("ECG_DATA_DIR", "~/.local/share/ecg-serve")).expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{folder / 'inbox.sqlite'}"
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest request body in bytes."""
+        return int(self.max_body_mib * 1024 * 1024)
+
+    def model_user_config(self, weights: str) -> dict[str, object]:
+        """`user_config` of a model deployment (`deployments.model.ModelConfig`)."""
+        return {
+            "weights": weights,
+            "backend": self.backend,
+            "precision": self.precision,
+            "threads": self.threads,
+            "max_batch_segments": self.max_batch_segments,
+            "batch_wait_timeout_s": self.batch_wait_ms / 1000,
+        }

@@ -1,0 +1,322 @@
+"""The bus over real sockets: moto's server, with a fault proxy before it where faults are wanted.
+
+moto proves the shape of the calls and the routing; it proves nothing about AWS's durability, throttling or IAM.
+"""
+
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+import urllib3
+from moto.server import ThreadedMotoServer
+
+from benchmarks.fault_proxy import proxy_to
+from benchmarks.messages import FS_500, message, payload, rows
+from ecg.cardioai.bus.consumer import Consumer, Stored, depths, open_queue_body, reconcile, redrive
+from ecg.cardioai.bus.layout import MAX_RECEIVES, Clients, Layout, connect, queue_url, set_up, verify
+from ecg.cardioai.bus.sender import BusAdapter, entry_bytes, object_key
+from ecg.cardioai.delivery import NotDelivered, Outgoing, Refused
+from ecg.cardioai.message import Sender, encode_payload
+from ecg.cli import main
+from ecg.errors import BusError, MalformedInput, Overloaded
+from ecg.inbox.database import open_database
+from ecg.inbox.receiver import Receiver
+from ecg.inbox.views import known_messages, stats
+
+SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "cardioai-samples"
+CONSUMER = Sender("origin-2", "consumer", "W1")
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[int]:
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def connected(moto: int) -> Iterator[Clients]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        yield connect("eu-central-1", f"http://127.0.0.1:{moto}", timeout_s=5.0)
+
+
+@pytest.fixture
+def aws(moto: int, connected: Clients) -> str:
+    """An empty account's endpoint."""
+    urllib3.request("POST", f"http://127.0.0.1:{moto}/moto-api/reset")
+    return f"http://127.0.0.1:{moto}"
+
+
+@pytest.fixture
+def layout() -> Layout:
+    return Layout("ecg-messages")
+
+
+@pytest.fixture
+def clients(aws: str, connected: Clients, layout: Layout) -> Clients:
+    """Everything set up."""
+    set_up(connected, layout)
+    return connected
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    engine = open_database(f"sqlite:///{tmp_path / 'inbox.db'}")
+    with Receiver(engine) as receiver:
+        yield receiver
+    engine.dispose()
+
+
+def adapter(clients: Clients, layout: Layout, inline_max_bytes: int = 262_144) -> BusAdapter:
+    return BusAdapter(clients, layout.secondary_bus, layout.primary_bus, layout.bucket, inline_max_bytes)
+
+
+def outgoing(message_id: str, sequence_id: str, sender: Sender | None = None, n_rows: int = 100) -> Outgoing:
+    part = payload(sequence_id, calibration=FS_500, data=rows(0, n_rows))
+    body = message(part, message_id, sender) if sender else message(part, message_id)
+    return Outgoing(body, message_id, sender.origin_code if sender else "clinical")
+
+
+def test_set_up_can_be_repeated_and_verify_sees_what_is_missing(aws: str, layout: Layout) -> None:
+    clients = connect("eu-central-1", aws)
+    assert len(verify(clients, layout)) == 7
+    set_up(clients, layout)
+    set_up(clients, layout)
+    assert verify(clients, layout) == []
+    clients.events.remove_targets(Rule="cardioai-clinical", EventBusName=layout.primary_bus, Ids=["queue"])
+    clients.events.put_rule(
+        Name="cardioai-consumer", EventBusName=layout.secondary_bus, EventPattern='{"source":["other"]}'
+    )
+    clients.sqs.set_queue_attributes(
+        QueueUrl=queue_url(clients, "cardioai-clinical"),
+        Attributes={"RedrivePolicy": ""},
+    )
+    assert verify(clients, layout) == [
+        "queue cardioai-clinical is not as set up",
+        "rule cardioai-clinical on cardioai-primary is not as set up",
+        "rule cardioai-consumer on cardioai-secondary is not as set up",
+    ]
+
+
+def test_messages_reach_the_inbox_by_both_routes_and_their_own_queue(
+    clients: Clients, layout: Layout, receiver: Receiver
+) -> None:
+    send = adapter(clients, layout, inline_max_bytes=3000).send
+    assert send(outgoing("m1", "seq-1")) == "inline"
+    assert send(outgoing("m2", "seq-2", n_rows=500)) == "s3"
+    assert send(outgoing("m3", "seq-3", CONSUMER)) == "inline"
+    assert send(outgoing("m4", "seq-4", CONSUMER, n_rows=500)) == "s3"
+    consumer = Consumer(clients, layout, receiver.accept)
+    assert consumer.poll("clinical", 0) == 2
+    assert known_messages(receiver.engine, ["m1", "m2", "m3", "m4"]) == {"m1", "m2"}
+    assert consumer.poll("consumer", 0) == 2
+    assert consumer.counts == {"sqs": 2, "s3": 2}
+    found = {(row.origin_code, row.route, row.outcome, row.count) for row in stats(receiver.engine).messages}
+    assert found == {
+        ("clinical", "sqs", "accepted", 1), ("clinical", "s3", "accepted", 1),
+        ("consumer", "sqs", "accepted", 1), ("consumer", "s3", "accepted", 1),
+    }  # fmt: skip
+    assert depths(clients, layout) == {
+        code: {"waiting": 0, "in_work": 0, "dead": 0} for code in ("clinical", "consumer")
+    }
+
+
+def test_the_limit_is_strict_and_counts_what_is_sent(clients: Clients, layout: Layout) -> None:
+    one = outgoing("m1", "seq-1")
+    size = entry_bytes(one.body, "cardioai.esb")
+    assert size == len(one.body) + 20
+    assert adapter(clients, layout, size + 1).send(one) == "inline"
+    assert adapter(clients, layout, size).send(one) == "s3"
+    with pytest.raises(MalformedInput):
+        adapter(clients, layout, 1_048_576)
+
+
+def test_a_large_message_without_a_bucket_is_refused(clients: Clients, layout: Layout) -> None:
+    with pytest.raises(Refused):
+        BusAdapter(clients, layout.secondary_bus, inline_max_bytes=1024).send(outgoing("m1", "seq-1"))
+
+
+def test_a_large_message_lies_under_a_key_of_its_id_and_hash_with_a_checksum(clients: Clients, layout: Layout) -> None:
+    one = outgoing("m1", "seq-1")
+    sent: list[dict] = []
+    clients.s3.meta.events.register("before-sign.s3.PutObject", lambda request, **_: sent.append(dict(request.headers)))
+    send = adapter(clients, layout, 1024).send
+    assert [send(one), send(one)] == ["s3", "s3"]
+    (found,) = clients.s3.list_objects_v2(Bucket=layout.bucket)["Contents"]
+    assert found["Key"] == object_key(one)[0]
+    assert clients.s3.get_object(Bucket=layout.bucket, Key=found["Key"])["Body"].read() == one.body
+    digest = base64.b64encode(hashlib.sha256(one.body).digest()).decode()
+    assert [(headers["x-amz-checksum-sha256"], headers["If-None-Match"]) for headers in sent] == [(digest, "*")] * 2
+
+
+@pytest.mark.parametrize("fault", ["503", "reset", "hang", "lost", "failed entry"])
+def test_each_failure_on_the_way_is_seen_and_can_be_retried(
+    aws: str, clients: Clients, layout: Layout, receiver: Receiver, fault: str
+) -> None:
+    assert clients.events.meta.region_name == "eu-central-1"
+    with proxy_to(int(aws.rpartition(":")[2])) as proxy:
+        through = connect("eu-central-1", f"http://127.0.0.1:{proxy.port}", timeout_s=1.0)
+        sender = adapter(through, layout)
+        proxy.faults = [fault]
+        with pytest.raises(NotDelivered):
+            sender.send(outgoing("m1", "seq-1"))
+        assert sender.send(outgoing("m1", "seq-1")) == "inline"
+    consumer = Consumer(clients, layout, receiver.accept)
+    assert consumer.poll("clinical", 0) == (2 if fault == "lost" else 1)
+    assert stats(receiver.engine).recordings["ready"] == 1
+
+
+def test_a_rejected_entry_and_a_missing_bus_are_final(clients: Clients, layout: Layout) -> None:
+    with pytest.raises(Refused):
+        adapter(clients, layout).send(Outgoing(b"not json", "m1", "clinical"))
+    with pytest.raises(Refused, match="ResourceNotFoundException"):
+        BusAdapter(clients, "no-such-bus").send(outgoing("m1", "seq-1"))
+
+
+def test_the_relay_sends_through_the_bus(
+    aws: str, clients: Clients, layout: Layout, receiver: Receiver, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    source = tmp_path / "payloads"
+    source.mkdir()
+    for number in range(4):
+        part = payload(f"seq-{number}", calibration=FS_500, data=rows(0, 100 if number % 2 else 5000))
+        (source / f"{number}.json").write_bytes(encode_payload(part))
+    with proxy_to(int(aws.rpartition(":")[2])) as proxy:
+        proxy.faults = ["none", "503", "none", "reset", "lost"]
+        status = main([
+            "relay", "-s", str(source), "-a", "ESB", "-n", layout.secondary_bus, "-o", "clinical", "-v", "D",
+            "--primary-bus", layout.primary_bus, "--bucket", layout.bucket, "--inline-max", "20000",
+            "--region", "eu-central-1", "--endpoint", f"http://127.0.0.1:{proxy.port}",
+        ])  # fmt: skip
+    figures = orjson.loads(capsys.readouterr().out)
+    assert (status, figures["outcomes"], sum(figures["retries"].values())) == (0, {"inline": 2, "s3": 2}, 3)
+    consumer = Consumer(clients, layout, receiver.accept)
+    while consumer.poll("clinical", 0):
+        pass
+    assert stats(receiver.engine).recordings["ready"] == 4
+
+
+def test_a_message_stays_until_it_is_durably_kept(clients: Clients, layout: Layout, receiver: Receiver) -> None:
+    def full(_: bytes, __: str) -> None:
+        raise Overloaded("full", retry_after_s=0.01)
+
+    _forget_at_once(clients, layout)
+    adapter(clients, layout).send(outgoing("m1", "seq-1"))
+    consumer = Consumer(clients, layout, full)
+    assert consumer.poll("clinical", 0) == 1
+    assert depths(clients, layout)["clinical"] == {"waiting": 1, "in_work": 0, "dead": 0}
+    assert Consumer(clients, layout, receiver.accept).poll("clinical", 0) == 1
+    assert known_messages(receiver.engine, ["m1"]) == {"m1"}
+    assert sum(depths(clients, layout)["clinical"].values()) == 0
+
+
+def test_what_cannot_be_kept_becomes_a_dead_letter_and_can_be_redriven(
+    clients: Clients, layout: Layout, receiver: Receiver
+) -> None:
+    event = {"source": "cardioai", "detail-type": "cardioai.esb", "detail": {"no": "message"}}
+    url = queue_url(clients, layout.queue("clinical"))
+    clients.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event))
+    consumer = Consumer(clients, layout, receiver.accept)
+    _forget_at_once(clients, layout)
+    for _ in range(MAX_RECEIVES):
+        assert consumer.poll("clinical", 0) == 1
+    assert consumer.poll("clinical", 0) == 0
+    assert consumer.counts == {"malformed_input": MAX_RECEIVES}
+    assert depths(clients, layout)["clinical"]["dead"] == 1
+    assert redrive(clients, layout) == 1
+    assert depths(clients, layout)["clinical"] == {"waiting": 1, "in_work": 0, "dead": 0}
+
+
+def test_an_object_whose_notification_was_lost_is_found(
+    aws: str, clients: Clients, layout: Layout, receiver: Receiver
+) -> None:
+    """The object is stored, then the process dies or the primary bus refuses for good."""
+    broken = BusAdapter(clients, layout.secondary_bus, "no-such-bus", layout.bucket, 1024)
+    with pytest.raises(Refused):
+        broken.send(outgoing("m1", "seq-1"))
+    adapter(clients, layout, 1024).send(outgoing("m2", "seq-2"))
+    Consumer(clients, layout, receiver.accept).poll("clinical", 0)
+
+    def known(ids: list[str]) -> set[str]:
+        return known_messages(receiver.engine, ids)
+
+    assert reconcile(clients, layout, known, receiver.accept, older_than_s=3600.0) == (0, 0)
+    assert reconcile(clients, layout, known, receiver.accept, older_than_s=-60.0) == (2, 1)
+    assert reconcile(clients, layout, known, receiver.accept, older_than_s=-60.0) == (2, 0)
+    assert known(["m1", "m2"]) == {"m1", "m2"}
+
+
+def test_a_changed_object_or_a_foreign_bucket_is_not_kept(clients: Clients, layout: Layout, receiver: Receiver) -> None:
+    one = outgoing("m1", "seq-1")
+    adapter(clients, layout, 1024).send(one)
+    clients.s3.put_object(Bucket=layout.bucket, Key=object_key(one)[0], Body=one.body + b" ")
+    consumer = Consumer(clients, layout, receiver.accept)
+    consumer.poll("clinical", 0)
+    notice = {"bucket": "elsewhere", "key": "k", "sha256": "0"}
+    event = {"source": "cardioai", "detail-type": "cardioai.esb.object", "detail": notice}
+    url = queue_url(clients, layout.queue("clinical"))
+    clients.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event))
+    consumer.poll("clinical", 0)
+    assert consumer.counts == {"malformed_input": 2}
+    assert stats(receiver.engine).messages == ()
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/cardioai-samples is absent")
+def test_real_queue_bodies_are_understood() -> None:
+    inline = open_queue_body((SAMPLES / "moto-sqs-body-eventbridge-envelope.json").read_text())
+    assert isinstance(inline, bytes)
+    assert orjson.loads(inline) == orjson.loads((SAMPLES / "message-missing_250hz_4s.json").read_bytes())
+    name = "682162d9-955f-4782-88d8-35a9c767f007"
+    expected = Stored("ecg", f"clinical/{name}.json", name)
+    assert open_queue_body((SAMPLES / "moto-s3-eventbridge-envelope.json").read_text()) == expected
+    assert open_queue_body((SAMPLES / "moto-s3-notification-sqs-body.json").read_text()) == expected
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "1", "{}", '{"Records": []}', '{"source": "x", "detail-type": "y", "detail": 1}']
+)
+def test_other_queue_bodies_are_refused(body: str) -> None:
+    with pytest.raises(MalformedInput):
+        open_queue_body(body)
+
+
+def test_s3s_test_event_is_passed_over() -> None:
+    assert open_queue_body('{"Service":"Amazon S3","Event":"s3:TestEvent"}') is None
+
+
+def test_the_command_sets_up_verifies_and_reconciles(
+    aws: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["bus", "--bucket", "bucket-b", "--region", "eu-central-1", "--endpoint", aws]
+    assert main([*base, "verify"]) == 1
+    assert main([*base, "setup"]) == 0
+    assert main([*base, "redrive"]) == 0
+    assert main([*base, "reconcile", "--store", f"sqlite:///{tmp_path / 'i.db'}"]) == 0
+    said = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [said[0]["ok"], *said[1:]] == [
+        False, {"ok": True, "problems": []}, {"moved": 0}, {"objects": 0, "accepted": 0},
+    ]  # fmt: skip
+
+
+def test_an_absent_aws_is_a_bus_error() -> None:
+    with pytest.raises(BusError):
+        set_up(connect("eu-central-1", "http://127.0.0.1:1"), Layout("b"))
+    with pytest.raises(BusError):
+        connect(None, "not a url")
+
+
+def _forget_at_once(clients: Clients, layout: Layout) -> None:
+    """A received message is visible again at once, as after the visibility timeout."""
+    url = queue_url(clients, layout.queue("clinical"))
+    clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})

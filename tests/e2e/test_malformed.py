@@ -1,0 +1,178 @@
+"""Bad input: each body a 4xx problem with its code, and the service unharmed."""
+
+import gzip
+import io
+import pickle
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import numpy as np
+import orjson
+import pytest
+
+from ecg.leads import STANDARD_LEADS
+from tests.e2e.payloads import as_npy
+
+JSON = {"Content-Type": "application/json"}
+NPY = {"Content-Type": "application/x-npy"}
+INT16 = {"Content-Type": "application/x-ecg-int16"}
+LEADS = list(STANDARD_LEADS)
+ROWS = [[0.001 * ((i * 7 + lead) % 50) for i in range(3000)] for lead in range(12)]
+QUERY = {"fs": "500", "leads": ",".join(LEADS), "units": "mV"}
+HEADER = "x 12 500 3000\n" + "".join(f"x.dat 16 1000/mV 16 0 0 0 0 {lead}\n" for lead in LEADS)
+SIGNAL_FILE = np.zeros((3000, 12), "<i2").tobytes()
+
+
+def json_body(**changes: Any) -> bytes:
+    body = {"signal": ROWS, "fs": 500, "lead_names": LEADS, "units": "mV"} | changes
+    return orjson.dumps({key: value for key, value in body.items() if value is not ...})
+
+
+def npy_body(array: np.ndarray, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, **options)
+    return stream.getvalue()
+
+
+def with_row(change: Callable[[list[Any]], list[Any]]) -> list[list[Any]]:
+    return [change(list(ROWS[0])), *ROWS[1:]]
+
+
+@dataclass(frozen=True)
+class Bad:
+    name: str
+    status: int
+    code: str
+    content: bytes = b""
+    headers: dict[str, str] = field(default_factory=lambda: dict(JSON))
+    params: dict[str, str] = field(default_factory=dict)
+    files: dict[str, tuple[str, bytes]] | None = None
+    path: str = "/analyze"
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (print, ("unpickled",))
+
+
+def wfdb_files(header: str, **others: bytes) -> dict[str, tuple[str, bytes]]:
+    return {"x.hea": ("x.hea", header.encode()), **{name: (name, data) for name, data in others.items()}}
+
+
+F32 = np.zeros((12, 3000), np.float32)
+NAN = F32.copy()
+NAN[3, 100] = np.nan
+INF = F32.copy()
+INF[0, 0] = np.inf
+GOOD_NPY = npy_body(F32)
+
+CASES = [
+    Bad("empty", 400, "malformed_input"),
+    Bad("not json", 400, "malformed_input", b"{signal: 1}"),
+    Bad("truncated json", 400, "malformed_input", json_body()[:1000]),
+    Bad("json list", 400, "malformed_input", b"[1, 2]"),
+    Bad("json null", 400, "malformed_input", b"null"),
+    Bad("deep json", 400, "malformed_input", b"[" * 100_000),
+    Bad("no signal", 400, "malformed_input", json_body(signal=...)),
+    Bad("no fs", 400, "malformed_input", json_body(fs=...)),
+    Bad("no leads", 400, "malformed_input", json_body(lead_names=...)),
+    Bad("fs text", 400, "malformed_input", json_body(fs="500")),
+    Bad("fs true", 400, "malformed_input", json_body(fs=True)),
+    Bad("fs zero", 422, "sampling_rate_out_of_range", json_body(fs=0)),
+    Bad("fs negative", 422, "sampling_rate_out_of_range", json_body(fs=-500)),
+    Bad("fs huge", 422, "sampling_rate_out_of_range", json_body(fs=1e9)),
+    Bad("fs NaN in query", 422, "sampling_rate_out_of_range", GOOD_NPY, NPY, QUERY | {"fs": "nan"}),
+    Bad("fs word in query", 400, "malformed_input", GOOD_NPY, NPY, QUERY | {"fs": "fast"}),
+    Bad("unknown unit", 400, "malformed_input", json_body(units="furlong")),
+    Bad("eleven leads", 422, "missing_leads", json_body(signal=ROWS[:11], lead_names=LEADS[:11])),
+    Bad("eleven rows for twelve names", 400, "malformed_input", json_body(signal=ROWS[:11])),
+    Bad("duplicate lead", 400, "duplicate_lead", json_body(lead_names=[*LEADS[:11], "V1"])),
+    Bad("duplicate lead by alias", 400, "duplicate_lead", json_body(lead_names=[*LEADS[:11], "c1"])),
+    Bad("unknown leads", 422, "missing_leads", json_body(lead_names=[f"X{i}" for i in range(12)])),
+    Bad("lead names numbers", 400, "malformed_input", json_body(lead_names=list(range(12)))),
+    Bad("transposed", 400, "malformed_input", json_body(signal=np.zeros((3000, 12)).tolist())),
+    Bad("ragged", 400, "malformed_input", json_body(signal=with_row(lambda row: row[:-1]))),
+    Bad("strings", 400, "malformed_input", json_body(signal=with_row(lambda row: ["1.5", *row[1:]]))),
+    Bad("booleans", 400, "malformed_input", json_body(signal=with_row(lambda row: [True, *row[1:]]))),
+    Bad("nested sample", 400, "malformed_input", json_body(signal=with_row(lambda row: [[1], *row[1:]]))),
+    Bad("null sample", 422, "invalid_samples", json_body(signal=with_row(lambda row: [None, *row[1:]]))),
+    Bad("NaN literal", 400, "malformed_input", json_body().replace(b"0.0,", b"NaN,", 1)),
+    Bad("beyond float32", 422, "invalid_samples", json_body(signal=with_row(lambda row: [1e300, *row[1:]]))),
+    Bad("one-dimensional", 400, "malformed_input", json_body(signal=[1, 2, 3])),
+    Bad("empty rows", 400, "malformed_input", json_body(signal=[[]] * 12)),
+    Bad("four seconds", 422, "recording_too_short", json_body(signal=[row[:2000] for row in ROWS])),
+    Bad("wrong duration", 400, "inconsistent_input", json_body(recording_duration=10)),
+    Bad("two hours", 422, "recording_too_long", npy_body(np.zeros((12, 720_000), np.int8)), NPY, QUERY | {"fs": "100"}),
+    Bad("npy truncated", 400, "malformed_input", GOOD_NPY[:-100], NPY, QUERY),
+    Bad("npy header only", 400, "malformed_input", GOOD_NPY[:64], NPY, QUERY),
+    Bad("npy pickled", 400, "malformed_input", npy_body(np.array([Bomb()]), allow_pickle=True), NPY, QUERY),
+    Bad("plain pickle", 400, "malformed_input", pickle.dumps(Bomb()), NPY, QUERY),
+    Bad("npy three-dimensional", 400, "malformed_input", npy_body(F32[None]), NPY, QUERY),
+    Bad("npy complex", 400, "malformed_input", npy_body(F32.astype(complex)), NPY, QUERY),
+    Bad("npy text", 400, "malformed_input", npy_body(np.array([["a"] * 3])), NPY, QUERY),
+    Bad("npy NaN", 422, "invalid_samples", npy_body(NAN), NPY, QUERY),
+    Bad("npy infinity", 422, "invalid_samples", npy_body(INF), NPY, QUERY),
+    Bad("npy no fs", 400, "malformed_input", GOOD_NPY, NPY, {"leads": QUERY["leads"]}),
+    Bad("npy announces more than it holds", 400, "malformed_input",
+        GOOD_NPY.replace(b"(12, 3000)", b"(12, 3999)"), NPY, QUERY),
+    Bad("int16 odd length", 400, "malformed_input", b"\0" * 1001, INT16, QUERY | {"scale": "0.001"}),
+    Bad("int16 no scale", 400, "malformed_input", b"\0" * 72_000, INT16, QUERY),
+    Bad("int16 zero scale", 400, "malformed_input", b"\0" * 72_000, INT16, QUERY | {"scale": "0"}),
+    Bad("200 MB", 413, "input_too_large", b"\0" * 200_000_000, NPY, QUERY),
+    Bad("gzip bomb", 413, "input_too_large", gzip.compress(b"\0" * 300_000_000, 9),
+        NPY | {"Content-Encoding": "gzip"}, QUERY),
+    Bad("broken gzip", 400, "malformed_input", b"nonsense", NPY | {"Content-Encoding": "gzip"}, QUERY),
+    Bad("cut gzip", 400, "malformed_input", gzip.compress(GOOD_NPY)[:-20], NPY | {"Content-Encoding": "gzip"}, QUERY),
+    Bad("unknown encoding", 415, "unknown_format", zlib.compress(GOOD_NPY), NPY | {"Content-Encoding": "br"}, QUERY),
+    Bad("unknown content type", 415, "unknown_format", b"<xml/>", {"Content-Type": "application/xml"}),
+    Bad("no content type", 415, "unknown_format", GOOD_NPY, {}, QUERY),
+    Bad("raw bytes of nothing known", 415, "unknown_format", b"\1\2\3\4" * 500,
+        {"Content-Type": "application/octet-stream"}),
+    Bad("unknown parameter", 400, "malformed_input", GOOD_NPY, NPY, QUERY | {"unit": "mV"}),
+    Bad("unknown include", 400, "malformed_input", GOOD_NPY, NPY, QUERY | {"include": "everything"}),
+    Bad("csv without heading", 400, "malformed_input", b"1,2,3\n4,5,6\n", {"Content-Type": "text/csv"}, {"fs": "500"}),
+    Bad("csv with words", 400, "malformed_input", (",".join(LEADS) + "\n" + ",".join("x" * 12)).encode(),
+        {"Content-Type": "text/csv"}, {"fs": "500"}),
+    Bad("multipart nonsense", 400, "malformed_input", b"nonsense", {"Content-Type": "multipart/form-data; boundary=x"}),
+    Bad("wfdb header alone", 400, "malformed_input", headers={}, files=wfdb_files(HEADER)),
+    Bad("wfdb leaves its folder", 400, "malformed_input", headers={},
+        files=wfdb_files(HEADER.replace("x.dat", "../../etc/passwd"), **{"x.dat": SIGNAL_FILE})),
+    Bad("wfdb absolute path", 400, "malformed_input", headers={},
+        files=wfdb_files(HEADER.replace("x.dat", "/etc/passwd"), **{"x.dat": SIGNAL_FILE})),
+    Bad("wfdb short signal file", 400, "malformed_input", headers={},
+        files=wfdb_files(HEADER, **{"x.dat": SIGNAL_FILE[:1000]})),
+    Bad("wfdb announces terabytes", 413, "input_too_large", headers={},
+        files=wfdb_files(HEADER.replace("3000", "999999999999"), **{"x.dat": SIGNAL_FILE})),
+    Bad("wfdb without a rate", 400, "malformed_input", headers={},
+        files=wfdb_files(HEADER.replace("x 12 500 3000", "x 12"), **{"x.dat": SIGNAL_FILE})),
+    Bad("wfdb binary header", 400, "malformed_input", headers={}, files={"x.hea": ("x.hea", bytes(range(256)))}),
+    Bad("path as a file name", 400, "malformed_input", headers={}, files={"f": ("../../x.npy", GOOD_NPY)}),
+    Bad("no such route", 404, "not_found", path="/nowhere"),
+    Bad("wrong method", 405, "method_not_allowed", path="/health"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad.name)
+def test_bad_input_is_refused_with_its_reason(service: httpx.Client, bad: Bad) -> None:
+    request: dict[str, Any] = {"files": bad.files} if bad.files else {"content": bad.content}
+    response = service.post(bad.path, headers=bad.headers, params=bad.params, **request)
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (bad.status, bad.code), problem
+    assert problem["status"] == bad.status
+    assert problem["detail"]
+    for secret in ("/tmp", "/usr", "Traceback", ".py", "127.0.0.1"):
+        assert secret not in response.text
+
+
+def test_there_are_forty_of_them() -> None:
+    assert len(CASES) >= 40
+    assert len({bad.name for bad in CASES}) == len(CASES)
+
+
+def test_the_service_is_unharmed(service: httpx.Client, sinus: Any) -> None:
+    assert service.get("/health").json()["status"] == "ready"
+    assert service.post("/analyze", **as_npy(sinus)).status_code == 200

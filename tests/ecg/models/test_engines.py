@@ -1,0 +1,175 @@
+"""The contract of a loaded model, and what each engine promises beside its numbers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecg.errors import BackendUnavailable, MalformedInput
+from ecg.models import Model, load_model
+from ecg.models.compare import compare
+
+ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = ROOT / "tests" / "golden"
+CHECKPOINT = GOLDEN / "tiny_finetuned.pt"
+
+
+@pytest.fixture(scope="module", params=["torch", "openvino"])
+def model(request: pytest.FixtureRequest) -> Model:
+    return load_model(CHECKPOINT, request.param, "float32")
+
+
+@pytest.fixture
+def segments() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((3, 12, 2500), dtype=np.float32)
+
+
+def test_outputs_are_float32_arrays_of_the_callers_own(model: Model, segments: np.ndarray) -> None:
+    first = model(segments)
+    kept = (first.tokens.copy(), first.embedding.copy())
+    model(-segments)
+    assert first.logits is not None
+    for array in (first.tokens, first.embedding, first.logits):
+        assert array.dtype == np.float32
+        assert array.flags.writeable
+    np.testing.assert_array_equal(first.tokens, kept[0])
+    np.testing.assert_array_equal(first.embedding, kept[1])
+
+
+def test_read_only_and_strided_input_is_taken_and_left_alone(model: Model, segments: np.ndarray) -> None:
+    expected = model(segments).embedding
+    read_only = segments.copy()
+    read_only.flags.writeable = False
+    np.testing.assert_array_equal(model(read_only).embedding, expected)
+    strided = np.repeat(segments, 2, axis=2)[:, :, ::2]
+    np.testing.assert_array_equal(model(strided).embedding, expected)
+    np.testing.assert_array_equal(read_only, segments)
+
+
+def test_a_segment_alone_equals_the_segment_in_a_batch(model: Model, segments: np.ndarray) -> None:
+    together = model(segments).tokens
+    for i in range(len(segments)):
+        # Kernels for another batch size round otherwise: 4.5e-6 on the full-size reference.
+        np.testing.assert_allclose(model(segments[i : i + 1]).tokens[0], together[i], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((1, 12, 2500)),
+        np.zeros((12, 2500), np.float32),
+        np.zeros((0, 12, 2500), np.float32),
+        np.zeros((1, 11, 2500), np.float32),
+        np.zeros((1, 12, 15), np.float32),
+    ],
+    ids=["float64", "two-dimensional", "empty", "eleven-leads", "too-short"],
+)
+def test_input_of_another_shape_or_type_is_refused(model: Model, wrong: np.ndarray) -> None:
+    with pytest.raises(MalformedInput) as caught:
+        model(wrong)
+    assert caught.value.field == "segments"
+    assert caught.value.got == f"{wrong.dtype} {list(wrong.shape)}"
+
+
+def test_attention_of_an_engine_without_it_is_a_typed_refusal(segments: np.ndarray) -> None:
+    with pytest.raises(BackendUnavailable, match="no attention"):
+        load_model(CHECKPOINT, "openvino", "float32")(segments, attention=True)
+
+
+@pytest.mark.parametrize(("backend", "precision"), [("tensorrt", "auto"), ("torch", "int4")])
+def test_unknown_engines_and_precisions_are_refused(backend: str, precision: str) -> None:
+    with pytest.raises(BackendUnavailable, match="Unknown"):
+        load_model(CHECKPOINT, backend, precision)  # type: ignore[arg-type]
+
+
+def test_auto_chooses_something_that_runs(segments: np.ndarray) -> None:
+    model = load_model(CHECKPOINT, threads=1)
+    assert (model.backend, model.precision) in {(b, p) for b in ("torch", "openvino") for p in ("float32", "bfloat16")}
+    assert np.isfinite(model(segments).embedding).all()
+
+
+def test_a_process_that_serves_openvino_imports_no_torch_and_reports_to_nobody(cache: Path) -> None:
+    load_model(CHECKPOINT, "openvino", "float32")  # fills the cache
+    code = f"""
+import sys, numpy, ecg
+model = ecg.load_model({str(CHECKPOINT)!r}, "openvino", "float32")
+model(numpy.zeros((1, 12, 160), numpy.float32))
+from openvino.tools.ovc import telemetry_utils
+print("torch" in sys.modules, telemetry_utils.tm.__name__)
+"""
+    environment = {**os.environ, "ECG_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "openvino.tools.ovc.telemetry_stub"]
+
+
+def test_engines_are_compared_quantity_by_quantity() -> None:
+    reference = load_model(CHECKPOINT, "torch", "float32")
+    found = {d.quantity: d for d in compare(reference, load_model(CHECKPOINT, "openvino", "float32"))}
+    assert found.keys() == {"tokens", "embedding", "embedding_angle", "logits", "probabilities"}
+    assert all(d.within for d in found.values())
+    other = load_model(GOLDEN / "tiny_finetuned_preln.pt", "torch", "float32")
+    found = {d.quantity: d for d in compare(reference, other)}
+    assert not found["logits"].within
+
+
+FAKE_FAIRSEQ = '''
+"""What the adapter uses of fairseq-signals, by the shapes and keywords of its commit 6b9e137."""
+from pathlib import Path
+import torch
+from ecg.models.checkpoint import read_checkpoint
+from ecg.models.ecg_fm import EcgFm
+
+class Classifier:
+    def __init__(self, path):
+        architecture, tensors = read_checkpoint(Path(path))
+        self.network = EcgFm(architecture)
+        self.network.load_state_dict(tensors)
+    def eval(self):
+        self.network.eval()
+        return self
+    def __call__(self, source, padding_mask):
+        out = self.network(source)
+        return {"out": out.logits, "encoder_out": out.tokens, "padding_mask": None, "saliency": None}
+    def extract_features(self, source, padding_mask, mask):
+        assert mask is False
+        return {"x": self.network(source).tokens, "padding_mask": None}
+
+def build_model_from_checkpoint(checkpoint_path):
+    return Classifier(checkpoint_path)
+'''
+
+
+@pytest.fixture
+def fairseq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    package = tmp_path / "fairseq_signals"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "models.py").write_text(FAKE_FAIRSEQ)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    for name in [name for name in sys.modules if name.startswith("fairseq_signals")]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("fairseq")
+@pytest.mark.parametrize("checkpoint", ["tiny_finetuned.pt", "tiny_pretrained_legacy_weight_norm.pt"])
+def test_the_fairseq_engine_calls_fairseq_signals_as_it_wants_to_be_called(checkpoint: str) -> None:
+    ours = load_model(GOLDEN / checkpoint, "torch", "float32")
+    theirs = load_model(GOLDEN / checkpoint, "fairseq")
+    assert (theirs.backend, theirs.precision) == ("fairseq", "float32")
+    assert all(difference.within for difference in compare(ours, theirs))
+
+
+@pytest.mark.skipif(find_spec("fairseq_signals") is not None, reason="fairseq-signals is installed here")
+def test_without_fairseq_signals_its_engine_says_so() -> None:
+    with pytest.raises(BackendUnavailable, match="fairseq-signals cannot be imported"):
+        load_model(CHECKPOINT, "fairseq")
+    with pytest.raises(BackendUnavailable, match="original checkpoint"):
+        load_model("stand-in", "fairseq")
+    with pytest.raises(BackendUnavailable, match="float32"):
+        load_model(CHECKPOINT, "fairseq", "bfloat16")

@@ -1,0 +1,276 @@
+"""Every rule on what a message means for its recording, on SQLite and PostgreSQL."""
+
+import threading
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from benchmarks.messages import FS_500, message, payload, rows
+from ecg.cardioai.message import Calibration, Sender
+from ecg.errors import InputTooLarge, MalformedInput, Overloaded, StoreUnavailable
+from ecg.inbox.database import Engine
+from ecg.inbox.devices import Device, register
+from ecg.inbox.receipts import Limits, Receipt
+from ecg.inbox.receiver import Receiver
+from ecg.inbox.upkeep import give_up_waiting, quarantined
+from ecg.inbox.views import record_view, stats
+
+
+def view(engine: Engine, record_id: str = "record-1") -> dict:
+    return orjson.loads(record_view(engine, record_id))["recordings"][0]
+
+
+def said(receipt: Receipt) -> tuple[str, str | None]:
+    return receipt.outcome, receipt.state
+
+
+def test_a_whole_recording_of_known_rate_is_ready(engine: Engine, receiver: Receiver) -> None:
+    receipt = receiver.accept(message(payload(calibration=FS_500), "m1"))
+    assert said(receipt) == ("accepted", "ready")
+    assert orjson.loads(receipt.json()) == {
+        "messageId": "m1", "status": "accepted", "sequenceId": "seq-1", "index": 1, "state": "ready", "reason": None,
+    }  # fmt: skip
+    assert view(engine)["fs"] == 500.0
+    assert view(engine)["fsSource"] == "sender"
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+def test_parts_may_come_in_any_order(engine: Engine, receiver: Receiver, order: tuple[int, ...]) -> None:
+    states = [receiver.accept(message(payload(sequence=3, index=index, calibration=FS_500))).state for index in order]
+    assert states == ["open", "open", "ready"]
+
+
+def test_the_same_message_again_is_a_duplicate(engine: Engine, receiver: Receiver) -> None:
+    body = message(payload(calibration=FS_500), "m1")
+    receiver.accept(body)
+    assert said(receiver.accept(body)) == ("duplicate", "ready")
+    assert said(receiver.accept(message(payload(calibration=FS_500), "m1", created=99))) == ("duplicate", "ready")
+    assert stats(engine).recordings["ready"] == 1
+
+
+def test_the_same_part_under_a_new_message_id_is_a_duplicate(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500), "m1"))
+    assert said(receiver.accept(message(payload(calibration=FS_500), "m2"))) == ("duplicate", "ready")
+    counts = {(row.outcome, row.count) for row in stats(engine).messages}
+    assert counts == {("accepted", 1), ("duplicate", 1)}
+
+
+def test_a_part_with_other_samples_is_quarantined_and_the_first_kept(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    receipt = receiver.accept(message(payload(calibration=FS_500, data=rows(0, 100, offset=1))))
+    assert receipt.outcome == "quarantined"
+    assert [entry.code for entry in quarantined(engine)] == ["conflicting_part"]
+    assert view(engine)["state"] == "ready"
+
+
+def test_a_message_id_with_another_content_is_quarantined(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500), "m1"))
+    other = message(payload("seq-2", calibration=FS_500), "m1")
+    assert receiver.accept(other).outcome == "quarantined"
+    assert receiver.accept(other).outcome == "quarantined"
+    assert [entry.code for entry in quarantined(engine)] == ["message_id_reused"]
+
+
+@pytest.mark.parametrize(
+    ("second", "field"),
+    [
+        (payload(sequence=3, index=2), "sequence"),
+        (payload(sequence=2, index=2, headers="INDEX,I,III"), "headers"),
+        (payload(sequence=2, index=2, record_id="record-2"), "recordId"),
+        (payload(sequence=2, index=2, calibration=Calibration(fs_hz=250.0)), "fs"),
+        (payload(sequence=2, index=2, calibration=Calibration(gain=(1.0, 2.0))), "gain"),
+    ],
+)
+def test_a_part_that_disagrees_with_the_others_is_quarantined(
+    engine: Engine, receiver: Receiver, second: object, field: str
+) -> None:
+    known = Calibration(fs_hz=500.0, gain=(1.0, 1.0))
+    receiver.accept(message(payload(sequence=2, index=1, calibration=known)))
+    receipt = receiver.accept(message(second))  # type: ignore[arg-type]
+    assert receipt.outcome == "quarantined"
+    assert receipt.reason is not None
+    assert receipt.reason.startswith(f"inconsistent_part: {field} ")
+
+
+def test_a_gap_between_parts_is_quarantined_with_the_recording(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(sequence=2, index=1, calibration=FS_500)))
+    late = payload(sequence=2, index=2, calibration=FS_500, data=rows(101, 100))
+    receipt = receiver.accept(message(late))
+    assert said(receipt) == ("accepted", "quarantined")
+    assert view(engine)["reason"] == "index_gap: part 2 starts at sample 101, but the part before it ends at 99."
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"data": ["0,1,2", "1,1"]}, "malformed_input"),
+        ({"data": ["0,1,2", "1,1,x"]}, "malformed_input"),
+        ({"data": ["0,1,2", "2,1,1"]}, "malformed_input"),
+        ({"data": []}, "malformed_input"),
+        ({"index": 0}, "malformed_input"),
+        ({"index": 2}, "malformed_input"),
+        ({"sequence": 0}, "malformed_input"),
+        ({"headers": "TIME,I,II"}, "malformed_input"),
+        ({"record_id": None}, "malformed_input"),
+    ],
+)
+def test_a_bad_payload_is_kept_with_its_reason(engine: Engine, receiver: Receiver, changes: dict, code: str) -> None:
+    receipt = receiver.accept(message(replace(payload(), **changes), "m1"))
+    assert receipt.outcome == "quarantined"
+    (entry,) = quarantined(engine)
+    assert (entry.code, entry.message_id) == (code, "m1")
+    assert stats(engine).recordings["open"] == 0
+
+
+@pytest.mark.parametrize("changes", [{"messageVersion": 3}, {"messageType": "cardioai.eeg.data"}])
+def test_an_unknown_version_or_type_is_kept_with_its_reason(engine: Engine, receiver: Receiver, changes: dict) -> None:
+    assert receiver.accept(message(payload(), **changes)).outcome == "quarantined"
+    assert [entry.code for entry in quarantined(engine)] == ["unknown_message_version"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"messageId": "m"}',
+        message(payload(), messageId=None),
+        message(payload(), payload=[]),
+    ],
+)
+def test_what_has_no_key_to_keep_it_under_is_refused(receiver: Receiver, body: bytes) -> None:
+    with pytest.raises(MalformedInput):
+        receiver.accept(body)
+
+
+def test_a_message_above_the_limit_is_refused(engine: Engine) -> None:
+    with Receiver(engine, Limits(max_message_bytes=1000)) as receiver, pytest.raises(InputTooLarge):
+        receiver.accept(message(payload()))
+
+
+def test_without_a_rate_the_recording_waits_and_the_address_can_tell(engine: Engine, receiver: Receiver) -> None:
+    assert said(receiver.accept(message(payload()))) == ("accepted", "waiting_fs")
+    assert view(engine)["reason"].startswith("unknown_fs")
+    assert said(receiver.accept(message(payload()), fs_hz=360.0)) == ("duplicate", "ready")
+    assert (view(engine)["fs"], view(engine)["reason"]) == (360.0, None)
+
+
+def test_the_address_states_the_rate(engine: Engine, receiver: Receiver) -> None:
+    assert said(receiver.accept(message(payload()), fs_hz=250.0)) == ("accepted", "ready")
+    assert view(engine)["fs"] == 250.0
+
+
+def test_a_rate_that_contradicts_the_message_is_quarantined(engine: Engine, receiver: Receiver) -> None:
+    assert receiver.accept(message(payload(calibration=FS_500)), fs_hz=360.0).outcome == "quarantined"
+    assert [entry.code for entry in quarantined(engine)] == ["fs_contradiction"]
+
+
+@pytest.mark.parametrize("fs_hz", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_impossible_rate_is_refused(receiver: Receiver, fs_hz: float) -> None:
+    with pytest.raises(MalformedInput):
+        receiver.accept(message(payload()), fs_hz=fs_hz)
+
+
+def test_the_registry_tells_the_rate_before_and_after(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload()))
+    assert register(engine, Device("OTHER", 100.0)) == 0
+    assert register(engine, Device("D3F153", 360.0, 200.0, 1024, "mV")) == 1
+    assert (view(engine)["state"], view(engine)["fs"], view(engine)["fsSource"]) == ("ready", 360.0, "device")
+    receipt = receiver.accept(message(payload("seq-2", record_id="record-2")))
+    assert said(receipt) == ("accepted", "ready")
+    assert receiver.accept(message(payload("seq-3", calibration=FS_500))).state == "ready"
+    assert view(engine)["fsSource"] == "sender"
+
+
+def test_missing_parts_make_it_incomplete_and_a_late_part_reopens_it(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(sequence=3, index=2, calibration=FS_500)))
+    assert give_up_waiting(engine, idle_s=3600.0) == 0
+    assert give_up_waiting(engine, idle_s=-1.0) == 1
+    assert (view(engine)["state"], view(engine)["missing"]) == ("incomplete", [1, 3])
+    assert receiver.accept(message(payload(sequence=3, index=1, calibration=FS_500))).state == "open"
+    assert receiver.accept(message(payload(sequence=3, index=3, calibration=FS_500))).state == "ready"
+
+
+def test_an_origin_may_not_leave_too_much_unfinished(engine: Engine) -> None:
+    with Receiver(engine, Limits(open_recordings_per_origin=2)) as receiver:
+        for number in range(2):
+            receiver.accept(message(payload(f"seq-{number}", sequence=2)))
+        with pytest.raises(Overloaded) as refusal:
+            receiver.accept(message(payload("seq-3", sequence=2)))
+        assert refusal.value.retry_after_s == 60.0
+        assert receiver.accept(message(payload("seq-1", sequence=2, index=2))).outcome == "accepted"
+        other = Sender("origin-2", "consumer", "D3F153")
+        assert receiver.accept(message(payload("seq-4", sequence=2), sender=other)).outcome == "accepted"
+
+
+def test_too_many_parts_are_quarantined(engine: Engine) -> None:
+    with Receiver(engine, Limits(max_parts=10)) as receiver:
+        assert receiver.accept(message(payload(sequence=11))).outcome == "quarantined"
+
+
+def test_one_refusal_in_a_group_commit_leaves_the_others_untouched(engine: Engine) -> None:
+    """Many senders at once, one over its quota and one resending: each gets its own answer."""
+    answers: dict[int, str] = {}
+    with Receiver(engine, Limits(open_recordings_per_origin=1)) as receiver:
+        receiver.accept(message(payload("seq-a", sequence=2)))
+
+        def send(number: int) -> None:
+            own = Sender(f"sender-{number}" if number != 7 else "origin-1", "clinical", "D")
+            try:
+                body = message(payload(f"seq-{number // 2 if number < 6 else number}", sequence=2), sender=own)
+                answers[number] = receiver.accept(body).outcome
+            except Overloaded:
+                answers[number] = "overloaded"
+
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert answers[7] == "overloaded"
+    first_six = sorted(answers[number] for number in range(6))
+    assert first_six == ["accepted"] * 3 + ["duplicate"] * 3
+    assert [answers[number] for number in (6, *range(8, 16))] == ["accepted"] * 9
+
+
+def test_a_full_queue_refuses_at_once_and_a_closed_receiver_too(engine: Engine) -> None:
+    with Receiver(engine, max_pending=1) as receiver:
+        assert receiver._room.acquire(blocking=False)
+        with pytest.raises(Overloaded):
+            receiver.accept(message(payload()))
+        receiver._room.release()
+    with pytest.raises(StoreUnavailable):
+        receiver.accept(message(payload()))
+
+
+def test_two_nodes_taking_parts_of_the_same_recordings_agree(store_url: str, engine: Engine) -> None:
+    """Two receivers on one store, both sent everything, in opposite orders: every part counts once."""
+    from ecg.inbox.database import open_database
+
+    other_engine = open_database(store_url)
+    bodies = [
+        message(payload(f"seq-{s}", sequence=4, index=i, calibration=FS_500, record_id=f"r{s}"))
+        for s in range(8)
+        for i in range(1, 5)
+    ]
+    outcomes: list[str] = []
+
+    def send(receiver: Receiver, mine: list[bytes]) -> None:
+        outcomes.extend(receiver.accept(body).outcome for body in mine)
+
+    with Receiver(engine) as one, Receiver(other_engine) as two:
+        threads = [
+            threading.Thread(target=send, args=(node, order[k::4]))
+            for node, order in ((one, bodies), (two, bodies[::-1]))
+            for k in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    other_engine.dispose()
+    assert sorted(outcomes) == ["accepted"] * 32 + ["duplicate"] * 32
+    assert stats(engine).recordings["ready"] == 8

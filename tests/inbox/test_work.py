@@ -1,0 +1,191 @@
+"""Claims, leases, results; and the recording that a worker is given."""
+
+import threading
+
+import numpy as np
+import orjson
+import pytest
+from sqlalchemy import select
+
+from benchmarks.messages import FS_500, message, payload
+from ecg.cardioai.message import Calibration
+from ecg.errors import MissingLeads, ModelNotReady, Overloaded
+from ecg.inbox.claims import claim, fail, finish, load, renew
+from ecg.inbox.database import Engine, reading
+from ecg.inbox.receiver import Receiver
+from ecg.inbox.tables import recordings
+from ecg.inbox.views import record_view, stats
+from ecg.inbox.worker import Worker
+from ecg.record import EcgRecord
+
+SCALED = Calibration(500.0, (200.0, 100.0), (1024, -5), ("mV", "uV"), "2020-02-03T04:05:06")
+
+
+def view(engine: Engine, record_id: str = "record-1") -> dict:
+    return orjson.loads(record_view(engine, record_id))["recordings"][0]
+
+
+def only(engine: Engine, receiver: Receiver, *parts: object) -> EcgRecord:
+    for part in parts:
+        receiver.accept(message(part))  # type: ignore[arg-type]
+    claimed = claim(engine, 60.0, 5)
+    assert claimed is not None
+    return load(engine, claimed)
+
+
+def test_parts_become_one_recording_in_millivolt(engine: Engine, receiver: Receiver) -> None:
+    data = ["7,1024,-5", "8,1224,95", "9,-32768,-"]
+    first = payload(sequence=2, index=1, calibration=SCALED, data=data)
+    second = payload(sequence=2, index=2, calibration=SCALED, data=["10,1025,-6"])
+    record = only(engine, receiver, second, first)
+    in_microvolt = np.array([0.0, 1.0, np.nan, -0.01])
+    expected = np.array([[0, 1, np.nan, 0.005], in_microvolt * np.float32(1e-3)], np.float32)
+    np.testing.assert_array_equal(record.signal, expected)
+    assert (record.leads, record.fs_hz, record.unit, record.name) == (("I", "II"), 500.0, "mV", "record-1")
+    assert record.notes == ("2 samples were sent as invalid.",)
+    assert view(engine)["acquired"] == "2020-02-03T04:05:06"
+
+
+def test_without_a_scale_the_samples_stay_adc_values(engine: Engine, receiver: Receiver) -> None:
+    record = only(engine, receiver, payload(calibration=FS_500, data=["0,3,-4", "1,5,6"]))
+    np.testing.assert_array_equal(record.signal, np.array([[3, 5], [-4, 6]], np.float32))
+    assert record.unit is None
+
+
+def test_a_recording_goes_to_one_worker_and_is_answered_once(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    first = claim(engine, 60.0, 5)
+    assert first is not None
+    assert claim(engine, 60.0, 5) is None
+    assert finish(engine, first, b'{"a":1}', "w1") is True
+    assert finish(engine, first, b'{"a":2}', "w1") is False
+    assert view(engine)["state"] == "done"
+    assert view(engine)["result"] == {"a": 1}
+
+
+def test_a_lapsed_lease_is_taken_over_and_the_late_worker_changes_nothing(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    dead = claim(engine, -1.0, 5)
+    alive = claim(engine, 60.0, 5)
+    assert dead is not None
+    assert alive is not None
+    assert (alive.attempt, alive.sequence_id) == (2, dead.sequence_id)
+    assert renew(engine, dead, 60.0) is False
+    assert finish(engine, dead, b'"late"', "w1") is False
+    assert fail(engine, dead, "late") is False
+    assert finish(engine, alive, b'"right"', "w2") is True
+    assert view(engine)["result"] == "right"
+
+
+def test_a_renewed_lease_is_not_taken_over(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    claimed = claim(engine, -1.0, 5)
+    assert claimed is not None
+    assert renew(engine, claimed, 60.0) is True
+    assert claim(engine, 60.0, 5) is None
+
+
+def test_a_recording_that_takes_workers_down_fails_in_the_end(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    receiver.accept(message(payload("seq-2", calibration=FS_500, record_id="record-2")))
+    for _ in range(2):
+        assert claim(engine, -1.0, 2) is not None
+        assert claim(engine, -1.0, 2) is not None
+    assert claim(engine, -1.0, 2) is None
+    assert view(engine)["reason"] == "worker_lost: 2 workers ended without a result."
+    assert stats(engine).recordings["failed"] == 2
+
+
+def test_claims_of_many_workers_never_overlap(engine: Engine, receiver: Receiver) -> None:
+    for number in range(20):
+        receiver.accept(message(payload(f"seq-{number}", calibration=FS_500)))
+    claimed: list[str] = []
+
+    def take() -> None:
+        while (mine := claim(engine, 60.0, 5)) is not None:
+            claimed.append(mine.sequence_id)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # With SKIP LOCKED a worker can find nothing while another's claim of the last rows is uncommitted; none is twice.
+    assert len(claimed) == len(set(claimed))
+    while (left := claim(engine, 60.0, 5)) is not None:
+        claimed.append(left.sequence_id)
+    assert sorted(claimed) == sorted(f"seq-{number}" for number in range(20))
+
+
+def test_a_worker_stores_what_the_analysis_says(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    worker = Worker(engine, lambda record: orjson.dumps({"samples": record.n_samples}))
+    assert [worker.step(), worker.step()] == [True, False]
+    assert view(engine)["result"] == {"samples": 100}
+
+
+def test_a_refused_recording_fails_with_the_reason(engine: Engine, receiver: Receiver) -> None:
+    def refuse(_: EcgRecord) -> bytes:
+        raise MissingLeads("Missing leads: V1.", "lead_names")
+
+    receiver.accept(message(payload(calibration=FS_500)))
+    assert Worker(engine, refuse).step() is True
+    assert (view(engine)["state"], view(engine)["reason"]) == ("failed", "missing_leads: Missing leads: V1.")
+
+
+def test_an_invalid_recording_fails_with_the_reason(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=Calibration(fs_hz=10.0))))
+    assert Worker(engine, lambda _: b"{}").step() is True
+    assert view(engine)["reason"].startswith("sampling_rate_out_of_range")
+
+
+@pytest.mark.parametrize("error", [Overloaded("full"), ModelNotReady("loading")])
+def test_a_busy_analysis_does_not_use_up_attempts(engine: Engine, receiver: Receiver, error: Exception) -> None:
+    def busy(_: EcgRecord) -> bytes:
+        raise error
+
+    receiver.accept(message(payload(calibration=FS_500)))
+    for _ in range(3):
+        with pytest.raises(type(error)):
+            Worker(engine, busy, max_attempts=1).step()
+    assert view(engine)["state"] == "ready"
+    assert Worker(engine, lambda _: b"{}", max_attempts=1).step() is True
+    assert view(engine)["state"] == "done"
+
+
+def test_a_crash_leaves_the_recording_to_the_next_worker(engine: Engine, receiver: Receiver) -> None:
+    def crash(_: EcgRecord) -> bytes:
+        raise ZeroDivisionError
+
+    receiver.accept(message(payload(calibration=FS_500)))
+    with pytest.raises(ZeroDivisionError):
+        Worker(engine, crash, lease_s=0.0).step()
+    assert view(engine)["state"] == "running"
+    assert Worker(engine, lambda _: b"{}").step() is True
+    assert view(engine)["state"] == "done"
+
+
+def test_a_long_analysis_renews_its_lease(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    leases: set[float] = set()
+
+    def slow(_: EcgRecord) -> bytes:
+        while len(leases) < 3:
+            with reading(engine) as connection:
+                leases.add(connection.scalars(select(recordings.c.lease_until)).one())
+        return b"{}"
+
+    assert Worker(engine, slow, lease_s=0.6).step() is True
+    assert view(engine)["state"] == "done"
+
+
+def test_a_running_worker_stops_when_told(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    stop = threading.Event()
+
+    def analyse(_: EcgRecord) -> bytes:
+        stop.set()
+        return b"{}"
+
+    Worker(engine, analyse).run(stop)
+    assert stats(engine).results == 1
