@@ -45,7 +45,7 @@ class Limits:
     clipped: Criterion = Criterion("clipped", "plateaus", None, 3.0, None)
     outlying: Criterion = Criterion("outlying", "of seconds", 0.0, 0.15, None)
     wander: Criterion = Criterion("baseline_wander", "QRS", 0.4, 1.0, None)
-    shift: Criterion = Criterion("motion", "QRS", 0.5, 1.0, None)
+    shift: Criterion = Criterion("motion", "QRS", 0.6, 1.0, None)
     mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, None)
     noise: Criterion = Criterion("muscle_noise", "QRS", 0.025, 0.06, None)
     spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)

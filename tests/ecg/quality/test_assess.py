@@ -30,7 +30,8 @@ def test_a_clean_recording_is_not_faulted(name: str, fs_hz: float) -> None:
     assert quality.grade in ("Excellent", "Good"), quality.causes
     assert quality.acceptable
     assert quality.lead_reversal is None
-    assert {cause.code for cause in quality.causes} <= {"no_qrs", "muscle_noise", "beat_detectors_disagree"}
+    minor = {"no_qrs", "muscle_noise", "beat_detectors_disagree", "baseline_wander"}  # ST shift moves the level
+    assert {cause.code for cause in quality.causes} <= minor
 
 
 @pytest.mark.parametrize(
