@@ -35,6 +35,7 @@ LABEL_COLUMNS = (
     "Specificity",
 )
 
+COLOURS = ("#3b6ea8", "#2a9d6f", "#d98f1f", "#b3261e")
 STYLE = """
 :root{--ink:#1b1f24;--dim:#5b6570;--line:#d9dee3;--paper:#fff;--good:#0f7b3f;--bad:#b3261e}
 body{font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif;color:var(--ink);background:var(--paper);
@@ -48,7 +49,7 @@ th{font-weight:600;font-size:13px;color:var(--dim)}th:first-child,td:first-child
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(320px,1fr));gap:14px}
 figure{margin:0}figure img{width:100%;height:auto}
 details{margin:10px 0}.worst td{text-align:left;white-space:normal;font-size:13px}
-.breach{border-left:4px solid var(--bad);padding:6px 14px;background:#fdf3f2}
+.breach{margin:20px 0;border-left:4px solid var(--bad);padding:6px 14px;background:#fdf3f2}
 @media print{body{max-width:none}details>*{display:block}}
 """
 
@@ -70,7 +71,9 @@ def render(report: Report, breaches: Sequence[str]) -> str:
         "<p>How far the measurements are from what is known, laid out as IEC 60601-2-25 asks: bias is the mean of "
         "measured minus reference, SD its standard deviation. <b>Missed</b>: the reference has a value, the "
         "measurement says it cannot tell. <b>Invented</b>: a value where the reference has none. Every recording "
-        "counts, nothing is removed as an outlier. Research use only; not a certificate.</p>"
+        "counts, nothing is removed as an outlier. In the plots, red dashes bound what is allowed (bias + 1.96 SD); a "
+        "blue line is the bias, blue dots are the limits of agreement (bias ± 1.96 SD). Research use only; not a "
+        "certificate.</p>"
         f"<nav>{links}</nav>{warning}{sections}</body></html>"
     )
 
@@ -116,19 +119,23 @@ def _image(plot: Plot) -> str:
         return ""
     figure = Figure(figsize=(4.6, 3.2), dpi=150, layout="constrained")
     axes = figure.subplots()
-    for (name, group), colour in zip(points.items(), ("#3b6ea8", "#2a9d6f", "#d98f1f", "#b3261e"), strict=False):
+    for (name, group), colour in zip(points.items(), COLOURS, strict=False):
         x, y = zip(*group, strict=True)
-        axes.scatter(x, y, s=9, alpha=0.55, linewidths=0, color=colour, label=name)
+        axes.scatter(x, y, s=14, alpha=0.6, linewidths=0, color=colour, label=name)
     axes.axhline(0.0, color="#5b6570", linewidth=0.8)
     for bound in plot.bounds or ():
         axes.axhline(bound, color="#b3261e", linewidth=0.8, linestyle="--")
-    axes.set_title(plot.title.replace("_", " "), fontsize=10, loc="left")
+    if plot.agreement is not None:
+        bias, sd = plot.agreement
+        for level, style in ((bias, "-"), (bias - 1.96 * sd, ":"), (bias + 1.96 * sd, ":")):
+            axes.axhline(level, color=COLOURS[0], linewidth=1.0, linestyle=style)
+    axes.set_title(plot.title, fontsize=10, loc="left")
     axes.set_xlabel(plot.x_label, fontsize=9)
     axes.set_ylabel(plot.y_label, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     if len(points) > 1:
-        axes.legend(fontsize=7, title="noise", title_fontsize=7, frameon=False, ncols=4)
+        figure.legend(loc="outside lower center", fontsize=7, frameon=False, ncols=len(points), title="noise")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     data = base64.b64encode(buffer.getvalue()).decode()

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 import ecg
 from benchmarks import datasets
-from benchmarks.results import Plot, Section, bland_altman
+from benchmarks.results import NAMES, Plot, Section, allowed, bland_altman
 from benchmarks.scoring import BeatMatch, detection, errors, match_beats
+from ecg.beats import find_beats
+from ecg.delineation.condition import condition
+from ecg.delineation.each import BeatMarks, mark_beats
+from ecg.delineation.median import median_beat
 from ecg.labels import LABEL_NAMES
 from ecg.pipeline import examine
 from ecg.record import EcgRecord
@@ -39,12 +44,19 @@ def ludb() -> Section:
         for name, limit in LUDB_LIMITS.items()
     ]  # fmt: skip
     intervals = [row for row in table if row.unit == "ms"]
-    plots = [bland_altman(row, f"{row.parameter}: error against cardiologists") for row in intervals]
-    for name in ("qrs_duration", "qt_interval"):
-        pairs = [(row, getattr(found, name).value) for (row, _), found in zip(records, measured, strict=True)]
-        for axis, label in (("heart_rate", "bpm"), ("qrs_duration", "QRS, ms")):
-            points = tuple((row[axis], value - row[name]) for row, value in pairs if value and row[name] and row[axis])
-            plots.append(Plot(f"{name}: error by {axis}", label, "error, ms", {"": points}, None))
+    plots = [bland_altman(row, "cardiologists") for row in intervals]
+    for row in intervals:
+        for axis, label in (("heart_rate", "bpm"), ("qrs_duration", "QRS duration, ms")):
+            points = tuple(
+                (truth[axis], value - reference)
+                for (truth, _), found in zip(records, measured, strict=True)
+                if (value := getattr(found, row.parameter).value)
+                and (reference := truth[row.parameter])
+                and truth[axis]
+            )
+            if axis != row.parameter:
+                title = f"{NAMES[row.parameter]}: error by {NAMES[axis]}"
+                plots.append(Plot(title, label, "error, ms", {"": points}, allowed(row)))
     reversal, false = _reversals([record for _, record in records])
     return Section(
         f"LUDB: {len(records)} recordings marked by cardiologists",
@@ -83,32 +95,40 @@ def _reversed(record: EcgRecord, made: str) -> EcgRecord:
 
 def qtdb() -> Section:
     pairs: dict[str, list[tuple[float | None, float | None]]] = defaultdict(list)
-    n_records = n_beats = 0
-    for beats, record in datasets.qtdb():
+    by_record: list[tuple[float, str, str]] = []
+    n_beats = 0
+    for reference, record in datasets.qtdb():
         margin = round(5 * record.fs_hz)
-        first, last = max(0, beats[0]["r"] - margin), min(record.n_samples, beats[-1]["r"] + margin)
-        found = ecg.measure(replace(record, signal=record.signal[:, first:last]))
-        n_records, n_beats = n_records + 1, n_beats + len(beats)
-        median = found.median_beat
-        for beat in beats:
-            near = np.abs(found.beats.r_samples + first - beat["r"])
-            r = (
-                None
-                if len(near) == 0 or near.min() > 0.15 * record.fs_hz
-                else found.beats.r_samples[near.argmin()] + first
-            )
+        first, last = max(0, reference[0]["r"] - margin), min(record.n_samples, reference[-1]["r"] + margin)
+        r, marks = _marks(replace(record, signal=record.signal[:, first:last]))
+        n_beats += len(reference)
+        own = []
+        for beat in reference:
+            near = np.abs(r + first - beat["r"])
+            at = int(near.argmin()) if len(near) and near.min() <= 0.15 * record.fs_hz else None
             for name in QTDB_LIMITS:
-                edge = None if median is None else getattr(median, name)
-                at = None if r is None or edge is None else r / record.fs_hz + (edge - median.r) / median.fs_hz
-                reference = beat[name] / record.fs_hz if name in beat else None
-                if reference is not None:
-                    pairs[name].append((1e3 * reference, None if at is None else 1e3 * at))
+                if name in beat:
+                    value = np.nan if at is None else getattr(marks, name)[at]
+                    true_ms, found_ms = (1e3 * sample / record.fs_hz for sample in (beat[name], value + first))
+                    pairs[name].append((true_ms, None if np.isnan(value) else found_ms))
+                    own.append((name, found_ms - true_ms))
+        means = {name: np.nanmean([error for mark, error in own if mark == name] or [np.nan]) for name in QTDB_LIMITS}
+        words = ", ".join(f"{name} {value:+.0f} ms" for name, value in means.items())
+        by_record.append((float(np.nansum(np.abs(list(means.values())))), record.name or "", f"mean errors {words}"))
     table = tuple(errors(name, "ms", pairs[name], limit) for name, limit in QTDB_LIMITS.items())
     return Section(
-        f"QTDB: {n_beats} beats of {n_records} two-lead recordings, first annotator",
-        "Each beat's mark is its R plus the median beat's distance to the mark.",
-        errors=table,
-    )
+        f"QTDB: {n_beats} beats of {len(by_record)} two-lead recordings, first annotator",
+        "Each annotated beat's marks against the marks of the detected beat nearest to it, at most 150 ms away.",
+        errors=table, worst=tuple((name, words) for _, name, words in sorted(by_record, reverse=True)),
+    )  # fmt: skip
+
+
+def _marks(record: EcgRecord) -> tuple[NDArray[np.float64], BeatMarks]:
+    """R and marks of every beat in samples of the recording."""
+    conditioned = condition(record)
+    found = find_beats(conditioned)
+    median = median_beat(conditioned, record.leads, found)
+    return found.r_samples * conditioned.ratio, mark_beats(conditioned, found, median)
 
 
 def beats() -> Section:

@@ -8,13 +8,23 @@ from benchmarks.scoring import BeatMatch, Detection, Errors
 
 @dataclass(frozen=True)
 class Plot:
-    """A scatter of errors: x and y by group, horizontal lines at the allowed bounds."""
+    """A scatter of errors: x and y by group, dashed lines at the allowed bounds, and lines at bias and bias ± 1.96 SD
+    where `agreement` (bias, SD) is given.
+    """  # fmt: skip
 
     title: str
     x_label: str
     y_label: str
     groups: dict[str, tuple[tuple[float, float], ...]]
     bounds: tuple[float, float] | None
+    agreement: tuple[float, float] | None = None
+
+
+NAMES = {
+    "heart_rate": "Heart rate", "pr_interval": "PR interval", "qrs_duration": "QRS duration",
+    "qt_interval": "QT interval", "qrs_axis": "QRS axis", "qrs_onset": "QRS onset", "qrs_offset": "QRS offset",
+    "t_end": "T end",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,16 @@ class Report:
         }  # fmt: skip
 
 
-def bland_altman(row: Errors, title: str) -> Plot:
-    """Error against reference."""
-    bounds = None if row.limit is None else (-row.limit[0] - 1.96 * row.limit[1], row.limit[0] + 1.96 * row.limit[1])
-    return Plot(title, f"reference, {row.unit}", f"measured − reference, {row.unit}", {"": row.pairs}, bounds)
+def allowed(row: Errors) -> tuple[float, float] | None:
+    """Between these, 95 % of the errors of a just allowed measurement lie."""
+    if row.limit is None:
+        return None
+    reach = row.limit[0] + 1.96 * row.limit[1]
+    return (-reach, reach)
+
+
+def bland_altman(row: Errors, against: str) -> Plot:
+    """Error against reference, with bias and limits of agreement."""
+    title = f"{NAMES[row.parameter]}: error against {against}"
+    labels = (f"reference, {row.unit}", f"measured − reference, {row.unit}")
+    return Plot(title, *labels, {"": row.pairs}, allowed(row), (row.bias, row.sd))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from benchmarks.results import Plot, Section, bland_altman
+from benchmarks.results import NAMES, Plot, Section, allowed, bland_altman
 from benchmarks.scoring import Errors, detection, errors
 from ecg.errors import InvalidScenario
 from ecg.labels import LABEL_NAMES
@@ -28,7 +28,7 @@ SHAPES = {  # QRS durations, each shape at what it means in a heart
     "normal": (80, 104), "monophasic": (76, 110), "notched": (90, 116), "lbbb": (140, 170), "rbbb": (126, 150),
     "lafb": (96, 112), "lpfb": (96, 112), "preexcited": (116, 140), "inferior_q": (92, 106), "anterior_q": (92, 106),
 }  # fmt: skip
-PRS, T_SHAPES, AXES = (120, 160, 200, 260), ("upright", "inverted", "biphasic", "flat"), (None, -50, 0, 60, 100)
+PRS, T_SHAPES, AXES = (120, 160, 185, 260), ("upright", "inverted", "biphasic", "flat"), (None, -50, 0, 60, 100)
 #: Rhythms without PR, at the rates they have in a heart, and the changes that belong to them.
 WITHOUT_PR: dict[str, tuple[tuple[int, ...], dict[str, object]]] = {
     "af": (RATES, {}),
@@ -124,14 +124,11 @@ def section(cases: list[Case]) -> Section:
         if any(label in case.labels for case in cases)
     ]
     intervals = [row for row in table if row.parameter in ("pr_interval", "qrs_duration", "qt_interval")]
-    plots = [bland_altman(row, f"{row.parameter}: error against truth") for row in intervals]
+    plots = [bland_altman(row, "truth") for row in intervals]
     for row in intervals:
-        bound = row.limit and row.limit[0] + 1.96 * row.limit[1]
-        bounds = bound and (-bound, bound)
-        by_rate = {noise: _points(cases, row.parameter, noise, "rate") for noise in NOISES}
-        plots.append(Plot(f"{row.parameter}: error by rate", "bpm", "error, ms", by_rate, bounds))
-        by_width = {noise: _points(cases, row.parameter, noise, "qrs") for noise in NOISES}
-        plots.append(Plot(f"{row.parameter}: error by QRS width", "true QRS, ms", "error, ms", by_width, bounds))
+        for axis, label, words in (("rate", "bpm", "rate"), ("qrs", "true QRS duration, ms", "QRS duration")):
+            by_noise = {noise: _points(cases, row.parameter, noise, axis) for noise in NOISES}
+            plots.append(Plot(f"{NAMES[row.parameter]}: error by {words}", label, "error, ms", by_noise, allowed(row)))
     return Section(
         "Simulator",
         f"{len(cases)} recordings of 10 s with exact truth: {len(SHAPES)} QRS shapes at {len(RATES)} rates from "

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import Report, Section
+from benchmarks.results import NAMES, Report, Section
 from benchmarks.scoring import BeatMatch, Detection, Errors
 
 
@@ -59,7 +59,7 @@ def error_cells(row: Errors) -> tuple[str, ...]:
         f"{row.bias:+.{digits}f}",
         *(f"{v:.{digits}f}" for v in (row.sd, row.percentile(75), row.percentile(95))),
     )
-    return (row.parameter, row.unit, str(row.n), str(row.missed), str(row.invented), *numbers, allowed, verdict)
+    return (NAMES[row.parameter], row.unit, str(row.n), str(row.missed), str(row.invented), *numbers, allowed, verdict)
 
 
 def beat_cells(name: str, row: BeatMatch) -> tuple[str, ...]:
