@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
@@ -52,6 +51,8 @@ def cinc2011() -> Iterator[tuple[bool, EcgRecord]]:
 
 def beat_sets() -> Iterator[tuple[str, Index, EcgRecord]]:
     """Set name, reference beats in samples, and recording."""
+    import wfdb  # its pandas warns when it is imported: only where it is needed
+
     for title, folder in (("MIT-BIH 100, SVDB 800", "mitdb_svdb"), ("CPSC-2021", "cpsc2021_af")):
         for path in sorted((DATA / folder).glob("*.hea")):
             marks = wfdb.rdann(str(path.with_suffix("")), "atr")
@@ -65,6 +66,8 @@ def beat_sets() -> Iterator[tuple[str, Index, EcgRecord]]:
 
 def qtdb() -> Iterator[tuple[list[dict[str, int]], EcgRecord]]:
     """Marks of each beat by the first annotator (samples of R, QRS onset and end, T end), and recording."""
+    import wfdb
+
     for path in sorted((DATA / "qtdb").glob("*.hea")):
         marks = wfdb.rdann(str(path.with_suffix("")), "q1c")
         yield _beats(list(marks.symbol), [int(at) for at in marks.sample], list(marks.num)), _two_leads(path)
@@ -85,6 +88,8 @@ def _beats(symbols: list[str], samples: list[int], numbers: list[int]) -> list[d
 
 def _two_leads(path: Path) -> EcgRecord:
     """A recording of leads without standard names, called by their place."""
+    import wfdb
+
     header = wfdb.rdrecord(str(path.with_suffix("")))
     leads = tuple(f"ch{number}" for number in range(header.n_sig))
     return EcgRecord(header.p_signal.T.astype(np.float32), leads, float(header.fs), "mV", path.stem)

@@ -145,7 +145,7 @@ def ventricular_tachycardia(e: Evidence) -> Finding:
         return Finding(label, True, f"{run} wide beats of another shape in a row at over 100 bpm")
     if (absent := _no_wide_tachycardia(label, e)) is not None:
         return absent
-    signs = _ventricular_signs(e)
+    signs = _ventricular_signs(e) if (e.irregularity or 0.0) < IRREGULAR else []  # AF conducts aberrantly, too
     rate = f"QRS {e.qrs:.0f} ms at {e.heart_rate:.0f} bpm without P waves tied to the beats"
     if signs:
         return Finding(label, True, f"{rate}; {', '.join(signs)}")
