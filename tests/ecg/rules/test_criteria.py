@@ -143,7 +143,15 @@ def test_q_waves_count_in_two_neighbouring_leads(shapes: dict[str, QrsShape], pr
 
 
 @pytest.mark.parametrize(
-    "changes", [{"paced_fraction": 1.0}, {"qrs": 150.0}, {"unit_known": False}, {"reversal": "LA/LL"}]
+    "changes",
+    [
+        {"paced_fraction": 1.0},
+        {"qrs": 150.0},
+        {"unit_known": False},
+        {"reversal": "LA/LL"},
+        {"pr": 95.0, "qrs": 130.0, "slow_start_ms": 50.0},
+        NO_P | {"heart_rate": 170.0, "qrs": 170.0},
+    ],
 )
 def test_q_waves_are_not_read_where_they_mean_something_else(changes: dict[str, object]):
     shapes = with_q(("II", "III", "aVF")) | (LEFT if "qrs" in changes else {})
