@@ -49,6 +49,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_fibrillation, {"irregularity": 0.3}, False),  # arrhythmia with a P wave before each beat
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.05}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08, "irregularity_rms": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P, False),  # junctional rhythm is regular
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": None}, None),
