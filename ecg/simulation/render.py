@@ -148,7 +148,7 @@ def _draw_atria(dipole: Samples, scenario: Scenario, schedule: Schedule, rng: np
         saw = sum(np.sin(2 * np.pi * k * schedule.flutter_hz * t) / k for k in range(1, 5))
         dipole += (scenario.amplitude * np.outer((0.01, 0.11, -0.05), saw)).astype(np.float32)
     if scenario.rhythm == "af":
-        for vector in ((-0.05, 0.045, -0.035), (0.02, -0.03, -0.015)):
+        for vector in ((-0.03, 0.055, -0.045), (0.02, -0.03, -0.015)):
             # a wavelet whose frequency and size wander over a second or so
             knots = np.arange(0.0, scenario.duration_s + 2.0, 0.7)
             hz = np.interp(t, knots, rng.uniform(4.5, 8.5, knots.size))
