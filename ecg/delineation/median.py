@@ -20,6 +20,7 @@ _MAX_BEATS = 60  # more do not make a better median, and a long recording costs 
 #: sinus rhythm is, where fibrillatory waves can agree by chance.
 _P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.5, 1.8, 0.05
 _MAX_P_S = 0.22
+_AFTER_T_PEAK = 20  # samples, 40 ms
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
 
@@ -71,9 +72,8 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     r = beats.r_samples[beats.measured]
     if len(r) < MIN_BEATS:
         return None
-    stack = _stack(conditioned.signal, r[:: -(-len(r) // _MAX_BEATS)])
-    signal = _median(stack)
-    signal -= np.median(signal[:, BEFORE - 60 : BEFORE - 30], axis=1, keepdims=True)
+    stack = stack_beats(conditioned.signal, r[:: -(-len(r) // _MAX_BEATS)])
+    signal = level_beat(median_signal(stack))
     beat = MedianBeat(signal, leads, conditioned.usable, FS_HZ, BEFORE, len(r))
     used = signal[conditioned.usable]
     edges = qrs_edges(used, BEFORE)
@@ -85,21 +85,24 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     if paced.any():
         onset = max(onset, _after_spike(conditioned, beats.r_samples[paced]))
     beat = replace(beat, qrs_onset=onset, qrs_offset=offset)
-    beat = _with_p(beat, stack[:, conditioned.usable], beats, rr)
-    limit = np.inf if beat.p_onset is None else beat.p_onset + rr - 5
-    t = t_wave(used, BEFORE, offset, rr, limit)
-    if t is None and beat.p_onset is not None:
-        beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
-        t = t_wave(used, BEFORE, offset, rr, np.inf)
+    t = t_wave(used, BEFORE, offset, rr, np.inf)
+    # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
+    earliest = BEFORE - 0.68 * rr if t is None else max(BEFORE - 0.68 * rr, t[0] - rr + _AFTER_T_PEAK)
+    beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
+    if beat.p_onset is not None:
+        t = t_wave(used, BEFORE, offset, rr, beat.p_onset + rr - 5)
+        if t is None:
+            beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
+            t = t_wave(used, BEFORE, offset, rr, np.inf)
     return beat if t is None else replace(beat, t_peak=t[0], t_end=t[1])
 
 
-def _with_p(beat: MedianBeat, stack: Float, beats: Beats, rr: float) -> MedianBeat:
+def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> MedianBeat:
     if beat.qrs_onset is None:
         return beat
     if (beats.is_class("paced") & beats.measured).any():
         return replace(beat, no_p="the ventricles are paced: there is no conducted P wave")
-    wave = p_wave(beat.signal[beat.usable], beat.qrs_onset, beat.r, rr)
+    wave = p_wave(beat.signal[beat.usable], beat.qrs_onset, earliest)
     if wave is None:
         return replace(beat, no_p="no P wave was found")
     agreement = p_agreement(stack, wave, beat.qrs_onset)
@@ -129,7 +132,13 @@ def _after_spike(conditioned: Conditioned, r: Index) -> float:
     return BEFORE - float(np.nanmedian(np.nanmin(near, axis=1))) + 3.0
 
 
-def _stack(signal: Float, r: Index) -> Float:
+def level_beat(signal: Float) -> Float:
+    """A beat with zero at the median of 60 to 120 ms before R."""
+    levelled: Float = signal - np.median(signal[:, BEFORE - 60 : BEFORE - 30], axis=1, keepdims=True)
+    return levelled
+
+
+def stack_beats(signal: Float, r: Index) -> Float:
     """Beats cut around R, float64 [beat, lead, sample]; samples outside the recording are NaN."""
     index = r[:, None] + np.arange(-BEFORE, AFTER)
     n = signal.shape[1]
@@ -140,7 +149,7 @@ def _stack(signal: Float, r: Index) -> Float:
     return beats
 
 
-def _median(beats: Float) -> Float:
+def median_signal(beats: Float) -> Float:
     """Sample-wise median over beats, float64 [lead, sample]; where no beat reaches, the nearest value is held."""
     partial = np.isnan(beats[:, 0, :]).any(axis=0)
     if not partial.any():

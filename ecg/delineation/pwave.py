@@ -25,13 +25,14 @@ class PWave:
     offset: float
 
 
-def p_wave(beat: Float, qrs_onset: float, r: int, rr: float) -> PWave | None:
+def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     """The most likely P wave of a beat [lead, sample]; None when nothing there rises and falls.
 
-    The stretch before the QRS onset is cut off before it is low-passed, so that the complex does not leak into it.
+    Nothing before the sample `earliest` is looked at. The stretch before the QRS onset is cut off before it is
+    low-passed, so that the complex does not leak into it.
     """
     end = round(qrs_onset)
-    start = int(max(5, end - SEARCH_S * FS_HZ, r - 0.68 * rr))
+    start = int(max(5, end - SEARCH_S * FS_HZ, earliest))
     if end - start < 0.1 * FS_HZ:
         return None
     smooth = _isolated(beat[:, start : end + 1])

@@ -8,12 +8,16 @@ LOW_PASS = low_pass_filter(40.0)
 #: An edge is the mean of where the spatial velocity falls under these shares of its peak: several, because one alone
 #: follows the noise of a few samples.
 SHARES = (0.03, 0.06, 0.12)
+STEEP = 0.2  # share of the peak velocity that only the QRS complex reaches
 NOISE_FACTOR = 2.5  # no threshold below this many times the quiet velocity beside the complex
 LEAD_SHARE, LEAD_NOISE_FACTOR = 0.03, (2.0, 3.0)
 #: Weight of the earliest (latest) leads against the spatial velocity, and by how much they may differ, in samples.
 LEAD_WEIGHT, LEAD_REACH = 0.5, 10.0
 #: What cardiologists' global marks on LUDB lie beyond these crossings, in samples at 500 Hz.
 ONSET_SHIFT, OFFSET_SHIFT = -5.3, 4.1
+#: How far the second-earliest and second-latest of twelve leads' marks lie outside their median: with fewer leads less
+#: of it applies, none with one.
+SPREAD = (3.7, 4.9)
 LEAD_SHIFT = (-2.8, 4.8)
 
 
@@ -31,16 +35,28 @@ def qrs_edges(beat: Float, r: int) -> tuple[float, float] | None:
     quiet_before = rank(speed[0, r - 60 : r - 25], 0.2)
     quiet_after = rank(speed[0, r + 40 : r + 110], 0.2)
     shares = np.array(SHARES) * top
-    rows, starts = np.repeat(speed, len(SHARES), axis=0), np.repeat(peak, len(SHARES))
-    onsets = falls_before(rows, starts, np.maximum(shares, NOISE_FACTOR * quiet_before), 3)
-    offsets = falls_after(rows, starts, np.maximum(shares, NOISE_FACTOR * quiet_after), 5)
+    rows = np.repeat(speed, len(SHARES), axis=0)
+    first, last = _steep_part(speed[0], int(peak[0]), STEEP * top)
+    onsets = falls_before(rows, np.full(len(SHARES), first), np.maximum(shares, NOISE_FACTOR * quiet_before), 3)
+    offsets = falls_after(rows, np.full(len(SHARES), last), np.maximum(shares, NOISE_FACTOR * quiet_after), 5)
     if np.isnan(onsets).all() or np.isnan(offsets).all():
         return None
     onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
     early, late = _lead_edges(slope, r)
-    onset += LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT
-    offset += LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT
+    missing = 1.0 - np.log2(len(beat)) / np.log2(12) if len(beat) < 12 else 0.0
+    onset += LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + missing * SPREAD[0]
+    offset += LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - missing * SPREAD[1]
     return (onset, offset) if offset > onset else None
+
+
+def _steep_part(speed: Float, peak: int, threshold: float) -> tuple[int, int]:
+    """First and last sample within 100 ms before and 140 ms after the peak at which the velocity is high.
+
+    At the nadir of a broad complex the velocity falls to zero though the complex goes on.
+    """
+    low, high = max(0, peak - 50), peak + 70
+    steep = np.flatnonzero(speed[low:high] >= threshold) + low
+    return int(steep[0]), int(steep[-1])
 
 
 def _lead_edges(slope: Float, r: int) -> tuple[float, float]:

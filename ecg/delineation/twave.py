@@ -9,31 +9,36 @@ LOW_PASS = low_pass_filter(10.0)
 SHARES = (0.1, 0.2, 0.3)
 #: The T peak is expected 0.32 √RR s after R (0.6 RR at fast rates), give or take 0.12 s.
 EXPECTED, EXPECTED_FAST, TOLERANCE_S = 0.32, 0.6, 0.12
+SUMMIT_SHARE = 0.7
 LEAD_SHARE, LEAD_WEIGHT, LEAD_REACH = 0.3, 0.3, 15.0
 END_SHIFT, LEAD_SHIFT = 0.5, 0.8
 
 
 def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> tuple[float, float] | None:
-    """Peak and end in samples of a beat [lead, sample] with R at `r`; None when no T wave ends inside the beat.
+    """Peak and end in samples of a beat [lead, sample] with R at `r`; None when no T wave ends before `limit`.
 
-    `rr` is the RR interval in samples; the T wave ends before `limit`, where the next P wave begins.
+    `rr` is the RR interval in samples. The T peak is the most likely summit above the chord from the ST segment to
+    the end of the search.
     """
     n = beat.shape[1]
     rr_s = rr / FS_HZ
     low = int(max(r + 0.11 * FS_HZ, qrs_offset + 0.03 * FS_HZ))
-    high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), n - 10, limit))
+    high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit, n - 10))
     if high - low < 0.06 * FS_HZ:
         return None
+    expected = min(EXPECTED * rr_s**0.5, EXPECTED_FAST * rr_s)
     smooth = filtered(LOW_PASS, beat)
     level = rank(smooth[:, r - 60 : r - 35], 0.5)[:, None]
-    height = np.sqrt(((smooth - level) ** 2).mean(axis=0))
+    above = smooth - level
+    part = np.clip((np.arange(n) - low) / (high - low), 0.0, 1.0)
+    chord = above[:, low, None] * (1 - part) + above[:, high, None] * part
+    height = np.sqrt(((above - chord) ** 2).mean(axis=0))
     seconds = (np.arange(n) - r) / FS_HZ
-    expected = min(EXPECTED * rr_s**0.5, EXPECTED_FAST * rr_s)
     likely = np.exp(-0.5 * ((seconds - expected) / TOLERANCE_S) ** 2)
     peak = int((height * likely)[low : high - 15].argmax()) + low
     slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
-    steepest = peak + int((speed[0] * likely**0.5)[peak:high].argmax())
+    steepest = peak + _last_summit((speed[0] * likely**0.5)[peak:high])
     top, quiet = speed[0, steepest], rank(speed[0, steepest:high], 0.1)
     thresholds = quiet + np.array(SHARES) * (top - quiet)
     rows = np.repeat(speed[:, : high + 1], len(SHARES), axis=0)
@@ -44,6 +49,14 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> t
     late = _lead_end(slope[:, : high + 1], peak, steepest)
     lead = 0.0 if np.isnan(late) else float(np.clip(late - end - LEAD_SHIFT, -LEAD_REACH, LEAD_REACH))
     return float(peak), end + LEAD_WEIGHT * lead + END_SHIFT
+
+
+def _last_summit(values: Float) -> int:
+    """The last local maximum of at least half the greatest value: a biphasic T wave ends with its second phase."""
+    inner = values[1:-1]
+    enough = SUMMIT_SHARE * values.max()
+    summits = np.flatnonzero((inner >= values[:-2]) & (inner > values[2:]) & (inner >= enough)) + 1
+    return int(summits[-1]) if len(summits) else int(values.argmax())
 
 
 def _lead_end(slope: Float, peak: int, steepest: int) -> float:
