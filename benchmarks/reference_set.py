@@ -181,7 +181,7 @@ def rules_on_unseen_windows() -> Section:
     return Section(
         f"Rules on {count} stretches of 10 s",
         "MIT-BIH 100, SVDB 800 and CPSC-2021, two leads, by their beat and rhythm annotations. The limits that find "
-        "fibrillation were set without these recordings. The irregularity under which it is excluded, and the size under "
+        "fibrillation were set without these recordings. The irregularity that excludes it, and the size under "
         "which an odd beat is noise, were changed once after seeing them.",
         labels=tuple(detection(label, pairs) for label, pairs in answers.items()), worst=tuple(wrong[:40]),
     )  # fmt: skip
