@@ -12,6 +12,7 @@ UPRIGHT_P = (-30.0, 90.0)  # degrees in which P is upright in both I and II
 AXIS_MARGIN = 15.0
 EARLY, WIDE, WIDE_MS, LARGE = 0.9, 1.2, 100.0, 0.6  # 100 ms as `ExtraBeat` takes it is a QRS of 120 ms
 WIDE_QRS_MS, RUN = 120.0, 3
+WIDEST = 0.6  # of RR: a longer QRS has its T wave in it
 MIN_SPIKE_FS_HZ = 250.0
 
 
@@ -199,7 +200,7 @@ def _ventricular_signs(e: Evidence) -> list[str]:
     signs = []
     if e.own_p_clock_s is not None and e.heart_rate is not None and 60 / e.own_p_clock_s < 0.9 * e.heart_rate:
         signs.append(f"dissociated P waves at {60 / e.own_p_clock_s:.0f}/min")
-    if e.qrs is not None and e.qrs > 160:
+    if e.qrs is not None and 160.0 < e.qrs < WIDEST * 60e3 / (e.heart_rate or 1.0):
         signs.append("QRS over 160 ms")
     if e.qrs_axis is not None and e.qrs_axis < -90 and e.reversal is None:
         signs.append(f"QRS axis {e.qrs_axis:.0f}°")
