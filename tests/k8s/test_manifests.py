@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
@@ -408,3 +409,6 @@ def test_the_image_is_pinned_and_not_root() -> None:
     assert {"constraints.txt", "ecg", "deployments", "serve_app"} <= set(copied) == kept
     assert all((ROOT / name).exists() for name in copied)
     assert sum("-c constraints.txt" in line for line in lines) == 1
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (gpu,) = re.findall(r"gpu\) extras=(\S+)", "\n".join(lines))
+    assert extras["all"] == [f"ecg-serve[{gpu.replace('torch,', 'torch,openvino,')}]"]
