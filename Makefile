@@ -4,13 +4,14 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run test lint check bench clean
+.PHONY: help run test lint check bench conformance clean
 
 help:
 	@echo "make run    install what the service needs into .venv and start it on http://127.0.0.1:7860"
 	@echo "make test   install what the tests need and run the whole suite"
 	@echo "make lint   ruff and mypy"
 	@echo "make check  lint and test"
+	@echo "make conformance  how accurate measurements, beats, quality and rules are: benchmarks/results/conformance.html"
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it or say: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -39,6 +40,9 @@ lint: .venv/dev.stamp
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
 check: lint test
+
+conformance: .venv/dev.stamp
+	@$(BIN)/python -m benchmarks.conformance
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

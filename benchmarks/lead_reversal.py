@@ -1,32 +1,20 @@
 """Fit the limb-lead model of ecg/quality/reversal.py and count how many made reversals are found.
 
-    python benchmarks/lead_reversal.py ../shared/data
+    python -m benchmarks.lead_reversal
 
 Prints the coefficients, then sensitivity and false findings: fitted, and leaving one recording out.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
+from benchmarks import datasets
 from ecg.quality import reversal
 from ecg.quality.figures import measure_figures
 from ecg.record import EcgRecord
 
 Floats = NDArray[np.float64]
 RIDGE = 3.0  # on vectors of unit length, about 130 of them
-
-
-def recordings(folder: Path) -> list[EcgRecord]:
-    paths = sorted(path.with_suffix("") for path in folder.glob("*.hea"))
-    found = []
-    for path in paths:
-        read = wfdb.rdrecord(str(path))
-        found.append(EcgRecord(read.p_signal.T, tuple(read.sig_name), float(read.fs), "mV", name=path.name))
-    return found
 
 
 def vectors_of(records: list[EcgRecord]) -> Floats:
@@ -63,10 +51,9 @@ def report(title: str, answers: dict[str | None, list[str | None]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    data = parser.parse_args().data
-    ludb, other = vectors_of(recordings(data / "ludb")), vectors_of(recordings(data / "cinc2021_sample"))
+    ludb = vectors_of([record for _, record in datasets.ludb()])
+    names = sorted(path.stem for path in (datasets.DATA / "cinc2021_sample").glob("*.hea"))
+    other = vectors_of([datasets.read("cinc2021_sample", name) for name in names])
     made: list[str | None] = [None, *reversal.EXCHANGES]
 
     every = np.concatenate([ludb, other])

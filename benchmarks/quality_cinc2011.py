@@ -1,39 +1,34 @@
 """Acceptable or not on the CinC-2011 recordings: with the committed limits, and with limits chosen without the record.
 
-    python benchmarks/quality_cinc2011.py ../shared/data
+    python -m benchmarks.quality_cinc2011
 
 The four limits that make a recording Poor are chosen on a grid from all recordings but one, which is then graded.
 """
 
-import argparse
 import csv
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks import datasets
 from ecg.quality.assess import LIMITS, Limits, grade
 from ecg.quality.figures import Figures, measure_figures
-from ecg.record import EcgRecord
 
-LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")  # the order of these files
 GRID = {
     "unreadable": (0.4, 0.5, 0.54, 0.6, 0.7),
-    "mean_shift": (0.3, 0.4, 0.48, 0.6, 0.8),
+    "mean_shift": (0.1, 0.15, 0.2, 0.28, 0.35, 0.5),
     "saturated_s": (0.05, 0.1, 0.2, 0.5),
     "disagreement": (0.1, 0.2, 0.3, 0.5),
 }
 
 
-def recordings(folder: Path) -> list[tuple[Figures, bool, list[bool]]]:
-    found = []
-    for row in csv.DictReader((folder / "labels.csv").open()):
-        samples = np.loadtxt(folder / f"{row['record']}.txt", delimiter=",")[:, 1:].T
-        record = EcgRecord(samples.astype(np.float32), LEADS, 500.0, None, row["record"])
-        bad = [row[f"col{column}_bad"] == "1" for column in range(1, 13)]
-        found.append((measure_figures(record, None), row["group_label"] == "acceptable", bad))
-    return found
+def recordings() -> list[tuple[Figures, bool, list[bool]]]:
+    """Figures, whether the group called it acceptable, and whether others called each lead bad."""
+    rows = csv.DictReader((datasets.DATA / "cinc2011_quality" / "labels.csv").read_text().splitlines())
+    flags = [[row[f"col{column}_bad"] == "1" for column in range(1, 13)] for row in rows]
+    known = zip(datasets.cinc2011(), flags, strict=True)
+    return [(measure_figures(record, None), acceptable, bad) for (acceptable, record), bad in known]
 
 
 def variants() -> list[Limits]:
@@ -45,16 +40,16 @@ def variants() -> list[Limits]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    records = recordings(parser.parse_args().data / "cinc2011_quality")
+    records = recordings()
     truth = np.array([acceptable for _, acceptable, _ in records])
-    qualities = [grade(LEADS, figures, LIMITS) for figures, _, _ in records]
+    qualities = [grade(datasets.CINC2011_LEADS, figures, LIMITS) for figures, _, _ in records]
     given = np.array([quality.acceptable for quality in qualities])
     print(f"committed limits: accuracy {np.mean(given == truth):.3f}", end=", ")
     print(f"acceptable found {np.mean(given[truth]):.2f}, unacceptable found {np.mean(~given[~truth]):.2f}")
 
-    answers = np.array([[grade(LEADS, f, limits).acceptable for f, _, _ in records] for limits in variants()])
+    answers = np.array(
+        [[grade(datasets.CINC2011_LEADS, f, limits).acceptable for f, _, _ in records] for limits in variants()]
+    )
     right = answers == truth
     out = []
     for index in range(len(records)):

@@ -56,6 +56,8 @@ class EcgRecord:
 
     def __post_init__(self) -> None:
         signal = np.ascontiguousarray(self.signal, dtype=np.float32)
+        if signal is self.signal and signal.flags.writeable:
+            signal = signal.copy()  # the caller may go on writing into the array
         leads = tuple(canonical_lead(lead) for lead in self.leads)
         if signal.ndim != 2 or signal.shape[1] == 0:
             raise MalformedInput("The signal is not [lead, sample].", "signal", "2 dimensions", list(signal.shape))

@@ -45,14 +45,14 @@ class Limits:
     clipped: Criterion = Criterion("clipped", "plateaus", None, 3.0, None)
     outlying: Criterion = Criterion("outlying", "of seconds", 0.0, 0.15, None)
     wander: Criterion = Criterion("baseline_wander", "QRS", 0.4, 1.0, None)
-    shift: Criterion = Criterion("motion", "QRS", 0.5, 1.0, None)
+    shift: Criterion = Criterion("motion", "QRS", 0.3, 1.0, None)
     mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, None)
     noise: Criterion = Criterion("muscle_noise", "QRS", 0.025, 0.06, None)
     spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)
     unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.54)
     residual: Criterion = Criterion("limb_leads_inconsistent", "QRS", 0.25, 0.5, None)
     disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
-    mean_shift: Criterion = Criterion("motion", "QRS", None, 0.35, 0.48)
+    mean_shift: Criterion = Criterion("motion", "QRS", None, 0.2, 0.28)
 
 
 LIMITS = Limits()

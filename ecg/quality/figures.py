@@ -33,7 +33,8 @@ class Figures:
     outlying
         Fraction of seconds that move far more than any QRS does (`OUTLYING`).
     wander, shift
-        Range of the baseline within ten seconds; its largest sudden change (second difference of one-second medians).
+        Range of the baseline within ten seconds; the largest second difference of one-second medians, as
+        far as it exceeds twice their usual one: a jump, not steady wander.
     mains, mains_hz
         Amplitude of the stronger of 50 and 60 Hz, and which.
     noise
@@ -128,7 +129,10 @@ def _baseline(chunks: Floats, height: float) -> tuple[NDArray[np.float64], NDArr
     wander = np.median(np.ptp(level, axis=2), axis=1)
     if stretch < 3:
         return wander, np.zeros(len(level))
-    return wander, np.median(np.abs(np.diff(level, n=2, axis=2)).max(axis=2), axis=1)
+    change = np.abs(np.diff(level, n=2, axis=2))
+    # steady wander, however large, changes all the time; a pushed electrode once
+    sudden = np.maximum(0.0, change.max(axis=2) - 2 * np.median(change, axis=2))
+    return wander, np.median(sudden, axis=1)
 
 
 def _fast(chunks: Floats, fs_hz: float, height: float) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:

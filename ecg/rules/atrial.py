@@ -68,28 +68,44 @@ def _oscillation(reduced: Reduced, before_s: float, after_s: float) -> tuple[flo
     """Frequency in Hz of the best oscillation with its first harmonic outside the beats, and what it explains."""
     short = reduced.coarser(FLUTTER_SPAN_S)
     rows = [row for row, lead in enumerate(short.leads) if lead in ATRIAL_LEADS]
-    at = np.flatnonzero(short.outside_beats(before_s, after_s))
-    if not rows or len(at) < MIN_FREE * short.signal.shape[1]:
+    free = short.outside_beats(before_s, after_s)
+    n_free = int(free.sum())
+    if not rows or n_free < MIN_FREE * len(free):
         return None, None
-    values = short.signal[rows][:, at]
-    values = values - values.mean(axis=1, keepdims=True)
+    signal = short.signal[rows]
+    values = np.where(free, signal - signal[:, free].mean(axis=1, keepdims=True), 0.0)
     total = float((values**2).sum())
     if total == 0.0:
         return None, None
-    basis = _harmonics(short.signal.shape[1], short.fs_hz)[:, :, at]
-    moment = basis @ values.T
-    weights = np.linalg.solve(basis @ basis.transpose(0, 2, 1), moment)
+    cos, sin = _turns(len(free), short.fs_hz)
+    moment = np.stack([*(part @ values.T for turn in range(2) for part in (cos[turn], sin[turn]))], axis=1)
+    weights = np.linalg.solve(_normal_matrix(cos @ free, sin @ free, n_free), moment)
     explained = (weights * moment).sum(axis=(1, 2)) / total
     best = int(explained.argmax())
     return float(FLUTTER_HZ[best]), float(explained[best])
 
 
-@lru_cache(maxsize=8)
-def _harmonics(n: int, fs_hz: float) -> Float:
-    """Cosine and sine of each of `FLUTTER_HZ` and of its double, and a constant, float64 [frequency, 5, n]."""
-    turn = np.exp(2j * np.pi * FLUTTER_HZ[:, None] * (np.arange(n) / fs_hz))
-    twice = turn**2
-    return np.stack([turn.real, turn.imag, twice.real, twice.imag, np.ones_like(turn.real)], axis=1)
+@lru_cache(maxsize=2)
+def _turns(n: int, fs_hz: float) -> tuple[Float, Float]:
+    """Cosine and sine of 1 to 4 times each of `FLUTTER_HZ` over n samples, float64 [4, frequency, n] each."""
+    angle = 2 * np.pi * np.arange(1, 5)[:, None, None] * FLUTTER_HZ[:, None] * (np.arange(n) / fs_hz)
+    return np.cos(angle), np.sin(angle)
+
+
+def _normal_matrix(c: Float, s: Float, n: int) -> Float:
+    """Products of cos θ, sin θ, cos 2θ, sin 2θ with each other summed over the free samples, [frequency, 4, 4].
+
+    `c` and `s` are the sums of cos kθ and sin kθ for k of 1 to 4, [4, frequency]: a product of two is half the sum of
+    two others, so that no sample is looked at again.
+    """
+    (c1, c2, c3, c4), (s1, s2, s3, s4) = c, s
+    rows = [
+        [n + c2, s2, c1 + c3, s3 + s1],
+        [s2, n - c2, s3 - s1, c1 - c3],
+        [c1 + c3, s3 - s1, n + c4, s4],
+        [s3 + s1, c1 - c3, s4, n - c4],
+    ]
+    return 0.5 * np.moveaxis(np.array(rows), 2, 0)
 
 
 def _own_clock(reduced: Reduced, before_s: float, after_s: float) -> tuple[float | None, float | None]:

@@ -6,6 +6,7 @@ Cardiol 2009;53:976), as far as a median beat shows them; Kusumoto et al., ACC/A
 
 from ecg.rules.evidence import PAUSE, Evidence
 from ecg.rules.finding import Finding
+from ecg.rules.rhythm import ventricular_tachycardia
 
 LONG_PR_MS, SHORT_PR_MS = 200.0, 120.0
 BLOCK_MS, INCOMPLETE_MS = 120.0, 110.0
@@ -63,6 +64,8 @@ def left_bundle_branch_block(e: Evidence) -> Finding:
     The recommendation asks for it in I, V5 and V6; with an infarct one of them may have a q or a small R.
     """
     label = "Left bundle branch block"
+    if accessory_pathway(e).present is True:
+        return Finding(label, None, "pre-excitation widens the QRS complex in the same leads")
     return _wide_block(label, e) or _by_width(
         label, e, _left_pattern(e), "V1 down, late R without q in two lateral leads"
     )
@@ -93,6 +96,8 @@ def _wide_block(label: str, e: Evidence) -> Finding | None:
         return Finding(label, False, f"QRS {e.qrs:.0f} ms; criterion ≥ {BLOCK_MS:.0f} ms")
     if e.reversal is not None:
         return Finding(label, None, f"the electrodes {e.reversal} seem exchanged")
+    if ventricular_tachycardia(e).present is not False:
+        return Finding(label, None, f"a wide tachycardia of {e.heart_rate or 0:.0f} bpm may be ventricular")
     return None
 
 

@@ -83,8 +83,10 @@ class Evidence:
         if with_t is None or rate is None:
             return False
         if (self.irregularity_rms or 0.0) >= 0.1:
-            return with_t >= 0.4 if fit is None else fit >= 0.5 and with_t >= 0.35
-        return rate >= 240.0 and (with_t >= 0.7 if fit is None else fit >= 0.7 and with_t >= 0.36)
+            return with_t >= 0.4 if fit is None else fit >= 0.45 and with_t >= 0.35
+        if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself
+            return rate >= 240.0 and with_t >= 0.7 and (self.qrs or 0.0) < 120.0
+        return rate >= 240.0 and fit >= 0.7 and with_t >= 0.36
 
     @property
     def own_p_clock_s(self) -> float | None:

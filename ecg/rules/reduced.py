@@ -1,6 +1,7 @@
 """A recording at about 125 Hz between 0.8 and 20 Hz: all that P waves, flutter waves and the width of a beat need."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,12 @@ def reduce(record: EcgRecord, measurements: Measurements) -> Reduced:
     if np.isnan(samples).any():
         samples = np.nan_to_num(samples)
     fs_hz = record.fs_hz / step
-    sos = dsp.butter(2, _BAND_HZ, "bandpass", fs=fs_hz, output="sos")
-    band: Float = dsp.sosfiltfilt(sos, samples, axis=1, padlen=min(75, samples.shape[1] - 1))
+    band: Float = dsp.sosfiltfilt(_band_pass(fs_hz), samples, axis=1, padlen=min(75, samples.shape[1] - 1))
     r: Float = measurements.beats.r_samples * np.float64(fs_hz / record.fs_hz)
     return Reduced(band, record.leads, fs_hz, r)
+
+
+@lru_cache(maxsize=16)
+def _band_pass(fs_hz: float) -> Float:
+    sos: Float = dsp.butter(2, _BAND_HZ, "bandpass", fs=fs_hz, output="sos")
+    return sos

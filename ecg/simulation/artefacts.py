@@ -26,6 +26,8 @@ def exchange(electrodes: Samples, artefacts: tuple[Artefact, ...]) -> Samples:
 def disturb_electrodes(electrodes: Samples, fs_hz: float, artefact: Artefact, rng: np.random.Generator) -> None:
     """Add one disturbance to the potentials [electrode, sample], in place."""
     span = _span(artefact, fs_hz, electrodes.shape[1])
+    if span.start == span.stop:
+        return
     for index, name in enumerate(ELECTRODES):
         # drawn for every electrode, so that where an artefact acts does not change what it looks like
         noise = _noise(artefact, span.stop - span.start, fs_hz, rng)
@@ -72,12 +74,13 @@ def _noise(artefact: Artefact, n: int, fs_hz: float, rng: np.random.Generator) -
             shape = _transients(t, rng)
         case "spikes":
             shape = np.zeros(n)
-            at = rng.integers(0, max(1, n), max(1, int(n / fs_hz)))
-            if n:
-                shape[at] = rng.choice((-1.0, 1.0), at.size)
+            at = rng.integers(0, n, max(1, int(n / fs_hz)))
+            shape[at] = rng.choice((-1.0, 1.0), at.size)
         case _:
             return None
-    return (artefact.level_mv * shape).astype(np.float32)
+    # a lead is the difference of electrodes: on all of them, the level is the one that shows in the limb leads
+    level_mv = artefact.level_mv if artefact.at else artefact.level_mv / np.sqrt(2)
+    return (level_mv * shape).astype(np.float32)
 
 
 def _sines(t: Floats, frequencies: Floats, rng: np.random.Generator) -> Floats:
@@ -93,7 +96,7 @@ def _transients(t: Floats, rng: np.random.Generator) -> Floats:
     """An electrode that is pushed every two seconds or so: a quick shift that decays."""
     total = np.zeros(t.size)
     at = rng.exponential(1.0)
-    while t.size and at < t[-1]:
+    while at < t[-1]:
         after = t - at
         rise, decay = rng.uniform(0.02, 0.08), rng.uniform(0.15, 0.6)
         pulse = np.where(

@@ -35,7 +35,7 @@ class Artefact:
         ``lead_off``, ``clip``, ``missing`` samples (NaN), or electrode ``reversal``.
     level_mv
         Amplitude: peak for baseline, mains, motion and spikes, standard deviation for muscle, the limit for clip;
-        not used by the others.
+        not used by the others. On one electrode it is the amplitude there, on all the usual one in a limb lead.
     at
         The electrode it acts on (`ELECTRODES`), the pair of a reversal (`REVERSALS`), or None for all electrodes.
         For clip and missing: an electrode names the leads it takes part in.

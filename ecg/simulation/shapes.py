@@ -5,8 +5,9 @@ the onset and offset of a wave are known exactly: they are the first and the las
 (left, foot, back) in mV as seen in the frontal leads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import gamma
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ Floats = NDArray[np.float64]
 
 # Below this projection (mV, one step of a usual 12-bit recorder) a part does not count as seen in a lead.
 VISIBLE_MV = 0.005
-# A bump is sin**POWER on either side of its peak: continuous slope at the ends, yet visible within a few per cent of
-# the support, so that a careful reader marks the end where it truly is.
-POWER = 1.5
+# A bump is sin**power on either side of its peak. With these powers and the tables below, waves grow from their onset
+# and fade to their offset as they do around cardiologists' marks (LUDB): docs/simulator.md has the comparison.
+QRS_POWER = 2.0
+P_T_POWER = 1.5
 
 # Seen from the dipole (left, foot, back): the ideal Einthoven triangle for I and II, so that the frontal axis is exact;
 # precordial rows after Dower (J Electrocardiol 1980;13:175), with larger foot coefficients in V4 to V6, which lie
@@ -62,6 +64,7 @@ class Part:
     left: float
     foot: float
     back: float
+    power: float = QRS_POWER
 
     @property
     def vector(self) -> Floats:
@@ -72,11 +75,15 @@ class Part:
 Wave = tuple[Part, ...]
 
 
-def bump(t: Floats, start: float, full: float, fading: float, end: float) -> Floats:
-    """Values in 0..1 at times `t`: 1 from `full` to `fading`, exactly 0 outside (`start`, `end`)."""
+Support = tuple[float, float, float, float]
+
+
+def bump(t: Floats, support: Support, power: float) -> Floats:
+    """Values in 0..1 at times `t` for (start, full, fading, end): 1 from full to fading, exactly 0 outside."""
+    start, full, fading, end = support
     rising = np.clip((t - start) / (full - start), 0.0, 1.0)
     falling = np.clip((end - t) / (end - fading), 0.0, 1.0)
-    shape: Floats = np.sin(np.pi / 2 * np.minimum(rising, falling)) ** POWER
+    shape: Floats = np.sin(np.pi / 2 * np.minimum(rising, falling)) ** power
     return shape
 
 
@@ -84,13 +91,16 @@ def sample(wave: Wave, fraction: Floats) -> Floats:
     """Heart vector of a wave at fractions of its length, float64 [3, len(fraction)]."""
     total = np.zeros((3, fraction.size))
     for part in wave:
-        total += part.vector[:, None] * bump(fraction, part.start, part.peak, part.peak, part.end)
+        total += part.vector[:, None] * bump(fraction, (part.start, part.peak, part.peak, part.end), part.power)
     return total
 
 
 def net_area(wave: Wave) -> Floats:
-    """Integral of the heart vector over the wave, float64 [3], in units of one whole-length bump."""
-    total: Floats = np.sum([part.vector * (part.end - part.start) for part in wave], axis=0)
+    """Integral of the heart vector over the wave, float64 [3], per unit of its length."""
+    # the integral of sin(pi u / 2)**power over 0..1, on both sides of a peak
+    areas = [gamma((part.power + 1) / 2) / (np.sqrt(np.pi) * gamma(part.power / 2 + 1)) for part in wave]
+    vectors = [area * (part.end - part.start) * part.vector for area, part in zip(areas, wave, strict=True)]
+    total: Floats = np.sum(vectors, axis=0)
     return total
 
 
@@ -106,14 +116,12 @@ def turned(wave: Wave, axis_deg: float | None) -> Wave:
         return wave
     angle = np.radians(axis_deg - frontal_axis_deg(wave))
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
-    return tuple(
-        Part(p.start, p.peak, p.end, cos * p.left - sin * p.foot, sin * p.left + cos * p.foot, p.back) for p in wave
-    )
+    return tuple(replace(p, left=cos * p.left - sin * p.foot, foot=sin * p.left + cos * p.foot) for p in wave)
 
 
 def scaled(wave: Wave, factor: float) -> Wave:
     """The wave with every heart vector multiplied by `factor`."""
-    return tuple(Part(p.start, p.peak, p.end, *(factor * p.vector).tolist()) for p in wave)
+    return tuple(replace(p, left=factor * p.left, foot=factor * p.foot, back=factor * p.back) for p in wave)
 
 
 @lru_cache(maxsize=256)
@@ -130,75 +138,84 @@ def seen_in(wave: Wave, row: Floats) -> tuple[float, float] | None:
 
 
 P_WAVES: dict[str, Wave] = {
-    "sinus": (Part(0.0, 0.36, 0.72, 0.05, 0.10, -0.06), Part(0.28, 0.66, 1.0, 0.07, 0.03, 0.05)),
-    "ectopic": (Part(0.0, 0.4, 0.8, 0.04, -0.08, -0.04), Part(0.2, 0.6, 1.0, 0.04, -0.03, 0.05)),
+    "sinus": (
+        Part(0.0, 0.40, 0.80, 0.05, 0.10, -0.06, P_T_POWER),
+        Part(0.20, 0.62, 1.0, 0.07, 0.03, 0.05, P_T_POWER),
+    ),
+    "ectopic": (
+        Part(0.0, 0.40, 0.80, 0.04, -0.08, -0.04, P_T_POWER),
+        Part(0.20, 0.60, 1.0, 0.04, -0.03, 0.05, P_T_POWER),
+    ),
 }
 QRS_SHAPES: dict[str, Wave] = {
     # septum to the right and front, free wall to the left, base to the back
     "normal": (
-        Part(0.0, 0.18, 0.38, -0.12, -0.02, -0.26),
-        Part(0.14, 0.44, 0.74, 1.00, 0.80, 0.30),
-        Part(0.46, 0.68, 1.0, -0.22, -0.20, 0.50),
+        Part(0.00, 0.32, 0.52, -0.12, -0.02, -0.26),
+        Part(0.16, 0.47, 0.80, 1.00, 0.80, 0.30),
+        Part(0.48, 0.70, 1.00, -0.22, -0.20, 0.50),
     ),
-    "monophasic": (Part(0.0, 0.5, 1.0, 0.90, 0.70, 0.35),),
+    "monophasic": (Part(0.00, 0.48, 1.00, 0.90, 0.70, 0.35),),
     "notched": (
-        Part(0.0, 0.34, 0.66, 0.80, 0.65, 0.20),
-        Part(0.46, 0.68, 1.0, 0.60, 0.45, 0.35),
+        Part(0.00, 0.42, 0.72, 0.80, 0.65, 0.20),
+        Part(0.46, 0.68, 1.00, 0.60, 0.45, 0.35),
     ),
     "lbbb": (
-        Part(0.0, 0.20, 0.45, 0.25, 0.10, -0.10),
-        Part(0.08, 0.42, 0.80, 0.80, 0.30, 0.85),
-        Part(0.36, 0.66, 1.0, 0.75, 0.15, 0.70),
+        Part(0.00, 0.28, 0.51, 0.25, 0.10, -0.10),
+        Part(0.10, 0.42, 0.83, 0.80, 0.30, 0.85),
+        Part(0.36, 0.66, 1.00, 0.75, 0.15, 0.70),
     ),
     "rbbb": (
-        Part(0.0, 0.12, 0.26, -0.12, -0.02, -0.24),
-        Part(0.10, 0.29, 0.50, 1.00, 0.70, 0.30),
+        Part(0.00, 0.20, 0.32, -0.12, -0.02, -0.24),
+        Part(0.11, 0.31, 0.53, 1.00, 0.70, 0.30),
         Part(0.30, 0.46, 0.66, -0.10, -0.10, 0.25),
-        Part(0.46, 0.70, 1.0, -0.48, 0.05, -0.60),
+        Part(0.46, 0.70, 1.00, -0.48, 0.05, -0.60),
     ),
     "lafb": (
-        Part(0.0, 0.18, 0.40, -0.16, 0.28, -0.22),
-        Part(0.16, 0.46, 0.76, 0.85, -0.55, 0.20),
-        Part(0.44, 0.68, 1.0, 0.10, -0.55, 0.45),
+        Part(0.00, 0.30, 0.50, -0.16, 0.28, -0.22),
+        Part(0.16, 0.48, 0.80, 0.85, -0.55, 0.20),
+        Part(0.44, 0.68, 1.00, 0.10, -0.55, 0.45),
     ),
     "lpfb": (
-        Part(0.0, 0.18, 0.40, 0.18, -0.24, -0.32),
-        Part(0.16, 0.46, 0.76, 0.20, 1.15, 0.32),
-        Part(0.44, 0.68, 1.0, -0.62, 0.40, 0.50),
+        Part(0.00, 0.26, 0.46, 0.18, -0.24, -0.32),
+        Part(0.13, 0.46, 0.79, 0.20, 1.15, 0.32),
+        Part(0.44, 0.68, 1.00, -0.62, 0.40, 0.50),
     ),
     # the delta wave: slow, to the left and front, before the rest
     "preexcited": (
-        Part(0.0, 0.40, 0.72, 0.34, 0.22, -0.34),
+        Part(0.00, 0.48, 0.78, 0.34, 0.22, -0.34),
         Part(0.32, 0.56, 0.80, 0.90, 0.70, 0.05),
-        Part(0.52, 0.76, 1.0, -0.10, -0.12, 0.42),
+        Part(0.52, 0.76, 1.00, -0.10, -0.12, 0.42),
     ),
     "inferior_q": (
-        Part(0.0, 0.20, 0.44, 0.12, -0.52, -0.22),
-        Part(0.22, 0.48, 0.76, 0.85, 0.55, 0.30),
-        Part(0.46, 0.70, 1.0, -0.10, -0.02, 0.45),
+        Part(0.00, 0.28, 0.50, 0.12, -0.52, -0.22),
+        Part(0.19, 0.48, 0.79, 0.85, 0.55, 0.30),
+        Part(0.46, 0.70, 1.00, -0.10, -0.02, 0.45),
     ),
     "anterior_q": (
-        Part(0.0, 0.24, 0.52, 0.06, 0.10, 0.62),
-        Part(0.18, 0.46, 0.76, 0.66, 0.60, 0.60),
-        Part(0.46, 0.70, 1.0, -0.10, -0.15, 0.50),
+        Part(0.00, 0.34, 0.68, 0.06, 0.10, 0.56),
+        Part(0.15, 0.46, 0.79, 0.60, 0.60, 0.60),
+        Part(0.38, 0.66, 1.00, -0.10, -0.15, 0.50),
     ),
     # from the right ventricle: late to the left, up for pacing at the apex, down for the outflow tract
     "pvc": (
-        Part(0.0, 0.30, 0.62, 0.35, 0.65, 0.35),
-        Part(0.14, 0.46, 0.84, 0.75, 1.10, 0.95),
-        Part(0.50, 0.76, 1.0, 0.30, 0.30, 0.40),
+        Part(0.00, 0.38, 0.68, 0.35, 0.65, 0.35),
+        Part(0.11, 0.46, 0.87, 0.75, 1.10, 0.95),
+        Part(0.50, 0.76, 1.00, 0.30, 0.30, 0.40),
     ),
     "paced": (
-        Part(0.0, 0.28, 0.58, 0.40, -0.45, 0.50),
-        Part(0.12, 0.48, 0.84, 0.60, -0.90, 0.90),
-        Part(0.46, 0.74, 1.0, 0.30, -0.40, 0.50),
+        Part(0.00, 0.36, 0.64, 0.40, -0.45, 0.50),
+        Part(0.09, 0.48, 0.87, 0.50, -0.85, 0.95),
+        Part(0.46, 0.74, 1.00, 0.30, -0.40, 0.50),
     ),
 }
 T_SHAPES: dict[str, Wave] = {
-    "upright": (Part(0.0, 0.58, 1.0, 0.27, 0.22, -0.22),),
-    "inverted": (Part(0.0, 0.58, 1.0, -0.24, -0.18, 0.16),),
-    "biphasic": (Part(0.0, 0.34, 0.62, 0.18, 0.14, -0.22), Part(0.48, 0.76, 1.0, -0.16, -0.12, 0.20)),
-    "flat": (Part(0.0, 0.58, 1.0, 0.07, 0.06, -0.05),),
+    "upright": (Part(0.0, 0.62, 1.0, 0.27, 0.22, -0.22, P_T_POWER),),
+    "inverted": (Part(0.0, 0.62, 1.0, -0.24, -0.18, 0.16, P_T_POWER),),
+    "biphasic": (
+        Part(0.0, 0.38, 0.66, 0.18, 0.14, -0.22, P_T_POWER),
+        Part(0.54, 0.80, 1.0, -0.16, -0.12, 0.20, P_T_POWER),
+    ),
+    "flat": (Part(0.0, 0.62, 1.0, 0.07, 0.06, -0.05, P_T_POWER),),
 }
 # ST shift of 1 mV in the leads that face the territory
 ST_VECTORS = {

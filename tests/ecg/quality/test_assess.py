@@ -30,7 +30,8 @@ def test_a_clean_recording_is_not_faulted(name: str, fs_hz: float) -> None:
     assert quality.grade in ("Excellent", "Good"), quality.causes
     assert quality.acceptable
     assert quality.lead_reversal is None
-    assert {cause.code for cause in quality.causes} <= {"no_qrs", "muscle_noise", "beat_detectors_disagree"}
+    minor = {"no_qrs", "muscle_noise", "beat_detectors_disagree", "baseline_wander"}  # ST shift moves the level
+    assert {cause.code for cause in quality.causes} <= minor
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_a_clean_recording_is_not_faulted(name: str, fs_hz: float) -> None:
         (Artefact("mains50", 0.4, "V2"), "V2", "mains"),
         (Artefact("mains60", 0.4, "V2"), "V2", "mains"),
         (Artefact("muscle", 0.15, "V2"), "V2", "muscle_noise"),
-        (Artefact("motion", 4.0, "V2"), "V2", "motion"),
+        (Artefact("motion", 4.0, "V2", 4.0, 7.0), "V2", "motion"),
         (Artefact("spikes", 2.0, "V2"), "V2", "spikes"),
         (Artefact("lead_off", at="V2"), "V2", "flat"),
         (Artefact("lead_off", at="RA"), "II", "flat"),

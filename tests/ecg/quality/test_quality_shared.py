@@ -14,7 +14,7 @@ from ecg.simulation.artefacts import exchange
 from ecg.simulation.scenario import Artefact
 from ecg.simulation.shapes import lead_matrix
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 pytestmark = [pytest.mark.shared, pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data")]
 CINC2011_LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", *STANDARD_LEADS[6:])
 

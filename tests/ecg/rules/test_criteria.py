@@ -49,6 +49,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_fibrillation, {"irregularity": 0.3}, False),  # arrhythmia with a P wave before each beat
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.05}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08, "irregularity_rms": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P, False),  # junctional rhythm is regular
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": None}, None),
@@ -81,6 +82,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
         (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0}, True),
         (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0, "qrs_axis": -120.0}, True),
+        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0, "irregularity": 0.2}, None),
         (rhythm.aberrant_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
         (rhythm.aberrant_tachycardia, NO_P | {"heart_rate": 160.0}, False),
         (rhythm.pacemaker, {}, False),
@@ -104,6 +106,8 @@ def having(**changes: object) -> Evidence:
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT}, True),
         (conduction.left_bundle_branch_block, {"qrs": 150.0}, False),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "paced_fraction": 1.0}, None),
+        (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "pr": 95.0, "slow_start_ms": 50.0}, None),
+        (conduction.left_bundle_branch_block, NO_P | {"qrs": 150.0, "shapes": LEFT, "heart_rate": 170.0}, None),
         (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE}, False),
         (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE, "qrs_axis": -60.0}, True),
         (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE, "qrs_axis": 110.0}, True),
@@ -140,7 +144,15 @@ def test_q_waves_count_in_two_neighbouring_leads(shapes: dict[str, QrsShape], pr
 
 
 @pytest.mark.parametrize(
-    "changes", [{"paced_fraction": 1.0}, {"qrs": 150.0}, {"unit_known": False}, {"reversal": "LA/LL"}]
+    "changes",
+    [
+        {"paced_fraction": 1.0},
+        {"qrs": 150.0},
+        {"unit_known": False},
+        {"reversal": "LA/LL"},
+        {"pr": 95.0, "qrs": 130.0, "slow_start_ms": 50.0},
+        NO_P | {"heart_rate": 170.0, "qrs": 170.0},
+    ],
 )
 def test_q_waves_are_not_read_where_they_mean_something_else(changes: dict[str, object]):
     shapes = with_q(("II", "III", "aVF")) | (LEFT if "qrs" in changes else {})

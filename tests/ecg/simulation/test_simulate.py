@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 import ecg
 from ecg.errors import InvalidScenario
 from ecg.simulation import SCENARIOS, Artefact, Scenario, shapes, simulate
+from ecg.simulation.scenario import ArtefactKind
 from ecg.simulation.shapes import QRS_SHAPES
 
 FAR_BELOW_A_MICROVOLT = 1e-6  # mV; float32 rounding of sums of millivolts
@@ -161,6 +163,19 @@ def test_an_artefact_acts_where_and_when_it_is_told() -> None:
     gaps = np.isnan(simulate(SCENARIOS["missing_samples"]).record.signal)
     assert gaps[7].sum() == 750
     assert gaps.sum() == 750
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(get_args(ArtefactKind)), level=st.floats(0.001, 5.0), start=st.floats(0.0, 12.0),
+    length=st.floats(0.001, 12.0), fs=st.sampled_from([100.0, 500.0, 4000.0]),
+)  # fmt: skip
+def test_any_artefact_at_any_time_leaves_einthovens_law(
+    kind: ArtefactKind, level: float, start: float, length: float, fs: float
+) -> None:
+    artefact = Artefact(kind, level, "LA/RA" if kind == "reversal" else None, start, start + length)
+    signal = simulate(Scenario(artefacts=(artefact,), duration_s=6, fs_hz=fs)).record.signal.astype(np.float64)
+    assert np.nanmax(np.abs(signal[0] + signal[2] - signal[1]), initial=0) < FAR_BELOW_A_MICROVOLT * max(1.0, level)
 
 
 def test_the_longest_recording_is_made() -> None:

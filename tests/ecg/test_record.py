@@ -1,0 +1,103 @@
+"""`EcgRecord`: invariants, lead names, derivation, units."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecg import errors
+from ecg.leads import STANDARD_LEADS, canonical_lead
+from ecg.record import EcgRecord, to_millivolt
+from tests.conftest import noise_record
+
+TWO = np.arange(2000, dtype=np.float32).reshape(2, 1000)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("i", "I"), ("II", "II"), ("avr", "aVR"), ("AVL", "aVL"), ("v1", "V1"), ("Lead aVF", "aVF"), ("DI", "I"),
+        ("L2", "II"), ("c4", "V4"), ("MDC_ECG_LEAD_V6", "V6"), ("ECG I", "I"), (" V2 ", "V2"),
+        ("MLII", "MLII"), ("-aVR", "-aVR"), ("V3R", "V3R"), ("ECG", "ECG"), ("vx", "vx"),
+    ],
+)  # fmt: skip
+def test_lead_names(spelling: str, name: str) -> None:
+    assert canonical_lead(spelling) == name
+
+
+@pytest.mark.parametrize(
+    ("signal", "leads", "fs_hz", "unit", "error"),
+    [
+        (TWO[0], ("I",), 500, "mV", errors.MalformedInput),
+        (np.zeros((2, 0)), ("I", "II"), 500, "mV", errors.MalformedInput),
+        (TWO, ("I",), 500, "mV", errors.MalformedInput),
+        (TWO, ("I", "i"), 500, "mV", errors.DuplicateLead),
+        (TWO, ("I", "II"), 0, "mV", errors.SamplingRateOutOfRange),
+        (TWO, ("I", "II"), float("nan"), "mV", errors.SamplingRateOutOfRange),
+        (TWO, ("I", "II"), 5000, "mV", errors.SamplingRateOutOfRange),
+        (TWO, ("I", "II"), 500, "uV", errors.MalformedInput),
+        (TWO + np.inf, ("I", "II"), 500, "mV", errors.InvalidSamples),
+    ],
+)
+def test_a_broken_invariant_is_refused(
+    signal: np.ndarray, leads: tuple[str, ...], fs_hz: float, unit: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        EcgRecord(signal, leads, fs_hz, unit)
+
+
+def test_samples_cannot_be_changed_and_survive_pickling() -> None:
+    record = EcgRecord(TWO, ("I", "II"), 500, "mV", name="x", notes=("n",))
+    with pytest.raises(ValueError, match="read-only"):
+        record.signal[0, 0] = 1
+    copy = pickle.loads(pickle.dumps(record))
+    assert np.array_equal(copy.signal, record.signal)
+    assert (copy.leads, copy.fs_hz, copy.unit, copy.name, copy.notes) == (("I", "II"), 500, "mV", "x", ("n",))
+    assert copy.sha256 == record.sha256
+
+
+def test_the_callers_array_stays_writeable() -> None:
+    mine = TWO.copy()
+    EcgRecord(mine, ("I", "II"), 500, "mV")
+    mine[0, 0] = 7
+    assert mine[0, 0] == 7
+
+
+@given(st.permutations(range(12)))
+def test_any_order_becomes_the_standard_order(order: list[int]) -> None:
+    record = noise_record(seconds=1)
+    shuffled = EcgRecord(record.signal[order], tuple(STANDARD_LEADS[i].lower() for i in order), 500, "mV")
+    assert np.array_equal(shuffled.standard().signal, record.signal)
+
+
+def test_limb_leads_follow_from_one_and_two() -> None:
+    full = noise_record(seconds=1)
+    keep = [i for i, lead in enumerate(STANDARD_LEADS) if lead not in ("III", "aVR", "aVL", "aVF")]
+    derived = EcgRecord(full.signal[keep], tuple(STANDARD_LEADS[i] for i in keep), 500, "mV").standard()
+    one, two = full.lead("I"), full.lead("II")
+    assert np.allclose(derived.lead("III"), two - one, atol=1e-6)  # float32 rounding
+    assert np.allclose(derived.lead("aVR") + derived.lead("aVL") + derived.lead("aVF"), 0, atol=1e-6)
+    assert derived.notes == ("III, aVR, aVL, aVF derived from I and II.",)
+
+
+def test_a_missing_chest_lead_is_named() -> None:
+    full = noise_record(seconds=1)
+    with pytest.raises(errors.MissingLeads, match="V6"):
+        EcgRecord(full.signal[:11], STANDARD_LEADS[:11], 500, "mV").standard()
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("mV", 1), ("MV", 1), ("uV", 1e-3), ("µV", 1e-3), ("V", 1e3), ("nV", 1e-6)]
+)
+def test_units(unit: str, factor: float) -> None:
+    samples, known = to_millivolt(TWO, unit)
+    assert known == "mV"
+    assert np.allclose(samples, TWO * factor, rtol=1e-6)  # float32 rounding
+
+
+def test_no_unit_is_not_guessed() -> None:
+    assert to_millivolt(TWO, None)[1] is None
+    with pytest.raises(errors.MalformedInput):
+        to_millivolt(TWO, "furlong")

@@ -1,0 +1,52 @@
+"""Serve configuration: every shipped file is known to the last key, and a typo is found."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ecg.errors import MalformedInput
+from serve_app.app import build
+from serve_app.config_check import DEPLOYMENTS, load_config
+from serve_app.settings import AppSettings
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+@pytest.mark.parametrize("name", ["local", "cpu", "gpu"])
+def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
+    config = load_config(CONFIG / f"{name}.yaml")
+    (application,) = config["applications"]
+    assert {deployment["name"] for deployment in application["deployments"]} == set(DEPLOYMENTS)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        ((), "proxy_locaton", "HeadOnly"),
+        (("http_options",), "prot", 1),
+        (("applications", 0), "rout_prefix", "/"),
+        (("applications", 0, "args"), "wieghts", "hub"),
+        (("applications", 0, "args"), "max_body_mib", -1),
+        (("applications", 0, "deployments", 0), "max_replica_per_node", 1),
+        (("applications", 0, "deployments", 0), "name", "Ingres"),
+        (("applications", 0, "deployments", 0), "user_config", {}),
+        (("applications", 0, "deployments", 0, "autoscaling_config"), "min_replica", 1),
+        (("applications", 0, "deployments", 0, "ray_actor_options"), "num_cpu", 1),
+    ],
+)  # fmt: skip
+def test_a_typo_is_found(tmp_path: Path, path: tuple[str | int, ...], key: str, value: object) -> None:
+    config = yaml.safe_load((CONFIG / "cpu.yaml").read_text())
+    place = config
+    for step in path:
+        place = place[step]
+    place[key] = value
+    file = tmp_path / "typo.yaml"
+    file.write_text(yaml.safe_dump(config))
+    with pytest.raises(MalformedInput):
+        load_config(file)
+
+
+def test_the_builder_names_the_deployments_of_the_configuration(tmp_path: Path) -> None:
+    application = build(AppSettings(inbox_url=f"sqlite:///{tmp_path / 'inbox.sqlite'}"))
+    assert application._bound_deployment.name == "Ingress"
