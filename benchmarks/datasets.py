@@ -26,22 +26,14 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def ludb() -> Iterator[tuple[dict[str, float | None], EcgRecord]]:
     """Reference values (global intervals, rate, axis; None: absent) and recording."""
-<<<<<<< HEAD
     for row in rows(DATA / "ludb" / "reference.csv"):
-=======
-    for row in csv.DictReader((DATA / "ludb" / "reference.csv").read_text().splitlines()):
->>>>>>> measure
         name = row.pop("record")
         yield {key: float(text) if text else None for key, text in row.items()}, read("ludb", name)
 
 
 def diagnoses() -> Iterator[tuple[str, dict[str, bool | None], EcgRecord]]:
     """Name, the 17 labels (None: not stated) and recording."""
-<<<<<<< HEAD
     for row in rows(DATA / "diagnoses.csv"):
-=======
-    for row in csv.DictReader((DATA / "diagnoses.csv").read_text().splitlines()):
->>>>>>> measure
         name = row.pop("record")
         yield name, {key: {"1": True, "0": False}.get(text) for key, text in row.items()}, read(*name.split("/"))
 
@@ -57,11 +49,7 @@ def read(folder: str, name: str) -> EcgRecord:
 def cinc2011() -> Iterator[tuple[bool, EcgRecord]]:
     """Whether the group called it acceptable, and recording."""
     folder = DATA / "cinc2011_quality"
-<<<<<<< HEAD
     for row in rows(folder / "labels.csv"):
-=======
-    for row in csv.DictReader((folder / "labels.csv").read_text().splitlines()):
->>>>>>> measure
         samples = np.loadtxt(folder / f"{row['record']}.txt", delimiter=",")[:, 1:].T
         record = EcgRecord(samples.astype(np.float32), CINC2011_LEADS, 500.0, None, row["record"])
         yield row["group_label"] == "acceptable", record
