@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,21 @@ CINC2011_LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4",
 Index = NDArray[np.int64]
 
 
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def ludb() -> Iterator[tuple[dict[str, float | None], EcgRecord]]:
     """Reference values (global intervals, rate, axis; None: absent) and recording."""
-    for row in csv.DictReader((DATA / "ludb" / "reference.csv").open()):
+    for row in rows(DATA / "ludb" / "reference.csv"):
         name = row.pop("record")
         yield {key: float(text) if text else None for key, text in row.items()}, read("ludb", name)
 
 
 def diagnoses() -> Iterator[tuple[str, dict[str, bool | None], EcgRecord]]:
     """Name, the 17 labels (None: not stated) and recording."""
-    for row in csv.DictReader((DATA / "diagnoses.csv").open()):
+    for row in rows(DATA / "diagnoses.csv"):
         name = row.pop("record")
         yield name, {key: {"1": True, "0": False}.get(text) for key, text in row.items()}, read(*name.split("/"))
 
@@ -43,7 +49,7 @@ def read(folder: str, name: str) -> EcgRecord:
 def cinc2011() -> Iterator[tuple[bool, EcgRecord]]:
     """Whether the group called it acceptable, and recording."""
     folder = DATA / "cinc2011_quality"
-    for row in csv.DictReader((folder / "labels.csv").open()):
+    for row in rows(folder / "labels.csv"):
         samples = np.loadtxt(folder / f"{row['record']}.txt", delimiter=",")[:, 1:].T
         record = EcgRecord(samples.astype(np.float32), CINC2011_LEADS, 500.0, None, row["record"])
         yield row["group_label"] == "acceptable", record
@@ -62,6 +68,37 @@ def beat_sets() -> Iterator[tuple[str, Index, EcgRecord]]:
         beats = loadmat(path.parent.parent / "ref" / path.name.replace("data_", "R_"))["R_peak"].ravel()
         signal = loadmat(path)["ecg"].T.astype(np.float32)
         yield "CPSC-2019", np.sort(beats.astype(np.int64)), EcgRecord(signal, ("II",), 500.0, "mV", path.stem)
+
+
+def windows() -> Iterator[tuple[str, dict[str, bool], EcgRecord]]:
+    """Name, annotated labels and samples of each 10 s of MIT-BIH 100, SVDB 800 and CPSC-2021.
+
+    A stretch that is part fibrillation and part not is left out.
+    """
+    import wfdb
+
+    paths = [path for folder in ("mitdb_svdb", "cpsc2021_af") for path in sorted((DATA / folder).glob("*.hea"))]
+    for path in paths:
+        record = _two_leads(path)
+        marks = wfdb.rdann(str(path.with_suffix("")), "atr")
+        fibrillates = np.zeros(record.n_samples, dtype=bool)
+        for at, note in zip(marks.sample, marks.aux_note, strict=True):
+            if note in ("(AFIB", "(N"):
+                fibrillates[at:] = note == "(AFIB"
+        ventricular = np.array([at for at, symbol in zip(marks.sample, marks.symbol, strict=True) if symbol == "V"])
+        length = round(10 * record.fs_hz)
+        for start in range(0, record.n_samples - length + 1, length):
+            share = fibrillates[start : start + length].mean()
+            if 0.02 < share < 0.98:
+                continue
+            labels = {
+                "Atrial fibrillation": bool(share > 0.5),
+                "Premature ventricular contraction": bool(
+                    ((ventricular >= start) & (ventricular < start + length)).any()
+                ),
+            }
+            piece = replace(record, signal=record.signal[:, start : start + length])
+            yield f"{path.stem} at {round(start / record.fs_hz)} s", labels, piece
 
 
 def qtdb() -> Iterator[tuple[list[dict[str, int]], EcgRecord]]:
@@ -87,9 +124,10 @@ def _beats(symbols: list[str], samples: list[int], numbers: list[int]) -> list[d
 
 
 def _two_leads(path: Path) -> EcgRecord:
-    """A recording of leads without standard names, called by their place."""
+    """A recording in WFDB format; leads without a standard name are called by their place."""
     import wfdb
 
     header = wfdb.rdrecord(str(path.with_suffix("")))
-    leads = tuple(f"ch{number}" for number in range(header.n_sig))
+    names = [name if name in STANDARD_LEADS else {"MLII": "II"}.get(name) for name in header.sig_name]
+    leads = tuple(name or f"ch{number}" for number, name in enumerate(names))
     return EcgRecord(header.p_signal.T.astype(np.float32), leads, float(header.fs), "mV", path.stem)

@@ -8,9 +8,11 @@ from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.detect import Index
+from ecg.delineation.pwave import ABRUPT_SHIFT as P_ABRUPT_SHIFT
 from ecg.delineation.pwave import p_agreement, p_wave
 from ecg.delineation.qrs import qrs_edges
-from ecg.delineation.twave import t_wave
+from ecg.delineation.twave import ABRUPT_SHIFT as T_ABRUPT_SHIFT
+from ecg.delineation.twave import expected_peak, t_wave
 
 BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some baseline
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
@@ -20,7 +22,7 @@ _MAX_BEATS = 60  # more do not make a better median, and a long recording costs 
 #: sinus rhythm is, where fibrillatory waves can agree by chance.
 _P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.5, 1.8, 0.05
 _MAX_P_S = 0.22
-_AFTER_T_PEAK = 20  # samples, 40 ms
+_AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
 
@@ -79,7 +81,7 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     edges = qrs_edges(used, BEFORE)
     if edges is None:
         return beat
-    onset, offset = edges
+    onset, offset = edges.onset, edges.offset
     rr = float(np.median(np.diff(beats.r_samples)))
     paced = beats.is_class("paced") & beats.measured
     if paced.any():
@@ -87,14 +89,20 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     beat = replace(beat, qrs_onset=onset, qrs_offset=offset)
     t = t_wave(used, BEFORE, offset, rr, np.inf)
     # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
-    earliest = BEFORE - 0.68 * rr if t is None else max(BEFORE - 0.68 * rr, t[0] - rr + _AFTER_T_PEAK)
+    earliest = BEFORE - 0.68 * rr
+    if t is not None:
+        peak = min(t[0], BEFORE + expected_peak(rr) + _LATE_T)
+        earliest = max(earliest, peak - rr + _AFTER_T_PEAK)
     beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
+    sharp = 1.0 - edges.toe
     if beat.p_onset is not None:
         t = t_wave(used, BEFORE, offset, rr, beat.p_onset + rr - 5)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
             t = t_wave(used, BEFORE, offset, rr, np.inf)
-    return beat if t is None else replace(beat, t_peak=t[0], t_end=t[1])
+    if beat.p_onset is not None:
+        beat = replace(beat, p_onset=beat.p_onset + sharp * P_ABRUPT_SHIFT)
+    return beat if t is None else replace(beat, t_peak=t[0], t_end=t[1] + sharp * T_ABRUPT_SHIFT)
 
 
 def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> MedianBeat:

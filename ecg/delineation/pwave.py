@@ -13,7 +13,8 @@ SHARES = (0.15, 0.2)
 EXPECTED_S, TOLERANCE_S = 0.105, 0.07
 SEARCH_S = 0.33
 REACH, PEAK_SHARE = 60, 0.3
-ONSET_SHIFT, OFFSET_SHIFT = 0.5, -8.6
+ONSET_SHIFT, OFFSET_SHIFT = 1.0, -8.6
+ABRUPT_SHIFT = 6.5  # of the onset, as in `ecg.delineation.qrs`
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     rows = np.repeat(speed, len(SHARES), axis=0)
     onset = falls_before(rows, np.full(len(SHARES), rise), thresholds, 2)
     offset = falls_after(rows, np.full(len(SHARES), fall), thresholds, 1)
-    if np.isnan(onset).all():
-        return None
-    at_end = n - 1.0 if np.isnan(offset).all() else float(np.nanmean(offset))
-    return PWave(float(np.nanmean(onset)) + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT)
+    # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
+    begin = float(np.nanmean(onset)) if not np.isnan(onset).all() else float(speed[0, : rise + 1].argmin())
+    at_end = float(np.nanmean(offset)) if not np.isnan(offset).all() else n - 1.0
+    return PWave(begin + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT)
 
 
 def _isolated(piece: Float) -> Float:

@@ -1,5 +1,7 @@
 """Global onset and offset of the QRS complex of a beat."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ecg.delineation.crossing import Float, falls_after, falls_before, filtered, low_pass_filter, rank, slopes
@@ -8,21 +10,36 @@ LOW_PASS = low_pass_filter(40.0)
 #: An edge is the mean of where the spatial velocity falls under these shares of its peak: several, because one alone
 #: follows the noise of a few samples.
 SHARES = (0.03, 0.06, 0.12)
-STEEP = 0.2  # share of the peak velocity that only the QRS complex reaches
+STEEP = 0.3  # share of the peak velocity that only the QRS complex reaches
+MAX_NADIR = 20  # samples, 40 ms
 NOISE_FACTOR = 2.5  # no threshold below this many times the quiet velocity beside the complex
 LEAD_SHARE, LEAD_NOISE_FACTOR = 0.03, (2.0, 3.0)
 #: Weight of the earliest (latest) leads against the spatial velocity, and by how much they may differ, in samples.
 LEAD_WEIGHT, LEAD_REACH = 0.5, 10.0
 #: What cardiologists' global marks on LUDB lie beyond these crossings, in samples at 500 Hz.
 ONSET_SHIFT, OFFSET_SHIFT = -5.3, 4.1
+#: A complex that leaves the baseline abruptly has no toe under the thresholds: its edges lie inside the crossings, by
+#: what the low-pass smears. Samples between the first and the last share, both edges together: below the first number
+#: a complex is abrupt, above the second it is not.
+TOE = (4.7, 5.8)
+ABRUPT_SHIFT = (2.0, -1.6)
 #: How far the second-earliest and second-latest of twelve leads' marks lie outside their median: with fewer leads less
 #: of it applies, none with one.
 SPREAD = (3.7, 4.9)
 LEAD_SHIFT = (-2.8, 4.8)
 
 
-def qrs_edges(beat: Float, r: int) -> tuple[float, float] | None:
-    """Onset and offset in samples of a beat [lead, sample] with R at `r`; None when the complex has no edges.
+@dataclass(frozen=True)
+class QrsEdges:
+    """Onset and offset in samples of the beat, and how gradual the complex begins and ends, 0 to 1."""
+
+    onset: float
+    offset: float
+    toe: float
+
+
+def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
+    """Onset and offset of a beat [lead, sample] with R at `r`; None when the complex has no edges.
 
     Spatial velocity is the root mean square over leads of the 40 Hz low-passed slopes.
     """
@@ -43,20 +60,26 @@ def qrs_edges(beat: Float, r: int) -> tuple[float, float] | None:
         return None
     onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
     early, late = _lead_edges(slope, r)
-    missing = 1.0 - np.log2(len(beat)) / np.log2(12) if len(beat) < 12 else 0.0
-    onset += LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + missing * SPREAD[0]
-    offset += LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - missing * SPREAD[1]
-    return (onset, offset) if offset > onset else None
+    narrow = 1.0 - np.log2(len(beat)) / np.log2(12) if len(beat) < 12 else 0.0
+    beyond_onset = LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + narrow * SPREAD[0]
+    beyond_offset = LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - narrow * SPREAD[1]
+    toe = _toe(float(onsets[-1] - onsets[0] + offsets[0] - offsets[-1]))
+    onset += ABRUPT_SHIFT[0] + toe * (beyond_onset - ABRUPT_SHIFT[0])
+    offset += ABRUPT_SHIFT[1] + toe * (beyond_offset - ABRUPT_SHIFT[1])
+    return QrsEdges(onset, offset, toe) if offset > onset else None
 
 
 def _steep_part(speed: Float, peak: int, threshold: float) -> tuple[int, int]:
-    """First and last sample within 100 ms before and 140 ms after the peak at which the velocity is high.
+    """First and last sample of the stretch around the peak in which the velocity is high, bar 40 ms at a time.
 
     At the nadir of a broad complex the velocity falls to zero though the complex goes on.
     """
-    low, high = max(0, peak - 50), peak + 70
-    steep = np.flatnonzero(speed[low:high] >= threshold) + low
-    return int(steep[0]), int(steep[-1])
+    steep = np.flatnonzero(speed >= threshold)
+    breaks = np.flatnonzero(np.diff(steep) > MAX_NADIR)
+    at = int(np.searchsorted(steep, peak))
+    first = breaks[breaks < at].max(initial=-1) + 1
+    last = breaks[breaks >= at].min(initial=len(steep) - 1)
+    return int(steep[first]), int(steep[last])
 
 
 def _lead_edges(slope: Float, r: int) -> tuple[float, float]:
@@ -77,6 +100,11 @@ def extreme(positions: Float, *, earliest: bool) -> float:
         return float("nan")
     count = max(1, round(len(positions) / 6))
     return float((found[:count] if earliest else found[-count:]).mean())
+
+
+def _toe(rise: float) -> float:
+    """How gradual the complex begins and ends, 0 to 1, from the samples the velocity takes between its thresholds."""
+    return 1.0 if np.isnan(rise) else float(np.clip((rise - TOE[0]) / (TOE[1] - TOE[0]), 0.0, 1.0))
 
 
 def _bounded(difference: float) -> float:

@@ -12,6 +12,13 @@ EXPECTED, EXPECTED_FAST, TOLERANCE_S = 0.32, 0.6, 0.12
 SUMMIT_SHARE = 0.7
 LEAD_SHARE, LEAD_WEIGHT, LEAD_REACH = 0.3, 0.3, 15.0
 END_SHIFT, LEAD_SHIFT = 0.5, 0.8
+ABRUPT_SHIFT = -5.0  # as in `ecg.delineation.qrs`
+
+
+def expected_peak(rr: float) -> float:
+    """Samples from R to where the T peak usually is, for an RR interval in samples."""
+    rr_s = rr / FS_HZ
+    return float(FS_HZ * min(EXPECTED * rr_s**0.5, EXPECTED_FAST * rr_s))
 
 
 def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> tuple[float, float] | None:
@@ -26,7 +33,6 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> t
     high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit, n - 10))
     if high - low < 0.06 * FS_HZ:
         return None
-    expected = min(EXPECTED * rr_s**0.5, EXPECTED_FAST * rr_s)
     smooth = filtered(LOW_PASS, beat)
     level = rank(smooth[:, r - 60 : r - 35], 0.5)[:, None]
     above = smooth - level
@@ -34,7 +40,7 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> t
     chord = above[:, low, None] * (1 - part) + above[:, high, None] * part
     height = np.sqrt(((above - chord) ** 2).mean(axis=0))
     seconds = (np.arange(n) - r) / FS_HZ
-    likely = np.exp(-0.5 * ((seconds - expected) / TOLERANCE_S) ** 2)
+    likely = np.exp(-0.5 * ((seconds - expected_peak(rr) / FS_HZ) / TOLERANCE_S) ** 2)
     peak = int((height * likely)[low : high - 15].argmax()) + low
     slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
@@ -43,8 +49,8 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> t
     thresholds = quiet + np.array(SHARES) * (top - quiet)
     rows = np.repeat(speed[:, : high + 1], len(SHARES), axis=0)
     ends = falls_after(rows, np.full(len(SHARES), steepest), thresholds, 1)
-    if np.isnan(ends).all():
-        return None
+    if np.isnan(ends).all():  # the next P wave rises before the T wave has come to rest: the flattest place between
+        return float(peak), float(steepest + speed[0, steepest : high + 1].argmin())
     end = float(np.nanmean(ends))
     late = _lead_end(slope[:, : high + 1], peak, steepest)
     lead = 0.0 if np.isnan(late) else float(np.clip(late - end - LEAD_SHIFT, -LEAD_REACH, LEAD_REACH))

@@ -1,8 +1,9 @@
 """Infarction, as far as Q waves tell: Thygesen et al., fourth universal definition of myocardial infarction (2018)."""
 
-from ecg.rules.conduction import left_bundle_branch_block
+from ecg.rules.conduction import accessory_pathway, left_bundle_branch_block
 from ecg.rules.evidence import Evidence
 from ecg.rules.finding import Finding
+from ecg.rules.rhythm import ventricular_tachycardia
 
 #: Leads that look at one wall, neighbours adjacent.
 GROUPS = {
@@ -17,13 +18,15 @@ Q_SHARE = (
 )
 
 
-def infarction(e: Evidence) -> Finding:
+def infarction(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
     """Pathological Q waves in two neighbouring leads; without them nothing is said, as they prove no absence."""
     label = "Infarction"
     if e.paced:
         return Finding(label, None, "the ventricles are paced: Q waves are not read")
     if left_bundle_branch_block(e).present is True:
         return Finding(label, None, "left bundle branch block: Q waves are not read")
+    if accessory_pathway(e).present is True or ventricular_tachycardia(e).present is not False:
+        return Finding(label, None, "pre-excitation or a wide tachycardia: Q waves are not read")
     if e.reversal is not None:
         return Finding(label, None, f"the electrodes {e.reversal} seem exchanged: Q waves are not read")
     if not e.shapes or not e.unit_known:

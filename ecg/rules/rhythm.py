@@ -5,12 +5,14 @@ from ecg.rules.extra_beats import ExtraBeat
 from ecg.rules.finding import Finding
 
 #: Median RR difference over RR: from the first on irregular alone, from the second on if the root mean square is high.
-IRREGULAR, REGULAR, IRREGULAR_RMS = 0.1, 0.06, 0.12
+#: Below `STEADY` it is not fibrillation.
+IRREGULAR, REGULAR, IRREGULAR_RMS, STEADY = 0.1, 0.06, 0.12, 0.04
 IRREGULAR_RMS_PACED, MIN_UNPACED = 0.05, 2
 UPRIGHT_P = (-30.0, 90.0)  # degrees in which P is upright in both I and II
 AXIS_MARGIN = 15.0
-EARLY, WIDE, WIDE_MS, LARGE = 0.9, 1.2, 100.0, 0.8  # 100 ms as `ExtraBeat` takes it is a QRS of 120 ms
+EARLY, WIDE, WIDE_MS, LARGE = 0.9, 1.2, 100.0, 0.6  # 100 ms as `ExtraBeat` takes it is a QRS of 120 ms
 WIDE_QRS_MS, RUN = 120.0, 3
+WIDEST = 0.6  # of RR: a longer QRS has its T wave in it
 MIN_SPIKE_FS_HZ = 250.0
 
 
@@ -68,7 +70,7 @@ def atrial_fibrillation(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an
     if e.pr is not None:
         return Finding(label, False, f"a P wave is common to the beats (PR {e.pr:.0f} ms)")
     words = f"no P wave is common to the beats; RR irregularity {e.irregularity:.2f}"
-    return Finding(label, False if e.irregularity < REGULAR else None, f"{words}; criterion ≥ {IRREGULAR}")
+    return Finding(label, False if e.irregularity < STEADY else None, f"{words}; criterion ≥ {IRREGULAR}")
 
 
 def _fibrillates(e: Evidence) -> bool:
@@ -198,7 +200,7 @@ def _ventricular_signs(e: Evidence) -> list[str]:
     signs = []
     if e.own_p_clock_s is not None and e.heart_rate is not None and 60 / e.own_p_clock_s < 0.9 * e.heart_rate:
         signs.append(f"dissociated P waves at {60 / e.own_p_clock_s:.0f}/min")
-    if e.qrs is not None and e.qrs > 160:
+    if e.qrs is not None and 160.0 < e.qrs < WIDEST * 60e3 / (e.heart_rate or 1.0):
         signs.append("QRS over 160 ms")
     if e.qrs_axis is not None and e.qrs_axis < -90 and e.reversal is None:
         signs.append(f"QRS axis {e.qrs_axis:.0f}°")

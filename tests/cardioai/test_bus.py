@@ -330,9 +330,12 @@ def test_consuming_ends_well_when_told_and_watching_shows_the_queues(
         aws,
     ]
     adapter(clients, layout).send(outgoing("m1", "seq-1"))
-    watching = subprocess.Popen([*base, "watch"], stdout=subprocess.PIPE)
+    open_database(url).dispose()
+    watching = subprocess.Popen([*base, "watch", "--store", url], stdout=subprocess.PIPE)
     assert watching.stdout is not None
-    assert orjson.loads(watching.stdout.readline())["queues"]["clinical"] == {"waiting": 1, "in_work": 0, "dead": 0}
+    shown = orjson.loads(watching.stdout.readline())
+    assert shown["queues"]["clinical"] == {"waiting": 1, "in_work": 0, "dead": 0}
+    assert shown["inbox"]["results"] == 0
     watching.kill()
     watching.communicate()
     engine = open_database(url)

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from benchmarks.messages import FS_500, message, payload, rows
+from ecg.cardioai.message import Calibration
 from ecg.cli import main
 from ecg.errors import MissingLeads, UnknownRecording
 from ecg.inbox.database import open_database
@@ -69,6 +70,21 @@ def test_the_quarantine_is_listed_with_its_replay_command(capsys: pytest.Capture
     assert command(capsys, url, "replay", "99")[0] == 2
     assert command(capsys, url, "show", "99")[0] == 2
     assert command(capsys, url, "record", "none")[0] == 2
+
+
+def test_a_failed_recording_can_be_tried_again(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    accept(url, message(payload(calibration=Calibration(fs_hz=10.0))))
+    command(capsys, url, "work", "--once")
+    assert command(capsys, url, "retry", "another") == (0, [{"ready": 0}])
+    assert command(capsys, url, "retry") == (0, [{"ready": 1}])
+    command(capsys, url, "work", "--once")
+    _, (counts,) = command(capsys, url, "stats")
+    assert counts["recordings"]["failed"] == 1
+
+
+@pytest.mark.parametrize("store", ["sqlite:////nowhere/at/all.db", "nonsense", "mysql://host/db", ""])
+def test_a_store_that_is_not_there_is_bad_input(store: str) -> None:
+    assert main(["inbox", "--store", store, "stats"]) == 2
 
 
 def test_pruning_tells_what_it_did(capsys: pytest.CaptureFixture[str], url: str) -> None:

@@ -49,6 +49,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_fibrillation, {"irregularity": 0.3}, False),  # arrhythmia with a P wave before each beat
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.05}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08, "irregularity_rms": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P, False),  # junctional rhythm is regular
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": None}, None),
@@ -143,7 +144,15 @@ def test_q_waves_count_in_two_neighbouring_leads(shapes: dict[str, QrsShape], pr
 
 
 @pytest.mark.parametrize(
-    "changes", [{"paced_fraction": 1.0}, {"qrs": 150.0}, {"unit_known": False}, {"reversal": "LA/LL"}]
+    "changes",
+    [
+        {"paced_fraction": 1.0},
+        {"qrs": 150.0},
+        {"unit_known": False},
+        {"reversal": "LA/LL"},
+        {"pr": 95.0, "qrs": 130.0, "slow_start_ms": 50.0},
+        NO_P | {"heart_rate": 170.0, "qrs": 170.0},
+    ],
 )
 def test_q_waves_are_not_read_where_they_mean_something_else(changes: dict[str, object]):
     shapes = with_q(("II", "III", "aVF")) | (LEFT if "qrs" in changes else {})

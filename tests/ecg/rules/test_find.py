@@ -37,6 +37,8 @@ def test_normal_sinus_rhythm_is_that_and_nothing_else():
         (Scenario(rhythm="mobitz2"), "Atrioventricular block"),
         (Scenario(rhythm="avb3", heart_rate_bpm=40), "Atrioventricular block"),
         (Scenario(rhythm="paced"), "Electronic pacemaker"),
+        (Scenario(ectopy="pvc"), "Premature ventricular contraction"),
+        (Scenario(rhythm="vt", heart_rate_bpm=160, qrs_ms=170), "Ventricular tachycardia"),
         (Scenario(shape="rbbb", qrs_ms=150), "Right bundle branch block"),
         (Scenario(shape="lbbb", qrs_ms=160, t_shape="discordant"), "Left bundle branch block"),
         (Scenario(shape="preexcited", pr_ms=95, qrs_ms=140), "Accessory pathway conduction"),
@@ -91,3 +93,20 @@ def test_a_contradiction_names_score_and_measurement():
     assert "score 0.90" in result[0].evidence
     assert "heart rate 72 bpm" in result[0].evidence
     assert "PR 240 ms" in result[1].evidence
+
+
+@pytest.mark.parametrize("fs_hz", [100.0, 128.0, 500.0, 1000.0, 4000.0])
+@pytest.mark.parametrize("kind", ["noise", "silence", "gaps", "short", "one lead", "steps"])
+def test_anything_that_is_a_record_is_answered(kind: str, fs_hz: float):
+    rng = np.random.default_rng(11)
+    n = round((0.3 if kind == "short" else 8.0) * fs_hz)
+    leads = ("II",) if kind == "one lead" else ("I", "II", "V1", "V5")
+    signal = rng.normal(0, 0.3, (len(leads), n)).astype(np.float32)
+    if kind == "silence":
+        signal[:] = 0.0
+    elif kind == "gaps":
+        signal[:, n // 3 : n // 2] = np.nan
+    elif kind == "steps":
+        signal = np.repeat(np.sign(signal[:, :: n // 8]), n // 8 + 1, axis=1)[:, :n]
+    findings = examine(EcgRecord(signal, leads, fs_hz, "mV")).findings
+    assert tuple(finding.label for finding in findings) == LABEL_NAMES

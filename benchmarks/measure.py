@@ -1,0 +1,135 @@
+"""How well `ecg.measure` measures on reference recordings, and what it costs.
+
+    python -m benchmarks.measure [--json FILE]
+
+LUDB: global intervals, rate and axis of 104 recordings, every one counted; fitted as committed, and cross-validated:
+in ten folds, the additive shifts are fitted anew without the fold (bias of the other folds taken off).
+QTDB: marks of each beat; bias and SD as mean over the recordings, as the literature gives them, and over all beats.
+Beats: MIT-BIH 100 and SVDB 800, CPSC-2021, CPSC-2019, within 75 ms. CPU: of `ecg.measure` alone, one thread.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import ecg
+from benchmarks.datasets import beat_sets, ludb, qtdb
+from benchmarks.scoring import BeatMatch, Errors, errors, match_beats
+from ecg.beats import find_beats
+from ecg.delineation.condition import condition
+from ecg.delineation.each import mark_beats
+from ecg.delineation.median import median_beat
+
+UNITS = {"heart_rate": "bpm", "pr_interval": "ms", "qrs_duration": "ms", "qt_interval": "ms", "qrs_axis": "°"}
+LIMITS = {"pr_interval": (10.0, 10.0), "qrs_duration": (10.0, 10.0), "qt_interval": (25.0, 30.0)}  # IEC 60601-2-25
+FOLDS = 10
+MARKS = {"qrs_onset": "QRS onset", "qrs_offset": "QRS offset", "t_end": "T end"}
+
+
+def intervals() -> tuple[list[Errors], list[Errors], list[float]]:
+    """Errors as committed, the same cross-validated, and CPU milliseconds of each recording."""
+    pairs: dict[str, list[tuple[float | None, float | None]]] = {name: [] for name in UNITS}
+    cpu = []
+    for reference, record in ludb():
+        start = time.process_time()
+        measured = ecg.measure(record)
+        cpu.append(1e3 * (time.process_time() - start))
+        for name in UNITS:
+            pairs[name].append((reference[name], getattr(measured, name).value))
+    fitted = [errors(name, unit, pairs[name], LIMITS.get(name)) for name, unit in UNITS.items()]
+    validated = [errors(name, UNITS[name], _left_out(pairs[name]), LIMITS[name]) for name in LIMITS]
+    return fitted, validated, cpu
+
+
+def _left_out(pairs: list[tuple[float | None, float | None]]) -> list[tuple[float | None, float | None]]:
+    """The pairs with each fold's measurements corrected by the mean error of the other folds."""
+    error = np.array([np.nan if None in pair else pair[1] - pair[0] for pair in pairs])  # type: ignore[operator]
+    fold = np.random.default_rng(0).permutation(len(pairs)) % FOLDS
+    bias = np.array([np.nanmean(error[fold != number]) for number in fold])
+    return [
+        (reference, None if measured is None else measured - float(off))
+        for (reference, measured), off in zip(pairs, bias, strict=True)
+    ]
+
+
+def marks() -> dict[str, dict[str, float]]:
+    """Per mark: mean bias and mean SD over the QTDB recordings, and bias and SD over all beats, ms."""
+    by_record: dict[str, list[list[float]]] = {mark: [] for mark in MARKS}
+    for reference, record in qtdb():
+        conditioned = condition(record)
+        beats = find_beats(conditioned)
+        median = median_beat(conditioned, record.leads, beats)
+        at = np.array([beat["r"] for beat in reference]) / conditioned.ratio
+        near = (beats.r_samples > at.min() - 2000) & (beats.r_samples < at.max() + 2000)
+        chosen = [name for name, keep in zip(beats.classes, near, strict=True) if keep]
+        some = replace(beats, r_samples=beats.r_samples[near], classes=tuple(chosen), measured=beats.measured[near])
+        found = mark_beats(conditioned, some, median)
+        nearest = np.abs(some.r_samples[None, :] - at[:, None]).argmin(axis=1)
+        for mark, lists in by_record.items():
+            lists.append([
+                (getattr(found, mark)[index] - beat[mark]) * 1e3 / record.fs_hz
+                for beat, index, r in zip(reference, nearest, at, strict=True)
+                if mark in beat and abs(some.r_samples[index] - r) < 75
+            ])  # fmt: skip
+    table = {}
+    for mark, lists in by_record.items():
+        every = np.array([error for one in lists for error in one])
+        table[mark] = {
+            "beats": len(every), "missed": int(np.isnan(every).sum()),
+            "bias": float(np.mean([np.nanmean(one) for one in lists])),
+            "sd": float(np.mean([np.nanstd(one) for one in lists])),
+            "bias_all": float(np.nanmean(every)), "sd_all": float(np.nanstd(every)),
+        }  # fmt: skip
+    return table
+
+
+def beats() -> dict[str, BeatMatch]:
+    """Matched, missed and invented beats of each set."""
+    table: dict[str, BeatMatch] = {}
+    for title, reference, record in beat_sets():
+        found = ecg.measure(record).beats.r_samples
+        matched = match_beats(reference, found, 0.075 * record.fs_hz)
+        table[title] = table[title] + matched if title in table else matched
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="also write the tables to this file")
+    target = parser.parse_args().json
+    fitted, validated, cpu = intervals()
+    for title, rows in (("LUDB, as committed", fitted), ("LUDB, shifts cross-validated", validated)):
+        heads = f"{'n':>4s} {'missed':>6s} {'invented':>8s} {'bias':>6s} {'SD':>6s} {'p75':>6s} {'p95':>6s}"
+        print(f"{title}\n{'':14s} {heads}")
+        for row in rows:
+            counts = f"{row.n:4d} {row.missed:6d} {row.invented:8d}"
+            numbers = f"{row.bias:+6.1f} {row.sd:6.1f} {row.percentile(75):6.1f} {row.percentile(95):6.1f}"
+            print(f"{row.parameter:14s} {counts} {numbers} {row.unit}")
+    rate = next(row for row in fitted if row.parameter == "heart_rate")
+    rate_mae = float(np.mean([abs(error) for _, error in rate.pairs]))
+    print(f"rate: mean absolute error {rate_mae:.2f} bpm")
+    print(f"CPU of ecg.measure: median {np.median(cpu):.1f} ms, 95 % {np.percentile(cpu, 95):.1f} ms a recording")
+    qt = marks()
+    print("QTDB q1c, beat by beat: bias ± SD, mean over recordings (over all beats), ms")
+    for mark, name in MARKS.items():
+        row = qt[mark]
+        print(f"{name:12s} {row['bias']:+.1f} ± {row['sd']:.1f} ({row['bias_all']:+.1f} ± {row['sd_all']:.1f})")
+    found = beats()
+    for title, match in found.items():
+        shares = f"sensitivity {match.sensitivity:.4f}, PPV {match.ppv:.4f}, F1 {match.f1:.4f}"
+        print(f"{title}: {shares} ({match.missed} missed, {match.invented} invented)")
+    if target is not None:
+        content = {
+            "ludb": [row.to_dict() for row in fitted], "ludb_cross_validated": [row.to_dict() for row in validated],
+            "rate_mae_bpm": round(rate_mae, 3), "qtdb": qt, "cpu_ms_median": round(float(np.median(cpu)), 2),
+            "beats": {title: match.to_dict() for title, match in found.items()},
+        }  # fmt: skip
+        target.write_text(json.dumps(content, indent=1))
+
+
+if __name__ == "__main__":
+    main()

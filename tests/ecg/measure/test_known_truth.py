@@ -1,0 +1,95 @@
+"""Measured against recordings of which everything is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ecg
+from ecg.leads import STANDARD_LEADS
+from ecg.record import EcgRecord
+from ecg.simulation import Scenario, simulate
+
+INTERVALS = ("pr_interval", "qrs_duration", "qt_interval", "p_duration")
+
+
+def value(record: EcgRecord, name: str) -> float | None:
+    return getattr(ecg.measure(record), name).value
+
+
+@pytest.mark.parametrize("shape", ["normal", "lbbb", "rbbb", "lafb", "inferior_q"])
+@pytest.mark.parametrize("rate", [45, 70, 90])
+def test_intervals_of_clean_recordings(shape: str, rate: int) -> None:
+    made = simulate(Scenario(shape=shape, heart_rate_bpm=rate))
+    measured = ecg.measure(made.record)
+    assert measured.heart_rate.value == pytest.approx(made.truth.heart_rate_bpm, abs=0.5)
+    # Twice the bias and SD that IEC 60601-2-51 allows over a set, for a single recording.
+    assert measured.pr_interval.value == pytest.approx(made.truth.pr_ms, abs=16)
+    assert measured.qrs_duration.value == pytest.approx(made.truth.qrs_ms, abs=12)
+    assert measured.qt_interval.value == pytest.approx(made.truth.qt_ms, abs=22)
+    assert measured.qrs_axis.value == pytest.approx(made.truth.qrs_axis_deg, abs=3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rhythm", ["af", "avb3", "vt", "paced"])
+def test_no_pr_is_invented_where_no_p_is_conducted(rhythm: str, seed: int) -> None:
+    measured = ecg.measure(simulate(Scenario(rhythm=rhythm), seed).record)
+    assert measured.pr_interval.value is None
+    assert measured.pr_interval.reason
+
+
+def test_ectopic_beats_are_told_apart_and_stay_out_of_the_median() -> None:
+    plain = ecg.measure(simulate(Scenario()).record)
+    measured = ecg.measure(simulate(Scenario(ectopy="pvc", ectopic_every=4)).record)
+    assert measured.beats.is_class("ectopic").sum() >= 2
+    assert not (measured.beats.measured & measured.beats.is_class("ectopic")).any()
+    assert measured.qrs_duration.value == pytest.approx(plain.qrs_duration.value, abs=6)  # three samples
+
+
+def test_premature_beats_of_the_dominant_shape_are_named() -> None:
+    measured = ecg.measure(simulate(Scenario(ectopy="pac", ectopic_every=5)).record)
+    assert measured.beats.is_class("premature").sum() >= 1
+    assert not measured.beats.is_class("ectopic").any()
+
+
+def test_paced_beats_are_named_and_measured() -> None:
+    measured = ecg.measure(simulate(Scenario(rhythm="paced")).record)
+    assert measured.beats.is_class("paced").mean() > 0.8
+    assert measured.rhythm.paced_fraction.value == measured.beats.is_class("paced").mean()
+    assert measured.qrs_duration.value is not None
+
+
+def test_a_corrected_qt_at_60_per_minute_is_the_qt() -> None:
+    measured = ecg.measure(simulate(Scenario(heart_rate_bpm=60)).record)
+    for name in ("qtc_bazett", "qtc_fridericia", "qtc_framingham", "qtc_hodges"):
+        assert getattr(measured, name).value == pytest.approx(measured.qt_interval.value, abs=2)
+
+
+@settings(max_examples=8, deadline=None)
+@given(factor=st.floats(0.01, 100.0), order=st.permutations(range(12)))
+def test_intervals_depend_neither_on_scale_nor_on_the_order_of_the_leads(
+    sinus: EcgRecord, factor: float, order: list[int]
+) -> None:
+    changed = EcgRecord(
+        sinus.signal[order] * np.float32(factor), tuple(sinus.leads[i] for i in order), sinus.fs_hz, sinus.unit
+    )
+    for name in (*INTERVALS, "qrs_axis", "heart_rate"):
+        # float32 samples are rounded anew after scaling
+        assert value(changed, name) == pytest.approx(value(sinus, name), abs=0.1)
+
+
+def test_an_inverted_recording_has_the_same_intervals_and_the_opposite_axis(sinus: EcgRecord) -> None:
+    inverted = EcgRecord(-sinus.signal, sinus.leads, sinus.fs_hz, sinus.unit)
+    for name in INTERVALS:
+        assert value(inverted, name) == pytest.approx(value(sinus, name), abs=1e-6)
+    turned = value(inverted, "qrs_axis") - value(sinus, "qrs_axis")
+    assert abs(turned) == pytest.approx(180, abs=1e-6)
+
+
+def test_a_lead_that_is_off_changes_little(sinus: EcgRecord) -> None:
+    signal = sinus.signal.copy()
+    signal[STANDARD_LEADS.index("V3")] = 0.0
+    signal[STANDARD_LEADS.index("V5")] = np.nan
+    without = EcgRecord(signal, sinus.leads, sinus.fs_hz, sinus.unit)
+    for name in ("pr_interval", "qrs_duration", "qt_interval"):
+        assert value(without, name) == pytest.approx(value(sinus, name), abs=6)  # three samples

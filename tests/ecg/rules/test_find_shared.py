@@ -1,0 +1,39 @@
+"""The rules on recordings with diagnoses: figures that must not get worse."""
+
+import pytest
+
+from benchmarks import datasets
+from benchmarks.scoring import Detection, detection
+from ecg.labels import LABEL_NAMES
+from ecg.pipeline import examine
+
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not datasets.DATA.is_dir(), reason="../shared/data is not there"),
+]
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, Detection]:
+    answers: dict[str, list[tuple[bool | None, bool | None]]] = {label: [] for label in LABEL_NAMES}
+    for _, labels, record in datasets.diagnoses():
+        for finding in examine(record).findings:
+            answers[finding.label].append((labels[finding.label], finding.present))
+    return {label: detection(label, pairs) for label, pairs in answers.items()}
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["Atrial fibrillation", "Tachycardia", "Bradycardia", "Electronic pacemaker", "1st degree atrioventricular block"],
+)
+def test_what_is_decided_is_right(table: dict[str, Detection], label: str):
+    row = table[label]
+    assert row.found >= 0.9 * (row.found + row.missed)
+    assert row.specificity is not None
+    assert row.specificity >= 0.9
+
+
+@pytest.mark.parametrize("label", [name for name in LABEL_NAMES if name not in ("Sinus rhythm", "Poor data quality")])
+def test_false_alarms_are_rare(table: dict[str, Detection], label: str):
+    specificity = table[label].specificity
+    assert specificity is None or specificity >= 0.92
