@@ -8,10 +8,8 @@ from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.detect import Index
-from ecg.delineation.pwave import ABRUPT_SHIFT as P_ABRUPT_SHIFT
 from ecg.delineation.pwave import p_agreement, p_wave
 from ecg.delineation.qrs import qrs_edges
-from ecg.delineation.twave import ABRUPT_SHIFT as T_ABRUPT_SHIFT
 from ecg.delineation.twave import expected_peak, t_wave
 
 BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some baseline
@@ -100,15 +98,12 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
         peak = min(t.peak, BEFORE + expected_peak(rr) + _LATE_T)
         earliest = max(earliest, peak - rr + _AFTER_T_PEAK)
     beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
-    sharp = 1.0 - edges.toe
     if beat.p_onset is not None:
         t = t_wave(used, BEFORE, offset, rr, beat.p_onset + rr - 5)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
             t = t_wave(used, BEFORE, offset, rr, np.inf)
-    if beat.p_onset is not None:
-        beat = replace(beat, p_onset=beat.p_onset + sharp * P_ABRUPT_SHIFT)
-    return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end + sharp * T_ABRUPT_SHIFT, t_end_sd=t.end_sd)
+    return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 
 def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> MedianBeat:

@@ -17,7 +17,6 @@ REACH, PEAK_SHARE = 60, 0.3
 #: Height of the wave above its chord: at least this share of its whole range, and of the QRS complex.
 MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
 ONSET_SHIFT, OFFSET_SHIFT = 1.0, -8.6
-ABRUPT_SHIFT = 6.5  # of the onset, as in `ecg.delineation.qrs`
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,6 @@ LEAD_SHARE, LEAD_NOISE_FACTOR = 0.03, (2.0, 3.0)
 LEAD_WEIGHT, LEAD_REACH = 0.5, 10.0
 #: What cardiologists' global marks on LUDB lie beyond these crossings, in samples at 500 Hz.
 ONSET_SHIFT, OFFSET_SHIFT = -5.3, 4.1
-#: A complex that leaves the baseline abruptly has no toe under the thresholds: its edges lie inside the crossings, by
-#: what the low-pass smears. Samples between the first and the last share, both edges together: below the first number
-#: a complex is abrupt, above the second it is not.
-TOE = (4.7, 5.8)
-ABRUPT_SHIFT = (2.0, -1.6)
 #: How far the second-earliest and second-latest of twelve leads' marks lie outside their median: with fewer leads less
 #: of it applies, none with one.
 SPREAD = (3.7, 4.9)
@@ -40,13 +35,12 @@ LEAD_SHIFT = (-2.8, 4.8)
 
 @dataclass(frozen=True)
 class QrsEdges:
-    """Onset and offset in samples of the beat, their spread over the leads, and how gradual the complex is, 0 to 1."""
+    """Onset and offset in samples of the beat, and their spread over the leads."""
 
     onset: float
     offset: float
     onset_sd: float | None
     offset_sd: float | None
-    toe: float
 
 
 def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
@@ -73,14 +67,11 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     lead_onsets, lead_offsets = _lead_edges(slope, r)
     early, late = extreme(lead_onsets, earliest=True), extreme(lead_offsets, earliest=False)
     narrow = 1.0 - np.log2(len(beat)) / np.log2(12) if len(beat) < 12 else 0.0
-    beyond_onset = LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + narrow * SPREAD[0]
-    beyond_offset = LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - narrow * SPREAD[1]
-    toe = _toe(float(onsets[-1] - onsets[0] + offsets[0] - offsets[-1]))
-    onset += ABRUPT_SHIFT[0] + toe * (beyond_onset - ABRUPT_SHIFT[0])
-    offset += ABRUPT_SHIFT[1] + toe * (beyond_offset - ABRUPT_SHIFT[1])
+    onset += LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + narrow * SPREAD[0]
+    offset += LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - narrow * SPREAD[1]
     if offset <= onset:
         return None
-    return QrsEdges(onset, offset, lead_spread(lead_onsets), lead_spread(lead_offsets), toe)
+    return QrsEdges(onset, offset, lead_spread(lead_onsets), lead_spread(lead_offsets))
 
 
 def _steep_part(speed: Float, peak: int, threshold: float) -> tuple[int, int]:
@@ -114,11 +105,6 @@ def extreme(positions: Float, *, earliest: bool) -> float:
         return float("nan")
     count = max(1, round(len(positions) / 6))
     return float((found[:count] if earliest else found[-count:]).mean())
-
-
-def _toe(rise: float) -> float:
-    """How gradual the complex begins and ends, 0 to 1, from the samples the velocity takes between its thresholds."""
-    return 1.0 if np.isnan(rise) else float(np.clip((rise - TOE[0]) / (TOE[1] - TOE[0]), 0.0, 1.0))
 
 
 def _bounded(difference: float) -> float:

@@ -14,7 +14,6 @@ EXPECTED, EXPECTED_FAST, TOLERANCE_S = 0.32, 0.6, 0.12
 SUMMIT_SHARE = 0.7
 LEAD_SHARE, LEAD_WEIGHT, LEAD_REACH = 0.3, 0.3, 15.0
 END_SHIFT, LEAD_SHIFT = 0.5, 0.8
-ABRUPT_SHIFT = -5.0  # as in `ecg.delineation.qrs`
 
 
 def expected_peak(rr: float) -> float:

@@ -13,6 +13,9 @@ from ecg.simulation import Artefact, Scenario, simulate
 INTERVALS = ("pr_interval", "qrs_duration", "qt_interval", "p_duration")
 
 
+READING_MS = 14.0
+
+
 def value(record: EcgRecord, name: str) -> float | None:
     return getattr(ecg.measure(record), name).value
 
@@ -23,10 +26,10 @@ def test_intervals_of_clean_recordings(shape: str, rate: int) -> None:
     made = simulate(Scenario(shape=shape, heart_rate_bpm=rate))
     measured = ecg.measure(made.record)
     assert measured.heart_rate.value == pytest.approx(made.truth.heart_rate_bpm, abs=0.5)
-    # Twice what IEC 60601-2-51 allows over a set, for a single recording; the QRS edges of a complex between abrupt
-    # and gradual are off by up to 10 ms each (docs/measurement.md).
+    # Twice what IEC 60601-2-51 allows over a set, for a single recording, about the cardiologists' reading of a QRS
+    # complex, which is wider than its exact edges (docs/measurement.md).
     assert measured.pr_interval.value == pytest.approx(made.truth.pr_ms, abs=16)
-    assert measured.qrs_duration.value == pytest.approx(made.truth.qrs_ms, abs=20)
+    assert measured.qrs_duration.value == pytest.approx(made.truth.qrs_ms + READING_MS, abs=10)
     assert measured.qt_interval.value == pytest.approx(made.truth.qt_ms, abs=22)
     assert measured.qrs_axis.value == pytest.approx(made.truth.qrs_axis_deg, abs=4)
 
