@@ -20,7 +20,7 @@ COPY ecg ecg
 COPY deployments deployments
 COPY serve_app serve_app
 RUN --mount=type=cache,target=/root/.cache/pip \
-    case "$DEVICE" in cpu) extras=all ;; gpu) extras=torch,serve ;; *) echo "DEVICE is cpu or gpu" >&2; exit 2 ;; esac; \
+    case "$DEVICE" in cpu) extras=all ;; gpu) extras=torch,serve,inbox,batch ;; *) echo "DEVICE is cpu or gpu" >&2; exit 2 ;; esac; \
     pip install -c constraints.txt ".[$extras]"
 
 FROM ${PYTHON_IMAGE}

@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deployments.inbox import Inbox
 from ecg.errors import EcgError, InputTooLarge, Overloaded, QuotaExceeded, UnknownRecording
 from ecg.inbox.receipts import Limits
+from ecg.inbox.service import Inbox
 from serve_app import inbox as inbox_http
 from serve_app.inbox import InboxRoutes
 
@@ -61,13 +61,13 @@ def serve(url: str, listener: socket.socket, limits: Limits) -> None:
 
 
 @contextlib.contextmanager
-def serving(url: str) -> Iterator[int]:
-    """The server as a process of its own for the length of the block; its port."""
+def serving(url: str) -> Iterator[tuple[int, int]]:
+    """The server as a process of its own for the length of the block; its port and process id."""
     command = [sys.executable, "-m", "benchmarks.inbox_server", url]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
-        yield int(process.stdout.readline())
+        yield int(process.stdout.readline()), process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()

@@ -18,14 +18,14 @@ from typing import Any
 import orjson
 import ray
 import ray.data
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError
 from rich.console import Console
 
 from deployments.batch_inputs import list_recordings, part_of
 from deployments.batch_stages import KINDS, Analysed, Listed, ModelStage, Part, compose_chunk, pack, read_chunk, unpack
 from deployments.batch_tables import JobDescription, Output
 from ecg import __version__
-from ecg.errors import EcgError, InconsistentInput, MalformedInput
+from ecg.errors import BackendUnavailable, InconsistentInput, MalformedInput, ModelError
 from ecg.formats.stated import Stated
 from ecg.models import Weights, resolve_weights
 
@@ -74,8 +74,9 @@ def run(job: BatchJob, model_stage: type = ModelStage) -> int:
             _connect(job.address)
             try:
                 _compute(job, weights, missing, output, model_stage)
-            except RayTaskError as error:
-                raise error.cause if isinstance(error.cause, EcgError) else error from None
+            except RayError as error:  # of a node or a model: it would come again with every recording
+                reason = str(error).strip().splitlines()[-1]
+                raise ModelError(f"The job ended before its time: {reason}", "job") from error
             finally:
                 ray.shutdown()
         failed = sum(output.done().values())
@@ -117,7 +118,7 @@ def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDe
 def _connect(address: str | None) -> None:
     """A Ray of this job's own, or the cluster at `address`."""
     console.print("starting Ray" if address is None else f"connecting to Ray at {address}")
-    ray.init(address=address or "local", include_dashboard=False if address is None else None, logging_level="WARNING")
+    ray.init(address=address or "local", include_dashboard=False if address is None else None, logging_level="ERROR")
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # its warnings are about the progress bars that are off
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -142,12 +143,14 @@ def _plan_workers(nodes: Sequence[dict[str, float]], n_models: int) -> _Workers:
     `_MAX_THREADS` threads.
     """
     cpus = [node["CPU"] for node in nodes if node.get("CPU")]
+    if not cpus:
+        raise BackendUnavailable("No node of the cluster has processors to read with.", "address", "CPU > 0", 0)
     smallest = min(cpus)
     task_cpus = min(1.0, smallest / 8)
+    n_models = max(n_models, 1)
     gpus = int(sum(node.get("GPU", 0) for node in nodes))
     if gpus:
-        return _Workers(gpus, {"num_cpus": 0, "num_gpus": 1 / max(n_models, 1)}, None, _GPU_BATCH, task_cpus)
-    n_models = max(n_models, 1)
+        return _Workers(gpus, {"num_cpus": 0, "num_gpus": 1 / n_models}, None, _GPU_BATCH, task_cpus)
     per_node = math.ceil(smallest / n_models / _MAX_THREADS)
     share = _MODEL_SHARE * smallest / n_models / per_node
     # Reading waits for disks and models for chunks: the threads together fill the node, not the share alone.

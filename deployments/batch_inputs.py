@@ -116,8 +116,6 @@ def _table(filesystem: pafs.FileSystem, path: str) -> list[str]:
 
 def _beside(main: str, entry: str, frame: str) -> str:
     """A path that a manifest or table names: as it is when whole, else from the folder of the manifest."""
-    if "://" in entry:
-        return entry
-    if entry.startswith("/"):
+    if "://" in entry or entry.startswith("/"):
         return entry
     return frame.format(os.path.normpath(f"{main.rpartition('/')[0]}/{entry}"))

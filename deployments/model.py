@@ -1,17 +1,15 @@
 """`ModelRunner`: one ECG-FM model behind a batching queue; bound once as ClinicalModel and once as FeatureModel."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import logging
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from ray import serve
 from ray.serve.handle import DeploymentHandle
 from ray.serve.metrics import Gauge, Histogram
 
+from deployments.batching import Batcher, Segments
 from deployments.stage_metrics import StageClock
 from ecg.errors import EcgError, MalformedInput, ModelNotReady
 from ecg.models import Model, load_model, resolve_weights
@@ -20,7 +18,7 @@ from ecg.models.weights import needs_download
 from ecg.prepare import SEGMENT_SAMPLES
 
 Kind = Literal["finetuned", "pretrained"]
-Segments = NDArray[np.float32]
+logger = logging.getLogger("ray.serve")
 STATES = ("waiting", "loading", "ready", "failed")
 
 
@@ -33,7 +31,6 @@ class ModelConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int | None = None
     max_batch_segments: int = 16
-    batch_wait_timeout_s: float = 0.005
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class ModelRunner:
         self._model: Model | None = None
         self._state = ModelState("waiting")
         self._loading: asyncio.Task[None] | None = None
-        self._forward_thread = ThreadPoolExecutor(1, thread_name_prefix="forward")
+        self._batcher = Batcher(self._forward, ModelConfig.max_batch_segments)
         self._clock = StageClock()
         self._batch_segments = Histogram(
             "ecg_batch_segments",
@@ -88,8 +85,7 @@ class ModelRunner:
         """Take a new configuration; other weights are loaded beside the present ones and then swapped in at once."""
         config, previous = ModelConfig(**user_config), self._config
         self._config = config
-        self._batched.set_max_batch_size(config.max_batch_segments)
-        self._batched.set_batch_wait_timeout_s(config.batch_wait_timeout_s)
+        self._batcher.max_segments = config.max_batch_segments
         model_settings = ("weights", "backend", "precision", "threads")
         if previous is not None and all(getattr(config, n) == getattr(previous, n) for n in model_settings):
             return
@@ -109,19 +105,14 @@ class ModelRunner:
             raise ModelNotReady(self._state.detail or "the model is still loading.", self._name)
         if segments.ndim != 3 or segments.shape[0] == 0 or segments.shape[1:] != (12, SEGMENT_SAMPLES):
             raise MalformedInput("Not segments.", "segments", ["n", 12, SEGMENT_SAMPLES], list(segments.shape))
-        result: ModelResult = await self._batched(segments)
-        return result
+        return await self._batcher.submit(segments)
 
-    @serve.batch(batch_size_fn=lambda recordings: sum(map(len, recordings)))  # type: ignore[untyped-decorator]
-    async def _batched(self, recordings: list[Segments]) -> list[ModelResult]:
-        model, config = self._model, self._config
-        if model is None or config is None:  # infer checked; the type checker cannot know
+    def _forward(self, recordings: list[Segments]) -> list[ModelResult]:
+        if self._model is None:
             raise ModelNotReady("the model is still loading.", self._name)
         self._batch_segments.observe(sum(map(len, recordings)), tags={"model": self._name})
         with self._clock.time(f"{self._name}_forward"):
-            loop = asyncio.get_running_loop()
-            forward = partial(infer, model, recordings, config.max_batch_segments)
-            return await loop.run_in_executor(self._forward_thread, forward)
+            return infer(self._model, recordings, self._batcher.max_segments)
 
     async def _must_wait(self, config: ModelConfig) -> bool:
         """Whether loading takes so long that the replica should answer `state` meanwhile."""
@@ -145,6 +136,10 @@ class ModelRunner:
         except EcgError as error:
             # A replica with an older model goes on with it; one without says why it cannot answer.
             self._say(ModelState("failed", detail=error.message))
+            return
+        except Exception as error:
+            logger.exception("loading the %s model failed", self._name)
+            self._say(ModelState("failed", detail=f"{type(error).__name__} while loading; the log has the details"))
             return
         self._model = model
         identity = identity_of(model)

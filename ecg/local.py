@@ -19,7 +19,12 @@ ALL = frozenset(PARTS)
 
 def run(record: EcgRecord, stages: Stages, include: frozenset[str] = ALL) -> Report:
     """The `Report` of a recording from stages of this process; see `ecg.pipeline.compose`."""
-    return asyncio.run(compose(record, stages, include))
+    # Not asyncio.run: it sets a signal handler, and on the way Python makes a text of the whole report (25 ms).
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(compose(record, stages, include))
+    finally:
+        loop.close()
 
 
 def analyze(

@@ -17,8 +17,6 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from ecg.errors import EcgError
-from serve_app.config_check import load_config
 from serve_app.environment import fast_plane_available, ray_environment
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -34,19 +32,26 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other application setting")
     parser.add_argument("--check", action="store_true", help="only check the file")
     options = parser.parse_args()
-    try:
-        config = _configure(options)
-    except (EcgError, OSError) as error:
-        console.print(f"[red]{error}[/red]", style="bold")
-        return 2
-    if options.check:
-        console.print(f"{options.config}: every key is known")
-        return 0
-    return _run(config)
+    with tempfile.TemporaryDirectory(prefix="ecg-serve-") as folder:
+        path = Path(folder) / options.config.name
+        try:
+            config = _with_options(yaml.safe_load(options.config.read_text()), options)
+        except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+            console.print(f"[red]{options.config} is not a Serve configuration:[/red] {error}")
+            return 2
+        path.write_text(yaml.safe_dump(config))
+        # Ray's schemas weigh 100 MB: they are loaded in a process that ends, not in this one, which stays.
+        check = [sys.executable, "-m", "serve_app.config_check", str(path)]
+        checked = subprocess.run(check, stdout=subprocess.DEVNULL, check=False, env=_python_path())  # noqa: S603
+        if checked.returncode:
+            return checked.returncode
+        if options.check:
+            console.print(f"{options.config}: every key is known")
+            return 0
+        return _run(path, config["http_options"]["port"])
 
 
-def _configure(options: argparse.Namespace) -> dict[str, Any]:
-    config = load_config(options.config)
+def _with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     if options.port:
         config.setdefault("http_options", {})["port"] = options.port
     settings = dict(item.partition("=")[::2] for item in options.set)
@@ -57,31 +62,31 @@ def _configure(options: argparse.Namespace) -> dict[str, Any]:
     return config
 
 
-def _run(config: dict[str, Any]) -> int:
-    port = config["http_options"]["port"]
+def _run(path: Path, port: int) -> int:
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="ecg-serve-") as folder:
-        path = Path(folder) / "serve.yaml"
-        path.write_text(yaml.safe_dump(config))
-        log = Path(folder) / "serve.log"
-        console.print(f"starting Ray Serve on {url} (Ctrl-C stops it)")
-        if not fast_plane_available():
-            console.print("HAProxy is not available on this system: the default proxy is used, which is slower")
-        environment = ray_environment() | _one_of_several(Path(folder)) | dict(os.environ)
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        with log.open("wb") as output:
-            # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
-            server = subprocess.Popen(  # noqa: S603  our own interpreter and file
-                [sys.executable, "-m", "ray.serve.scripts", "run", str(path)],
-                stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
-            )  # fmt: skip
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        try:
-            _watch(server, url)
-        except KeyboardInterrupt:
-            return _stop(server)
-        console.print(f"[red]Ray Serve ended by itself.[/red] Its last words:\n{log.read_text()[-3000:]}")
-        return 1
+    log = path.with_suffix(".log")
+    console.print(f"starting Ray Serve on {url} (Ctrl-C stops it)")
+    if not fast_plane_available():
+        console.print("HAProxy is not available on this system: the default proxy is used, which is slower")
+    environment = ray_environment() | _one_of_several(path.parent) | _python_path()
+    with log.open("wb") as output:
+        # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
+        server = subprocess.Popen(  # noqa: S603  our own interpreter and file
+            [sys.executable, "-m", "ray.serve.scripts", "run", str(path)],
+            stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+        )  # fmt: skip
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        _watch(server, url)
+    except KeyboardInterrupt:
+        return _stop(server)
+    console.print(f"[red]Ray Serve ended by itself.[/red] Its last words:\n{log.read_text()[-3000:]}")
+    return 1
+
+
+def _python_path() -> dict[str, str]:
+    """This environment, with the project importable in every process it starts."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
 
 
 def _one_of_several(folder: Path) -> dict[str, str]:

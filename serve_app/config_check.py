@@ -1,5 +1,9 @@
-"""A strict check of Serve configuration: Ray ignores a misspelt key, which then does nothing for months."""
+"""A strict check of Serve configuration: Ray ignores a misspelt key, which then does nothing for months.
 
+`python -m serve_app.config_check FILE` says what is wrong with a file.
+"""
+
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from ray.serve.schema import ServeDeploySchema
 
-from ecg.errors import MalformedInput
+from ecg.cli import describe
+from ecg.errors import EcgError, MalformedInput
 from serve_app.settings import AppSettings
 
 DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure", "Inbox")
@@ -79,3 +84,17 @@ def _inner_model(annotation: Any) -> Any:
         return annotation
     found = [_inner_model(argument) for argument in getattr(annotation, "__args__", ())]
     return next((model for model in found if model is not None), None)
+
+
+def main() -> int:
+    """Check the file named on the command line; exit status 2 when it is refused."""
+    try:
+        load_config(Path(sys.argv[1]))
+    except (EcgError, OSError, IndexError, yaml.YAMLError) as error:
+        print(describe(error) if isinstance(error, EcgError) else error or "name a Serve YAML file", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

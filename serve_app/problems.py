@@ -20,9 +20,6 @@ STATUS: dict[type[errors.EcgError], int] = {
     errors.Overloaded: 503,
     errors.QuotaExceeded: 429,
     errors.ModelError: 503,
-    errors.UnknownRecording: 404,
-    errors.Overloaded: 503,
-    errors.QuotaExceeded: 429,
     errors.EcgError: 400,
 }
 RETRYABLE = (429, 503)

@@ -18,7 +18,6 @@ class AppSettings(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="number format of both models")
     threads: int | None = Field(None, ge=1, description="processor threads a model replica uses; all of them if unset")
     max_batch_segments: int = Field(16, ge=1, description="most five-second segments in one forward pass")
-    batch_wait_ms: float = Field(5.0, ge=0, description="longest wait for a batch to fill")
     max_body_mib: float = Field(64.0, gt=0, description="largest request body, also after inflation")
     max_duration_s: float = Field(600.0, ge=5, description="longest recording one request may hold")
     retry_after_s: int = Field(2, ge=1, description="what Retry-After says when a queue is full or a model still loads")
@@ -52,5 +51,4 @@ class AppSettings(BaseModel):
             "precision": self.precision,
             "threads": self.threads,
             "max_batch_segments": self.max_batch_segments,
-            "batch_wait_timeout_s": self.batch_wait_ms / 1000,
         }

@@ -92,13 +92,10 @@ def decode_envelope(body: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Envelope
     payload = fields.get("payload")
     if not isinstance(payload, dict):
         raise MalformedInput("The message has no payload object.", "payload", "object", type(payload).__name__)
-    origin_code = _text(fields, "originCode", optional=True)
-    if origin_code is not None and origin_code not in ORIGIN_CODES:
-        raise MalformedInput("Unknown origin code.", "originCode", list(ORIGIN_CODES), origin_code)
     return Envelope(
         message_id=_required_text(fields, "messageId"),
         origin_id=_text(fields, "originId", optional=True),
-        origin_code=origin_code,
+        origin_code=_text(fields, "originCode", optional=True),
         device_code=_text(fields, "deviceCode", optional=True),
         message_type=_required_text(fields, "messageType"),
         message_version=_integer(fields, "messageVersion", 0, 2**31 - 1),
@@ -119,6 +116,8 @@ def open_payload(envelope: Envelope) -> Payload:
         raise UnknownMessageVersion(
             f"Unknown message version {envelope.message_version}.", "messageVersion", [1, 2], envelope.message_version
         )
+    if envelope.origin_code not in (None, *ORIGIN_CODES):
+        raise MalformedInput("Unknown origin code.", "originCode", list(ORIGIN_CODES), envelope.origin_code)
     return payload_from(envelope.payload, with_calibration=envelope.message_version == 2)
 
 

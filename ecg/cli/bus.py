@@ -16,9 +16,9 @@ from ecg.cardioai.message import ORIGIN_CODES
 from ecg.errors import BusError
 from ecg.inbox.database import open_database
 from ecg.inbox.receiver import Receiver
-from ecg.inbox.views import known_messages
+from ecg.inbox.views import known_messages, stats
 
-POLL_S = 20
+POLL_S = 5  # also how long a stop can take
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("verify", help="check them; exit status 1 when something differs")
     actions.add_parser("redrive", help="put dead letters back into their queues")
     watch = actions.add_parser("watch", help="show the queues' depths, one JSON line a time, until interrupted")
+    watch.add_argument("--store", metavar="URL", help="also show the inbox's counts by origin, route and outcome")
     watch.add_argument("--every", type=float, default=5.0, metavar="S", help="default 5")
     consume = actions.add_parser("consume", help="move messages from the queues into the inbox, until interrupted")
     lost = actions.add_parser("reconcile", help="accept objects whose notification was lost")
@@ -64,8 +65,12 @@ def _redrive(clients: Clients, layout: Layout, _: argparse.Namespace) -> int:
 
 
 def _watch(clients: Clients, layout: Layout, args: argparse.Namespace) -> int:
+    engine = open_database(args.store, create=False) if args.store else None
     while True:
-        _say({"time": round(time.time(), 3), "queues": depths(clients, layout)})
+        shown: dict[str, object] = {"time": round(time.time(), 3), "queues": depths(clients, layout)}
+        if engine is not None:
+            shown["inbox"] = orjson.Fragment(stats(engine).json())
+        _say(shown)
         time.sleep(args.every)
 
 

@@ -14,7 +14,7 @@ from ecg.errors import MalformedInput, UnknownRecording
 from ecg.inbox.database import Engine, open_database
 from ecg.inbox.devices import Device, register, registered
 from ecg.inbox.receipts import Limits
-from ecg.inbox.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay
+from ecg.inbox.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay, retry_failed
 from ecg.inbox.views import record_view, stats
 from ecg.inbox.worker import Worker
 from ecg.pipeline import Stages, examine
@@ -39,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again = actions.add_parser("replay", help="judge quarantined messages again, as if they came now")
     again.add_argument("id", type=int, nargs="*")
     again.add_argument("--code", help="all of this reason code")
+    failed = actions.add_parser("retry", help="give failed recordings to the workers again")
+    failed.add_argument("record_id", nargs="?", help="only this record (default: all that failed)")
     device = actions.add_parser("device", help="register what a device model sends; without options, list all")
     device.add_argument("device_code", nargs="?")
     device.add_argument("--fs", type=float, metavar="HZ")
@@ -55,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the action; answers go to standard output as JSON."""
-    engine = open_database(args.store)
+    engine = open_database(args.store, create=args.action in ("device", "work"))
     try:
         return _ACTIONS[args.action](engine, args)
     finally:
@@ -97,6 +99,10 @@ def _replay(engine: Engine, args: argparse.Namespace) -> int:
         _say(receipt.json())
     print(f"{len(ids) - still} of {len(ids)} accepted", file=sys.stderr)
     return 1 if still else 0
+
+
+def _retry(engine: Engine, args: argparse.Namespace) -> int:
+    return _say(orjson.dumps({"ready": retry_failed(engine, args.record_id)}))
 
 
 def _device(engine: Engine, args: argparse.Namespace) -> int:
@@ -149,6 +155,7 @@ _ACTIONS: dict[str, Callable[[Engine, argparse.Namespace], int]] = {
     "quarantine": _quarantine,
     "show": _show,
     "replay": _replay,
+    "retry": _retry,
     "device": _device,
     "prune": _prune,
     "work": _work,

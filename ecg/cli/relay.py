@@ -100,6 +100,8 @@ def _checked(args: argparse.Namespace) -> list[Path]:
         value = getattr(args, name)
         if value is not None and not 0 < value < float("inf"):
             raise MalformedInput(f"{name} is not a positive number.", name, "> 0", value)
+    if args.adapter == "HTTP" and not args.name.startswith(("http://", "https://")):
+        raise MalformedInput("The HTTP adapter needs a URL.", "name", "http://… or https://…", args.name)
     files = sorted(args.source.glob("*.json"))
     if not files:
         raise MalformedInput(f"No .json file in {args.source}.", "source")

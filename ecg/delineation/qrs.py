@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.delineation.crossing import Float, falls_after, falls_before, filtered, low_pass_filter, rank, slopes
+from ecg.delineation.crossing import (
+    Float,
+    falls_after,
+    falls_before,
+    filtered,
+    lead_spread,
+    low_pass_filter,
+    rank,
+    slopes,
+)
 
 LOW_PASS = low_pass_filter(40.0)
 #: An edge is the mean of where the spatial velocity falls under these shares of its peak: several, because one alone
@@ -31,10 +40,12 @@ LEAD_SHIFT = (-2.8, 4.8)
 
 @dataclass(frozen=True)
 class QrsEdges:
-    """Onset and offset in samples of the beat, and how gradual the complex begins and ends, 0 to 1."""
+    """Onset and offset in samples of the beat, their spread over the leads, and how gradual the complex is, 0 to 1."""
 
     onset: float
     offset: float
+    onset_sd: float | None
+    offset_sd: float | None
     toe: float
 
 
@@ -59,14 +70,17 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     if np.isnan(onsets).all() or np.isnan(offsets).all():
         return None
     onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
-    early, late = _lead_edges(slope, r)
+    lead_onsets, lead_offsets = _lead_edges(slope, r)
+    early, late = extreme(lead_onsets, earliest=True), extreme(lead_offsets, earliest=False)
     narrow = 1.0 - np.log2(len(beat)) / np.log2(12) if len(beat) < 12 else 0.0
     beyond_onset = LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + narrow * SPREAD[0]
     beyond_offset = LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - narrow * SPREAD[1]
     toe = _toe(float(onsets[-1] - onsets[0] + offsets[0] - offsets[-1]))
     onset += ABRUPT_SHIFT[0] + toe * (beyond_onset - ABRUPT_SHIFT[0])
     offset += ABRUPT_SHIFT[1] + toe * (beyond_offset - ABRUPT_SHIFT[1])
-    return QrsEdges(onset, offset, toe) if offset > onset else None
+    if offset <= onset:
+        return None
+    return QrsEdges(onset, offset, lead_spread(lead_onsets), lead_spread(lead_offsets), toe)
 
 
 def _steep_part(speed: Float, peak: int, threshold: float) -> tuple[int, int]:
@@ -82,15 +96,15 @@ def _steep_part(speed: Float, peak: int, threshold: float) -> tuple[int, int]:
     return int(steep[first]), int(steep[last])
 
 
-def _lead_edges(slope: Float, r: int) -> tuple[float, float]:
-    """Mean onset of the earliest sixth of the leads and mean offset of the latest, NaN when there is none."""
+def _lead_edges(slope: Float, r: int) -> tuple[Float, Float]:
+    """Onset and offset of each lead by itself, float64 [lead], NaN where there is none."""
     peak = slope[:, r - 45 : r + 50].argmax(axis=1) + r - 45
     top = slope[np.arange(len(slope)), peak]
     quiet_before = rank(slope[:, r - 60 : r - 25], 0.5)
     quiet_after = rank(slope[:, r + 45 : r + 110], 0.5)
     onset = falls_before(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[0] * quiet_before), 6)
     offset = falls_after(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[1] * quiet_after), 8)
-    return extreme(onset, earliest=True), extreme(offset, earliest=False)
+    return onset, offset
 
 
 def extreme(positions: Float, *, earliest: bool) -> float:

@@ -1,6 +1,6 @@
 """NumPy ``.npy`` arrays [lead, sample], and headerless little-endian int16; both need leads and rate stated beside."""
 
-import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +13,10 @@ from ecg.record import EcgRecord, to_millivolt
 
 NAME = "npy"
 _MAGIC = b"\x93NUMPY"
+_MAX_HEADER = 4096
+_DESCR = re.compile(rb"'descr'\s*:\s*'([<>|=]?(?:i[1248]|u[1248]|f[248]))'")
+_ORDER = re.compile(rb"'fortran_order'\s*:\s*(True|False)")
+_SHAPE = re.compile(rb"'shape'\s*:\s*\(\s*(\d{1,6})\s*,\s*(\d{1,12})\s*,?\s*\)")
 
 
 def claims(name: str, head: bytes) -> bool:
@@ -28,23 +32,31 @@ def companions(data: bytes) -> tuple[str, ...]:
 def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
     """The recording in an array of integers or floats [lead, sample]. Pickled (object) arrays are refused unread."""
     data = files[main]
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = header(stream)
-    except ValueError as error:
-        raise MalformedInput(f"Not a NumPy array: {error}", "body", "a .npy file", None) from None
-    if dtype.hasobject or dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise MalformedInput("Only arrays of integers or floats are read.", "body", "int or float", str(dtype)[:40])
-    if len(shape) != 2:
-        raise MalformedInput("The array is not [lead, sample].", "body", "2 dimensions", list(shape)[:8])
-    content = memoryview(data)[stream.tell() :]
+    start, dtype, fortran_order, shape = _read_header(data)
+    content = memoryview(data)[start:]
     expected = shape[0] * shape[1] * dtype.itemsize
     if len(content) != expected:
         raise MalformedInput("The array is cut off or has trailing bytes.", "body", expected, len(content))
     array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
     return _record(array, stated, NAME)
+
+
+def _read_header(data: bytes) -> tuple[int, np.dtype[Any], bool, tuple[int, int]]:
+    """Where the samples start, their type, whether they are in Fortran order, and the shape.
+
+    NumPy's own reader is not used on untrusted bytes: it evaluates the header and tokenises what does not parse.
+    """
+    if not data.startswith(_MAGIC) or len(data) < 12 or data[6] not in (1, 2, 3):
+        raise MalformedInput("Not a NumPy array.", "body", "a .npy file", None)
+    width = 2 if data[6] == 1 else 4
+    start = 8 + width + int.from_bytes(data[8 : 8 + width], "little")
+    header = data[8 + width : min(start, _MAX_HEADER)]
+    kind, order, size = _DESCR.search(header), _ORDER.search(header), _SHAPE.search(header)
+    if kind is None:
+        raise MalformedInput("Only arrays of integers or floats are read.", "body", "int or float", None)
+    if order is None or size is None:
+        raise MalformedInput("The array is not [lead, sample].", "body", "2 dimensions", None)
+    return start, np.dtype(kind[1].decode()), order[1] == b"True", (int(size[1]), int(size[2]))
 
 
 def parse_int16(data: bytes, stated: Stated, scale: float) -> EcgRecord:

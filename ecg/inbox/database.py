@@ -9,23 +9,33 @@ from typing import Any
 
 import alembic.command
 import alembic.config
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ecg.errors import StoreUnavailable
+from ecg.errors import MalformedInput, StoreUnavailable
 
 __all__ = ["Connection", "Engine", "answering", "clock", "open_database", "reading", "writing"]
+DRIVERS = ("sqlite", "postgresql+psycopg")
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x0EC6
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, create: bool = True) -> Engine:
     """An engine on an up-to-date schema; `url` is ``sqlite:///file`` or ``postgresql+psycopg://…``.
 
-    SQLite runs with a write-ahead log and a full sync at every commit. Raises `StoreUnavailable`.
+    SQLite runs with a write-ahead log and a full sync at every commit. Raises `MalformedInput` for another `url`, or
+    a SQLite file that is not there when it shall not be made; `StoreUnavailable`.
     """
-    if url.startswith("sqlite"):
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername not in DRIVERS:
+        raise MalformedInput("The store's address is not understood.", "store", [f"{name}://…" for name in DRIVERS])
+    if parsed.drivername == "sqlite":
+        if not create and not Path(parsed.database or "").is_file():
+            raise MalformedInput("There is no store in that file.", "store", "an existing file", parsed.database)
         engine = create_engine(url, connect_args={"timeout": 30.0})
         event.listen(engine, "connect", _sqlite_connection)
         event.listen(engine, "begin", _sqlite_begin)

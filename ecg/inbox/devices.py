@@ -81,6 +81,8 @@ def complete_calibration(
     only where the messages state none of the three.
     """
     source = "sender" if "fs" in known else None
+    if device_code is None or {"fs", "gain", "baseline", "units"} <= known.keys():
+        return known, source
     row = connection.execute(select(devices).where(devices.c.device_code == device_code)).one_or_none()
     if row is None:
         return known, source

@@ -18,7 +18,7 @@ _COLLECTING = (State.OPEN, State.INCOMPLETE)
 def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
     """Keep one message and say what became of it; durable once the transaction is.
 
-    Raises `QuotaExceeded` when its origin has too much unfinished work here; then nothing was kept.
+    Raises `QuotaExceeded` when its origin has too much unfinished work here; nothing has been written then.
     """
     now = clock(connection)
     # Locked first: two nodes that receive parts of one recording take turns (PostgreSQL; SQLite has one writer).
@@ -29,11 +29,7 @@ def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
     part = incoming.part
     if part is None:
         return _quarantined(connection, incoming, incoming.fault or Fault("malformed_input", "No payload."), now)
-    stored_hash = connection.scalar(
-        select(parts.c.content_hash).where(
-            parts.c.sequence_id == part.payload.sequence_id, parts.c.part_index == part.payload.index
-        )
-    )
+    stored_hash = _stored_hash(connection, part.payload) if recording is not None else None
     fault = _contradiction(incoming, part.payload, recording, stored_hash, limits)
     if fault is not None:
         return _quarantined(connection, incoming, fault, now)
@@ -41,7 +37,7 @@ def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
         state = learn_fs(connection, recording, incoming, now)
         _log(connection, incoming, Outcome.DUPLICATE, None, now)
         return _receipt(incoming, Outcome.DUPLICATE, state, recording.reason)
-    if recording is None:
+    if recording is None and part.payload.sequence > 1:
         _check_quota(connection, incoming, limits)
     state, reason = _add(connection, incoming, part, recording, now)
     _log(connection, incoming, Outcome.ACCEPTED, None, now)
@@ -90,6 +86,15 @@ def _locked(connection: Connection, sequence_id: str) -> Row[Any] | None:
     return connection.execute(
         select(recordings).where(recordings.c.sequence_id == sequence_id).with_for_update()
     ).one_or_none()
+
+
+def _stored_hash(connection: Connection, payload: Payload) -> str | None:
+    """Content hash of the part that came before under this index, if one did."""
+    return connection.scalar(
+        select(parts.c.content_hash).where(
+            parts.c.sequence_id == payload.sequence_id, parts.c.part_index == payload.index
+        )
+    )
 
 
 def _identity(incoming: Incoming) -> tuple[str, str | None, int | None]:
@@ -169,6 +174,7 @@ def _add(
     received = 1 if recording is None else recording.parts_received + 1
     size = len(incoming.body) + (0 if recording is None else recording.bytes_received)
     known = stated if recording is None else orjson.loads(recording.calibration) | stated
+    device_code = incoming.device_code if recording is None else recording.device_code
     values: dict[str, Any] = {
         "calibration": orjson.dumps(known).decode(),
         "fs_source": "sender" if "fs" in known else None,
@@ -177,57 +183,63 @@ def _add(
         "state": State.OPEN,
         "reason": None,
         "last_received_at": now,
+        "ready_at": None,
+    }
+    here = {
+        "sequence_id": payload.sequence_id,
+        "part_index": payload.index,
+        "message_id": incoming.message_id,
+        "content_hash": incoming.content_hash,
+        "first_sample": part.first_sample,
+        "last_sample": part.last_sample,
+        "body": incoming.body,
     }
     if recording is None:
-        connection.execute(
-            insert(recordings).values(
-                sequence_id=payload.sequence_id,
-                record_id=payload.record_id,
-                origin_id=incoming.origin_id,
-                origin_code=incoming.origin_code,
-                device_code=incoming.device_code,
-                device_id=payload.device_id,
-                customer_id=payload.customer_id,
-                headers=payload.headers,
-                parts_expected=payload.sequence,
-                first_received_at=now,
-                attempts=0,
-                **values,
-            )
-        )
-    connection.execute(
-        insert(parts).values(
-            sequence_id=payload.sequence_id,
-            part_index=payload.index,
-            message_id=incoming.message_id,
-            content_hash=incoming.content_hash,
-            first_sample=part.first_sample,
-            last_sample=part.last_sample,
-            body=incoming.body,
-        )
-    )
-    if received == payload.sequence:
-        device_code = incoming.device_code if recording is None else recording.device_code
-        values |= _completed(connection, payload, known, device_code, now)
-    if recording is not None or received == payload.sequence:
-        connection.execute(update(recordings).where(recordings.c.sequence_id == payload.sequence_id).values(values))
+        if payload.sequence == 1:
+            values |= _whole(connection, payload, known, device_code, now)
+        first = {
+            "sequence_id": payload.sequence_id,
+            "record_id": payload.record_id,
+            "origin_id": incoming.origin_id,
+            "origin_code": incoming.origin_code,
+            "device_code": incoming.device_code,
+            "device_id": payload.device_id,
+            "customer_id": payload.customer_id,
+            "headers": payload.headers,
+            "parts_expected": payload.sequence,
+            "first_received_at": now,
+            "attempts": 0,
+        }
+        connection.execute(insert(recordings), first | values)
+        connection.execute(insert(parts), here)
+    else:
+        connection.execute(insert(parts), here)
+        if received == payload.sequence:
+            gap = _gap(connection, payload.sequence_id)
+            stuck = {"state": State.QUARANTINED, "reason": gap}
+            values |= stuck if gap else _whole(connection, payload, known, device_code, now)
+        connection.execute(update(recordings).where(recordings.c.sequence_id == payload.sequence_id), values)
     return values["state"], values["reason"]
 
 
-def _completed(
-    connection: Connection, payload: Payload, known: dict[str, Any], device_code: str | None, now: float
-) -> dict[str, Any]:
-    """What changes in a recording when its last part has come."""
+def _gap(connection: Connection, sequence_id: str) -> str | None:
+    """Where the parts of a recording do not continue each other, or None."""
     at = None
     for index, first, last in connection.execute(
         select(parts.c.part_index, parts.c.first_sample, parts.c.last_sample)
-        .where(parts.c.sequence_id == payload.sequence_id)
+        .where(parts.c.sequence_id == sequence_id)
         .order_by(parts.c.part_index)
     ):
         if at is not None and first != at + 1:
-            reason = f"index_gap: part {index} starts at sample {first}, but the part before it ends at {at}."
-            return {"state": State.QUARANTINED, "reason": reason}
+            return f"index_gap: part {index} starts at sample {first}, but the part before it ends at {at}."
         at = last
+    return None
+
+
+def _whole(
+    connection: Connection, payload: Payload, known: dict[str, Any], device_code: str | None, now: float
+) -> dict[str, Any]:
+    """What changes in a recording whose parts are all there and fit together."""
     calibration, source = complete_calibration(connection, known, device_code, payload.headers.count(","))
     if "fs" not in calibration:
         reason = "unknown_fs: no message and no device entry states the sampling rate."
@@ -248,21 +260,20 @@ def _quarantined(connection: Connection, incoming: Incoming, fault: Fault, now: 
         )
     ).one_or_none()
     if there is None:
-        connection.execute(
-            insert(quarantine).values(
-                message_id=incoming.message_id,
-                content_hash=content_hash,
-                sequence_id=sequence_id,
-                part_index=part_index,
-                origin_code=incoming.origin_code,
-                route=incoming.route,
-                fs_hz=incoming.fs_hz,
-                code=fault.code,
-                reason=fault.reason,
-                body=incoming.body,
-                received_at=now,
-            )
-        )
+        entry = {
+            "message_id": incoming.message_id,
+            "content_hash": content_hash,
+            "sequence_id": sequence_id,
+            "part_index": part_index,
+            "origin_code": incoming.origin_code,
+            "route": incoming.route,
+            "fs_hz": incoming.fs_hz,
+            "code": fault.code,
+            "reason": fault.reason,
+            "body": incoming.body,
+            "received_at": now,
+        }
+        connection.execute(insert(quarantine), entry)
     if log:
         _log(connection, incoming, Outcome.QUARANTINED, f"{fault.code}: {fault.reason}", now)
     return _receipt(incoming, Outcome.QUARANTINED, None, f"{fault.code}: {fault.reason}")
@@ -270,19 +281,18 @@ def _quarantined(connection: Connection, incoming: Incoming, fault: Fault, now: 
 
 def _log(connection: Connection, incoming: Incoming, outcome: Outcome, reason: str | None, now: float) -> None:
     content_hash, sequence_id, part_index = _identity(incoming)
-    connection.execute(
-        insert(messages).values(
-            message_id=incoming.message_id,
-            content_hash=content_hash,
-            sequence_id=sequence_id,
-            part_index=part_index,
-            origin_code=incoming.origin_code,
-            route=incoming.route,
-            outcome=outcome,
-            reason=reason,
-            received_at=now,
-        )
-    )
+    line = {
+        "message_id": incoming.message_id,
+        "content_hash": content_hash,
+        "sequence_id": sequence_id,
+        "part_index": part_index,
+        "origin_code": incoming.origin_code,
+        "route": incoming.route,
+        "outcome": outcome,
+        "reason": reason,
+        "received_at": now,
+    }
+    connection.execute(insert(messages), line)
 
 
 def _receipt(incoming: Incoming, outcome: Outcome, state: State | None, reason: str | None) -> Receipt:

@@ -8,13 +8,12 @@ from concurrent.futures import Future
 from typing import Self
 
 import zstandard
-from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from ecg.cardioai.message import Envelope, decode_envelope, open_payload
+from ecg.cardioai.message import ORIGIN_CODES, Envelope, decode_envelope, open_payload
 from ecg.cardioai.rows import content_hash, parse_rows
-from ecg.errors import EcgError, MalformedInput, Overloaded, StoreUnavailable
-from ecg.inbox.database import writing
+from ecg.errors import EcgError, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
+from ecg.inbox.database import Connection, Engine, writing
 from ecg.inbox.intake import keep
 from ecg.inbox.receipts import Fault, Incoming, Limits, Part, Receipt
 
@@ -41,7 +40,7 @@ def decode(body: bytes, route: str, fs_hz: float | None, limits: Limits) -> Inco
     return Incoming(
         message_id=envelope.message_id,
         origin_id=envelope.origin_id or "unknown",
-        origin_code=envelope.origin_code,
+        origin_code=envelope.origin_code if envelope.origin_code in ORIGIN_CODES else None,
         device_code=envelope.device_code,
         route=route,
         fs_hz=fs_hz,
@@ -140,7 +139,7 @@ class Receiver:
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
             with writing(self.engine) as connection:
-                receipts = [keep(connection, incoming, self.limits) for incoming, _ in batch]
+                answers = [self._keep(connection, incoming) for incoming, _ in batch]
         except StoreUnavailable as error:
             for _, future in batch:
                 future.set_exception(error)
@@ -148,21 +147,34 @@ class Receiver:
             for waiting in batch:
                 self._commit_alone(*waiting)
         else:
-            for (_, future), receipt in zip(batch, receipts, strict=True):
-                future.set_result(receipt)
+            for (_, future), answer in zip(batch, answers, strict=True):
+                _settle(future, answer)
+
+    def _keep(self, connection: Connection, incoming: Incoming) -> Receipt | QuotaExceeded:
+        try:
+            return keep(connection, incoming, self.limits)
+        except QuotaExceeded as refusal:  # raised before anything was written: the batch goes on without this one
+            return refusal
 
     def _commit_alone(self, incoming: Incoming, future: "Future[Receipt]") -> None:
         error: Exception | None = None
         for _ in range(_ATTEMPTS):
             try:
                 with writing(self.engine) as connection:
-                    receipt = keep(connection, incoming, self.limits)
+                    answer = self._keep(connection, incoming)
             except IntegrityError as lost_race:
                 error = lost_race
             except Exception as failure:  # noqa: BLE001  (raised again in the sender's thread)
                 error = failure
                 break
             else:
-                future.set_result(receipt)
+                _settle(future, answer)
                 return
         future.set_exception(error)
+
+
+def _settle(future: "Future[Receipt]", answer: Receipt | QuotaExceeded) -> None:
+    if isinstance(answer, Receipt):
+        future.set_result(answer)
+    else:
+        future.set_exception(answer)

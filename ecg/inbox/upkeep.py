@@ -83,6 +83,22 @@ def replay(engine: Engine, quarantine_id: int, limits: Limits) -> Receipt | None
         return keep(connection, decode(_inflate(row.body), row.route, row.fs_hz, limits), limits)
 
 
+def retry_failed(engine: Engine, record_id: str | None) -> int:
+    """Give failed recordings, or those of one record id, to the workers again; how many."""
+    with writing(engine) as connection:
+        again = update(recordings).where(recordings.c.state == State.FAILED)
+        if record_id is not None:
+            again = again.where(recordings.c.record_id == record_id)
+        fresh = {
+            "state": State.READY,
+            "reason": None,
+            "attempts": 0,
+            "finished_at": None,
+            "ready_at": clock(connection),
+        }
+        return connection.execute(again.values(fresh)).rowcount
+
+
 def prune(engine: Engine, older_than_s: float) -> Pruned:
     """Delete what was last touched more than `older_than_s` ago and is not waiting for a worker or open.
 

@@ -180,5 +180,5 @@ class EcgFm(nn.Module):
     def classify(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
         """Embedding [n, D] and logits [n, labels] of `tokens`; logits None without a classifier."""
         # The authors' mean counts the elements that are not zero, channel by channel.
-        embedding = tokens.sum(1) / (tokens != 0).sum(1)
+        embedding = tokens.sum(1) / (tokens != 0).sum(1).clamp(min=1)  # a channel of zeros pools to 0, not to 0/0
         return embedding, None if self.proj is None else self.proj(embedding)

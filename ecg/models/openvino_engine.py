@@ -60,7 +60,8 @@ class OpenVinoEngine:
         features = self._features.infer({0: np.ascontiguousarray(segments)}, share_inputs=True, share_outputs=True)[0]
         tokens: Array = self._encoder.infer({0: features}, share_inputs=True)[0]
         # Pooling and classifier stand outside the graphs, so that they are float32 in every precision.
-        embedding = tokens.sum(axis=1) / np.count_nonzero(tokens, axis=1).astype(np.float32)
+        count = np.maximum(np.count_nonzero(tokens, axis=1), 1)  # a channel of zeros pools to 0, not to 0/0
+        embedding: Array = tokens.sum(axis=1) / count.astype(np.float32)
         logits = None
         if self._classifier is not None:
             weight, bias = self._classifier

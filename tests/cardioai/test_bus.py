@@ -7,6 +7,10 @@ import base64
 import hashlib
 import json
 import logging
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -307,6 +311,41 @@ def test_the_command_sets_up_verifies_and_reconciles(
     assert [said[0]["ok"], *said[1:]] == [
         False, {"ok": True, "problems": []}, {"moved": 0}, {"objects": 0, "accepted": 0},
     ]  # fmt: skip
+
+
+def test_consuming_ends_well_when_told_and_watching_shows_the_queues(
+    aws: str, clients: Clients, layout: Layout, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'inbox.db'}"
+    base = [
+        sys.executable,
+        "-m",
+        "ecg",
+        "bus",
+        "--bucket",
+        layout.bucket,
+        "--region",
+        "eu-central-1",
+        "--endpoint",
+        aws,
+    ]
+    adapter(clients, layout).send(outgoing("m1", "seq-1"))
+    open_database(url).dispose()
+    watching = subprocess.Popen([*base, "watch", "--store", url], stdout=subprocess.PIPE)
+    assert watching.stdout is not None
+    shown = orjson.loads(watching.stdout.readline())
+    assert shown["queues"]["clinical"] == {"waiting": 1, "in_work": 0, "dead": 0}
+    assert shown["inbox"]["results"] == 0
+    watching.kill()
+    watching.communicate()
+    engine = open_database(url)
+    consuming = subprocess.Popen([*base, "consume", "--store", url], stdout=subprocess.PIPE)
+    while not known_messages(engine, ["m1"]) and consuming.poll() is None:
+        threading.Event().wait(0.1)
+    engine.dispose()
+    consuming.send_signal(signal.SIGTERM)
+    said, _ = consuming.communicate(timeout=60)
+    assert (consuming.returncode, orjson.loads(said)) == (0, {"sqs": 1})
 
 
 def test_an_absent_aws_is_a_bus_error() -> None:

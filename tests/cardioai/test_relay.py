@@ -208,7 +208,13 @@ def test_an_open_loop_rate_counts_waiting_as_latency(
 ) -> None:
     """The first answer is held back; the messages that were due meanwhile are as late as they are."""
     sink.gate.clear()
-    opener = threading.Timer(0.5, sink.gate.set)
+
+    def open_later() -> None:
+        sink.arrived.acquire()
+        threading.Event().wait(0.5)
+        sink.gate.set()
+
+    opener = threading.Thread(target=open_later)
     opener.start()
     status, figures = relay(capsys, source, sink.server_port, "--rate", "1000")
     assert status == 0
@@ -218,7 +224,16 @@ def test_an_open_loop_rate_counts_waiting_as_latency(
 
 @pytest.mark.parametrize(
     "options",
-    [["-h", "0"], ["-x", "0"], ["-b", "-1"], ["-c", "0"], ["--rate", "0"], ["--timeout", "nan"], ["-s", "/nowhere"]],
+    [
+        ["-h", "0"],
+        ["-x", "0"],
+        ["-b", "-1"],
+        ["-c", "0"],
+        ["--rate", "0"],
+        ["--timeout", "nan"],
+        ["-s", "/nowhere"],
+        ["-n", "host"],
+    ],
 )
 def test_bad_arguments_exit_with_2(source: Path, options: list[str]) -> None:
     assert main(arguments(source, 1, *options)) == 2

@@ -129,6 +129,12 @@ def test_an_unknown_version_or_type_is_kept_with_its_reason(engine: Engine, rece
     assert [entry.code for entry in quarantined(engine)] == ["unknown_message_version"]
 
 
+def test_a_foreign_origin_code_is_kept_with_its_reason(engine: Engine, receiver: Receiver) -> None:
+    receipt = receiver.accept(message(payload(), originCode="a-home-for-sick-robots"))
+    assert receipt.outcome == "quarantined"
+    assert quarantined(engine)[0].reason == "Unknown origin code. (originCode)"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -103,4 +103,4 @@ def test_a_store_that_does_not_answer_is_named_so() -> None:
     with pytest.raises(StoreUnavailable):
         open_database("postgresql+psycopg://nobody@127.0.0.1:1/none")
     with pytest.raises(StoreUnavailable):
-        open_database("sqlite:////nowhere/at/all.db")
+        open_database("sqlite:////nowhere/at/all.db")  # no such directory

@@ -1,13 +1,16 @@
 """Claims, leases, results; and the recording that a worker is given."""
 
 import threading
+import uuid
 
 import numpy as np
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
-from benchmarks.messages import FS_500, message, payload
+from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration
 from ecg.errors import MissingLeads, ModelNotReady, Overloaded
 from ecg.inbox.claims import claim, fail, finish, load, renew
@@ -189,3 +192,27 @@ def test_a_running_worker_stops_when_told(engine: Engine, receiver: Receiver) ->
 
     Worker(engine, analyse).run(stop)
     assert stats(engine).results == 1
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.data())
+def test_any_order_with_any_repeats_makes_the_one_recording(
+    engine: Engine, receiver: Receiver, lengths: list[int], data: st.DataObject
+) -> None:
+    """Parts of any lengths, each sent at least once, in any order, under old or new message ids."""
+    sequence_id = str(uuid.uuid4())
+    starts = np.cumsum([0, *lengths]).tolist()
+    cut = [rows(start, length) for start, length in zip(starts, lengths, strict=False)]
+    extra = data.draw(st.lists(st.integers(0, len(cut) - 1), max_size=4))
+    order = data.draw(st.permutations([*range(len(cut)), *extra]))
+    fresh_ids = data.draw(st.lists(st.booleans(), min_size=len(order), max_size=len(order)))
+    for position, (k, fresh) in enumerate(zip(order, fresh_ids, strict=True)):
+        part = payload(sequence_id, len(cut), k + 1, FS_500, cut[k], record_id=sequence_id)
+        receiver.accept(message(part, f"{sequence_id}-{k}-{position if fresh else 0}"))
+    claimed = claim(engine, 60.0, 5)
+    assert claimed is not None
+    assert claimed.sequence_id == sequence_id
+    whole = [[int(value) for value in row.split(",")[1:]] for row in rows(0, starts[-1])]
+    np.testing.assert_array_equal(load(engine, claimed).signal, np.array(whole, np.float32).T)
+    assert claim(engine, 60.0, 5) is None
+    assert finish(engine, claimed, b"{}", "w") is True

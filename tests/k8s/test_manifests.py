@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ import pytest
 import ray
 import yaml
 from ray.autoscaler._private.kuberay import autoscaling_config
+from ray.serve import Application
 from ray.serve._private import constants as serve_constants
+from sqlalchemy import make_url
 
 from serve_app.app import build
 from serve_app.config_check import DEPLOYMENTS
@@ -74,6 +78,11 @@ def deployments(folder: str) -> list[dict[str, Any]]:
     return list(config["applications"][0]["deployments"])
 
 
+def replicas(deployment: dict[str, Any]) -> dict[str, int]:
+    fixed = deployment.get("num_replicas")
+    return dict(deployment.get("autoscaling_config") or {"min_replicas": fixed, "max_replicas": fixed})
+
+
 def containers(folder: str) -> list[dict[str, Any]]:
     groups = [cluster(folder)["headGroupSpec"], *cluster(folder)["workerGroupSpecs"]]
     return [container for group in groups for container in group["template"]["spec"]["containers"]]
@@ -106,12 +115,17 @@ def test_serve_config_is_the_checked_file(folder: str) -> None:
 
 @both
 def test_deployment_names_are_those_of_the_code(folder: str) -> None:
-    bound = build(AppSettings(clinical_weights="stand-in", feature_weights="stand-in"))
-    names, waiting = set(), [bound]
+    bound = build(AppSettings(clinical_weights="stand-in", feature_weights="stand-in", inbox_url="sqlite://"))
+    names: set[str] = set()
+    waiting: list[object] = [bound]
     while waiting:
-        application = waiting.pop()._bound_deployment
-        names.add(application.name)
-        waiting += [a for a in (*application.init_args, *application.init_kwargs.values()) if type(a) is type(bound)]
+        found = waiting.pop()
+        if is_dataclass(found):
+            waiting += vars(found).values()
+        elif isinstance(found, Application):
+            names.add(found._bound_deployment.name)
+            waiting += found._bound_deployment.init_args
+            waiting += found._bound_deployment.init_kwargs.values()
     assert {deployment["name"] for deployment in deployments(folder)} == names == set(DEPLOYMENTS)
 
 
@@ -183,7 +197,10 @@ def test_head_and_workers_have_the_launchers_environment(folder: str) -> None:
     lines = (K8S / "base/environment.env").read_text().splitlines()
     assert dict(line.split("=", 1) for line in lines if not line.startswith("#")) == expected_environment()
     for container in containers(folder):
-        assert container["envFrom"] == [{"configMapRef": {"name": "ecg-environment"}}]
+        assert container["envFrom"] == [
+            {"configMapRef": {"name": "ecg-environment"}},
+            {"secretRef": {"name": "ecg-postgres"}},
+        ]
         assert "env" not in container  # nothing that could differ from pod to pod
 
 
@@ -212,7 +229,7 @@ def test_every_replica_fits_the_workers_and_the_head_gets_none(folder: str) -> N
             )
             for name in fitting
         )
-        scaling = deployment["autoscaling_config"]
+        scaling = replicas(deployment)
         assert room >= scaling["max_replicas"], f"{deployment['name']} cannot reach max_replicas on {fitting}"
         if "max_replicas_per_node" in deployment:
             assert sum(workers[name]["min_workers"] for name in fitting) >= scaling["min_replicas"]
@@ -233,9 +250,7 @@ def test_all_of_a_cluster_at_its_largest_fits_at_once(folder: str) -> None:
         group["maxReplicas"] * int(group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
         for group in groups
     )
-    wanted = sum(
-        d["autoscaling_config"]["max_replicas"] * d["ray_actor_options"]["num_cpus"] for d in deployments(folder)
-    )
+    wanted = sum(replicas(d)["max_replicas"] * d["ray_actor_options"]["num_cpus"] for d in deployments(folder))
     assert room >= wanted
 
 
@@ -253,6 +268,15 @@ def test_cluster_is_set_up_as_the_documentation_says(folder: str) -> None:
     for container in containers(folder):
         assert container["resources"]["requests"] == container["resources"]["limits"]
         assert not {"readinessProbe", "livenessProbe"} & set(container)  # the operator's own know about Serve
+
+
+@both
+def test_several_inboxes_share_a_store_whose_password_is_in_no_file(folder: str) -> None:
+    (inbox,) = [d for d in deployments(folder) if d["name"] == "Inbox"]
+    assert replicas(inbox)["min_replicas"] >= 2
+    config = yaml.safe_load(rayservice(folder)["spec"]["serveConfigV2"])
+    url = make_url(config["applications"][0]["args"]["inbox_url"])
+    assert (url.drivername, url.host, url.password) == ("postgresql+psycopg", None, None)
 
 
 @both
@@ -385,3 +409,6 @@ def test_the_image_is_pinned_and_not_root() -> None:
     assert {"constraints.txt", "ecg", "deployments", "serve_app"} <= set(copied) == kept
     assert all((ROOT / name).exists() for name in copied)
     assert sum("-c constraints.txt" in line for line in lines) == 1
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (gpu,) = re.findall(r"gpu\) extras=(\S+)", "\n".join(lines))
+    assert extras["all"] == [f"ecg-serve[{gpu.replace('torch,', 'torch,openvino,')}]"]

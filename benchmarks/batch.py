@@ -1,0 +1,218 @@
+"""How much of the machine `ecg batch` uses, whether a kill changes its result, and how it scales over nodes.
+
+    python -m benchmarks.batch throughput [--weights DIR] [--recordings 512] [--rounds 5]
+    python -m benchmarks.batch kill [--times 10]
+    python -m benchmarks.batch scaling [--nodes 1 2 4] [--chunk-seconds 8]
+
+`throughput`: recordings/s of the whole job between its first and last part, over those of the two models called in a
+row by one process on all processors, alternating, as the median of the rounds' ratios. `kill`: a job killed with
+SIGKILL at a random moment, so many times, and resumed to its end; its tables against those of an undisturbed one.
+`scaling`: the job on clusters of one-processor nodes on this machine with models that sleep a fixed time, so long that
+the machine's own processors do not matter. Every answer is one JSON object with hardware and commit.
+"""
+
+import argparse
+import os
+import platform
+import random
+import secrets
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow.parquet as pq
+
+from deployments.batch_stages import KINDS, Chunk, Part, Row, pack, unpack
+from ecg.features import EMBEDDING_DIM
+from ecg.leads import STANDARD_LEADS
+from ecg.models import load_model
+from ecg.models.result import ModelIdentity, ModelResult, infer
+from ecg.prepare import prepare
+from ecg.record import EcgRecord
+from ecg.simulation import Scenario, simulate
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Leads in mV as JSON text of ten seconds would make parsing the benchmark; .npy is what a cohort on disk looks like.
+_STATED = ("--fs", "500", "--leads", ",".join(STANDARD_LEADS), "--units", "mV")
+
+
+def write_archive(folder: Path, count: int) -> EcgRecord:
+    """`count` recordings of ten seconds as .npy, 16 different ones in turn; returns one of them."""
+    folder.mkdir()
+    records = [
+        simulate(Scenario(heart_rate_bpm=50 + 5 * i, duration_s=10, fs_hz=500), seed=i).record for i in range(16)
+    ]
+    for number in range(count):
+        np.save(folder / f"r{number:06d}.npy", records[number % 16].signal)
+    return records[0]
+
+
+def job(archive: Path, out: Path, *options: str, **environment: str) -> subprocess.Popen[bytes]:
+    """`ecg batch` in a process of its own, its messages in a file beside `out`."""
+    with out.with_suffix(".log").open("ab") as messages:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ecg", "batch", str(archive), "--out", str(out), *_STATED, *options],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=messages, env=os.environ | environment,
+        )  # fmt: skip
+
+
+def part_times(out: Path) -> list[tuple[float, int]]:
+    """When each part was done and how many recordings it has, in the order of time."""
+    marks = [(mark.stat().st_mtime, orjson.loads(mark.read_bytes())) for mark in (out / "done").glob("part-*.json")]
+    return sorted((at, counts["recordings"] + counts["errors"]) for at, counts in marks)
+
+
+def steady_rate(out: Path) -> float:
+    """Recordings/s from the first part to the last, the first one's not counted: starting up is not the question."""
+    times = part_times(out)
+    return sum(count for _, count in times[1:]) / (times[-1][0] - times[0][0])
+
+
+def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Rates of the engine and of the job in turn, and the median of their ratios."""
+    record = write_archive(folder / "archive", options.recordings)
+    segments = prepare(record)
+    models = [load_model(options.weights, kind=kind) for kind in KINDS.values()]
+    rounds = []
+    for number in range(options.rounds):
+        batch = [segments] * 8
+        for model in models:
+            infer(model, batch)
+        start, done = time.perf_counter(), 0
+        while time.perf_counter() - start < options.seconds:
+            for model in models:
+                infer(model, batch)
+            done += len(batch)
+        engine = done / (time.perf_counter() - start)
+        out = folder / f"out{number}"
+        if job(folder / "archive", out, "--weights", options.weights, "--parts", str(options.recordings // 32)).wait():
+            raise SystemExit(out.with_suffix(".log").read_text())
+        rounds.append({"engine": round(engine, 3), "batch": round(steady_rate(out), 3)})
+        print(rounds[-1], file=sys.stderr)
+    ratio = statistics.median(r["batch"] / r["engine"] for r in rounds)
+    return {"rounds": rounds, "ratio": round(ratio, 3), "backend": models[0].backend, "precision": models[0].precision}
+
+
+def kill(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Kill one job again and again, let it end, and compare its tables."""
+    write_archive(folder / "archive", options.recordings)
+    arguments = ("--weights", options.weights, "--parts", str(max(2 * options.times, options.recordings // 16)))
+    if job(folder / "archive", folder / "whole", *arguments).wait():
+        raise SystemExit((folder / "whole.log").read_text())
+    parts = len(part_times(folder / "whole"))
+    draw = random.Random(options.seed)
+    killed_at: list[int] = []
+    out = folder / "killed"
+    for number in range(options.times):
+        before = len(part_times(out)) if out.exists() else 0
+        left = parts - before - (options.times - number)  # leave something to kill for the next times
+        until = before + draw.randint(0, max(0, min(left, 2)))
+        process = job(folder / "archive", out, *arguments)
+        while process.poll() is None and (not (out / "job.json").exists() or len(part_times(out)) < until):
+            time.sleep(0.01)
+        time.sleep(draw.random() * 2)  # anywhere between two parts, starting up included
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        killed_at.append(len(part_times(out)))
+        print(f"killed with {killed_at[-1]} of {parts} parts done", file=sys.stderr)
+    if job(folder / "archive", out, *arguments).wait():
+        raise SystemExit(out.with_suffix(".log").read_text())
+    names = sorted(str(file.relative_to(folder / "whole")) for file in (folder / "whole").glob("*/part-*.parquet"))
+    same = all(pq.read_table(folder / "whole" / name).equals(pq.read_table(out / name)) for name in names)
+    rows = pq.read_table(out / "recordings", columns=["path"])["path"].to_pylist()
+    return {
+        "killed_at": killed_at, "parts": parts, "identical": same, "rows": len(rows), "distinct": len(set(rows)),
+        "recordings": options.recordings,
+    }  # fmt: skip
+
+
+class Sleeper:
+    """A model of fixed cost: a while after a chunk came, the same result for each of its recordings."""
+
+    seconds = float(os.environ.get("ECG_BENCHMARK_CHUNK_SECONDS", "8"))
+
+    def __init__(self, part: Part, source: str, identifier: str, threads: int | None, max_segments: int) -> None:
+        """Takes what `ModelStage` takes."""
+        nothing = np.zeros(EMBEDDING_DIM, np.float32)
+        self._part = part
+        self._result = ModelResult(ModelIdentity(identifier, False, "sleep", "none"), None, nothing, nothing)
+
+    def __call__(self, row: Row) -> Row:
+        """The chunk with results."""
+        time.sleep(self.seconds)
+        chunk: Chunk = unpack(row)
+        items = (replace(item, results={**item.results, self._part: self._result}) for item in chunk.items)
+        return pack(replace(chunk, items=tuple(items)))
+
+
+def scaling(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Rates on clusters of 1, 2, 4… nodes, each in processes of its own."""
+    write_archive(folder / "archive", options.recordings)
+    rates = {}
+    environment = os.environ | {
+        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": str(ROOT),
+        "ECG_BENCHMARK_CHUNK_SECONDS": str(options.chunk_seconds),
+    }  # fmt: skip
+    for nodes in options.nodes:
+        cluster = subprocess.Popen(
+            [sys.executable, "-m", "tests.deployments.cluster", str(nodes)],
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        out = folder / f"nodes{nodes}"
+        code = (
+            "import sys; from pathlib import Path; from deployments.batch import BatchJob, run; "
+            "from benchmarks.batch import Sleeper; from ecg.formats.stated import Stated; "
+            "from ecg.leads import STANDARD_LEADS as leads; "
+            "run(BatchJob((sys.argv[1],), Path(sys.argv[2]), frozenset({'clinical', 'features'}), 'stand-in', "
+            "Stated(500.0, leads, 'mV'), sys.argv[3], parts=int(sys.argv[4])), Sleeper)"
+        )
+        parts = str(options.recordings // 32)
+        command = [sys.executable, "-c", code, str(folder / "archive"), str(out), address, parts]
+        subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False)
+        cluster.communicate()
+        rates[nodes] = round(steady_rate(out), 3)
+        print(f"{nodes} nodes: {rates[nodes]} recordings/s", file=sys.stderr)
+    first = options.nodes[0]
+    efficiency = {str(n): round(rate / rates[first] * first / n, 3) for n, rate in rates.items()}
+    return {"recordings_per_s": {str(n): rate for n, rate in rates.items()}, "efficiency": efficiency}
+
+
+def main() -> None:
+    """Run one question and print its answer."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    questions = parser.add_subparsers(dest="question", required=True)
+    for question, recordings in ((throughput, 512), (kill, 512), (scaling, 512)):
+        sub = questions.add_parser(question.__name__)
+        sub.set_defaults(ask=question)
+        sub.add_argument("--recordings", type=int, default=recordings)
+        sub.add_argument("--weights", default="stand-in")
+        sub.add_argument("--seed", type=int, default=0)
+    questions.choices["throughput"].add_argument("--rounds", type=int, default=5)
+    questions.choices["throughput"].add_argument("--seconds", type=float, default=20.0)
+    questions.choices["kill"].add_argument("--times", type=int, default=10)
+    questions.choices["scaling"].add_argument("--nodes", type=int, nargs="+", default=[1, 2, 4])
+    questions.choices["scaling"].add_argument("--chunk-seconds", type=float, default=8.0)
+    options = parser.parse_args()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    with tempfile.TemporaryDirectory(prefix="ecg-batch-") as folder:
+        answer = options.ask(options, Path(folder))
+    asked = {name: value for name, value in vars(options).items() if name != "ask"}
+    hardware = {"machine": platform.machine(), "cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
+    answer |= {"asked": asked, "hardware": hardware, "commit": commit.stdout.strip()}
+    print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+
+
+if __name__ == "__main__":
+    main()

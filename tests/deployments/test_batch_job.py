@@ -1,0 +1,250 @@
+"""`ecg batch` as a user runs it, on a cluster: complete, killed in the middle, resumed."""
+
+import argparse
+import os
+import random
+import re
+import secrets
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from deployments import batch
+from deployments.batch_stages import KINDS, ModelStage, compose_chunk, pack, read_chunk
+from deployments.batch_tables import Output, recordings_table
+from ecg.cli import batch as command
+from ecg.cli import main
+from ecg.errors import InconsistentInput
+from ecg.formats.stated import Stated
+from ecg.models import resolve_weights
+from ecg.pipeline import PARTS as ALL_PARTS
+from tests.deployments.archive import BROKEN, write_archive
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD, PARTS = 28, 12
+LIMIT_S = 240
+ALL = frozenset(ALL_PARTS)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("archive")
+    write_archive(root, GOOD)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Address of a cluster of one node with one processor, started for these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        cluster = subprocess.Popen(
+            [sys.executable, "-m", "tests.deployments.cluster", "1"],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert cluster.stdout is not None
+        yield cluster.stdout.readline().strip()
+        cluster.communicate()  # closes its standard input, which ends it
+
+
+def start(archive: Path, out: Path, address: str) -> subprocess.Popen[bytes]:
+    with (out.parent / "messages").open("ab") as messages:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ecg", "batch", str(archive), "--out", str(out), "--address", address,
+             "--weights", "stand-in", "--parts", str(PARTS)],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=messages,
+        )  # fmt: skip
+
+
+def tables(out: Path) -> dict[str, pa.Table]:
+    return {
+        str(file.relative_to(out)): pq.read_table(file)
+        for table in ("recordings", "errors")
+        for file in sorted((out / table).iterdir())
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of the job's stages, called one after the other in this process."""
+    output = Output(tmp_path_factory.mktemp("undisturbed"))
+    weights = {part: resolve_weights("stand-in", kind) for part, kind in KINDS.items()}
+    batch._begin(batch.BatchJob((str(archive),), output.folder, ALL, "stand-in", parts=PARTS), output, weights)
+    models = [ModelStage(part, "stand-in", found.identifier, 1, 16) for part, found in weights.items()]
+    rows = []
+    for chunk in batch._chunks(output.listing()):
+        row = read_chunk(pack(chunk), Stated(), with_segments=True)
+        for model in models:
+            row = model(row)
+        rows.append(compose_chunk(row, ALL))
+    batch._gather(iter(rows), output.listing(), output)
+    return output.folder
+
+
+@pytest.fixture(scope="module")
+def resumed(archive: Path, undisturbed: Path, address: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a job that was killed in the middle and started again."""
+    out = tmp_path_factory.mktemp("resumed") / "out"
+    moment = random.Random(20).randint(1, 5)  # parts that are done when the process is killed
+    job = start(archive, out, address)
+    messages = out.parent / "messages"
+    deadline = time.monotonic() + LIMIT_S
+    while len(list((out / "done").glob("part-*"))) < moment:
+        assert job.poll() is None, messages.read_text()[-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(job.pid, signal.SIGKILL)
+    job.communicate()
+    kept = Output(out).done()
+    assert moment <= len(kept) < len(Output(undisturbed).done())
+    # What a kill between the two tables of a part leaves behind, and a half-written file.
+    unmarked = next(name for name in tables(undisturbed) if int(Path(name).stem[5:]) not in kept)
+    pq.write_table(pa.table({"path": ["stale"]}), out / unmarked)
+    (out / "recordings" / ".part-00000.parquet.partial").write_bytes(b"PAR1")
+    times = {file.name: file.stat().st_mtime_ns for file in (out / "done").iterdir()}
+    job = start(archive, out, address)
+    stdout, _ = job.communicate(timeout=LIMIT_S)
+    assert job.returncode == 1, messages.read_text()[-3000:]
+    parts = len(Output(undisturbed).done())
+    assert orjson.loads(stdout) == {
+        "out": str(out), "recordings": GOOD + len(BROKEN), "failed": len(BROKEN), "parts": parts,
+    }  # fmt: skip
+    assert all((out / "done" / name).stat().st_mtime_ns == then for name, then in times.items())  # not done twice
+    assert f"{len(kept)} of {parts} parts are there already" in messages.read_text()
+    return out
+
+
+def test_killed_and_resumed_on_a_cluster_it_ends_as_the_stages_one_after_the_other(
+    undisturbed: Path, resumed: Path
+) -> None:
+    (resumed / "recordings" / ".part-00000.parquet.partial").unlink(missing_ok=True)
+    assert tables(resumed).keys() == tables(undisturbed).keys()
+    for name, table in tables(undisturbed).items():
+        assert pq.read_table(resumed / name).equals(table), name
+
+
+def test_every_recording_is_in_one_of_the_tables_once(archive: Path, resumed: Path) -> None:
+    recordings = pq.read_table(resumed / "recordings")
+    errors = pq.read_table(resumed / "errors")
+    assert sorted(recordings["path"].to_pylist() + errors["path"].to_pylist()) == batch.list_recordings([str(archive)])
+    assert dict(zip(errors["path"].to_pylist(), errors["code"].to_pylist(), strict=True)) == {
+        str(archive / name): code for name, code in BROKEN.items()
+    }
+    assert recordings["features"].null_count == recordings["heart_rate"].null_count == 0
+
+
+def test_rows_are_in_the_order_of_their_paths_in_the_part_of_their_hash(undisturbed: Path) -> None:
+    for name, table in tables(undisturbed).items():
+        paths = table["path"].to_pylist()
+        assert paths == sorted(paths)
+        assert {f"part-{batch.part_of(path, PARTS):05d}.parquet" for path in paths} <= {Path(name).name}
+
+
+def test_the_code_of_the_guide_runs_on_the_tables(
+    undisturbed: Path,
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "tables").symlink_to(undisturbed)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/cohorts.md").read_text(), re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(compile("\n".join(blocks), "docs/cohorts.md", "exec"), namespace)
+    printed = capsys.readouterr().out
+    assert "Sinus rhythm" in printed
+    assert re.search(r"recording_too_long\s+1\n", printed)
+    found = namespace["nearest"](3)
+    assert len({path for path, _ in found} | {namespace["cohort"]["path"][3].as_py()}) == 6
+    similarities = [similarity for _, similarity in found]
+    assert similarities == sorted(similarities, reverse=True)
+    assert all(-1 <= similarity <= 1 + 1e-5 for similarity in similarities)
+
+
+def test_the_command_line_of_the_guide_is_understood() -> None:
+    lines = re.findall(r"^ecg (batch .*?)(?:  #.*)?$", (ROOT / "docs/cohorts.md").read_text(), re.MULTILINE)
+    assert len(lines) == 3
+    for line in lines:
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        assert parser.parse_args(shlex.split(line)[1:]).out == Path("tables")
+
+
+def test_a_finished_job_is_not_computed_again(archive: Path, undisturbed: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in undisturbed.rglob("part-*")}
+    assert main(["batch", str(archive), "--out", str(undisturbed), "--weights", "stand-in"]) == 1
+    assert {file: file.stat().st_mtime_ns for file in undisturbed.rglob("part-*")} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [(["--include", "quality"], "include"), (["--parts", "3"], "parts"), (["--fs", "500"], "stated")],
+)
+def test_a_folder_of_another_job_is_refused(
+    archive: Path, undisturbed: Path, options: list[str], field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["batch", str(archive), "--out", str(undisturbed), "--weights", "stand-in", *options]) == 2
+    assert f"field: {field}" in capsys.readouterr().err
+
+
+def test_a_folder_in_use_is_refused(archive: Path, tmp_path: Path) -> None:
+    with Output(tmp_path).held(), pytest.raises(InconsistentInput, match="Another job"), Output(tmp_path).held():
+        pass
+
+
+def test_no_resume_forgets_the_job_that_was_there(archive: Path, tmp_path: Path) -> None:
+    output = Output(tmp_path)
+    job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=5)
+    batch._begin(job, output, {})
+    for part in output.listing():
+        output.write_part(part, [recordings_table([])], [])
+    batch._begin(replace(job, parts=2, resume=False), output, {})
+    assert output.done() == {}
+    assert list(output.listing()) == [0, 1]
+    assert list(tmp_path.rglob("part-*")) == []
+
+
+def test_bad_usage_is_told_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--out", str(tmp_path / "out"), "--weights", "stand-in"]
+    (tmp_path / "empty").mkdir()
+    for arguments in (["nowhere", *out], [str(tmp_path / "empty"), *out], [".", *out, "--include", "labels"]):
+        assert main(["batch", *arguments]) == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith("ecg batch: ")
+    for arguments in ([".", *out, "--parts", "0"], out, ["."]):
+        with pytest.raises(SystemExit) as caught:
+            main(["batch", *arguments])
+        assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("nodes", "models", "actors", "threads", "count"),
+    [
+        ([{"CPU": 2.0}], 2, 1, 1, 0.75),
+        ([{"CPU": 1.0}] * 4, 2, 4, 1, 0.375),
+        ([{"CPU": 64.0}], 2, 4, 8, 6.0),
+        ([{"CPU": 8.0}, {"CPU": 16.0}], 1, 3, 8, 6.0),
+        ([{"CPU": 0.0, "GPU": 1.0}, {"CPU": 8.0, "GPU": 2.0}], 2, 3, None, 0),
+    ],
+)
+def test_workers_leave_room_for_reading(
+    nodes: list[dict[str, float]], models: int, actors: int, threads: int | None, count: float
+) -> None:
+    workers = batch._plan_workers(nodes, models)
+    assert (workers.actors, workers.threads, workers.options["num_cpus"]) == (actors, threads, count)
+    room = sum(node["CPU"] for node in nodes) - models * workers.actors * workers.options["num_cpus"]
+    assert room >= workers.task_cpus

@@ -1,0 +1,118 @@
+"""The graph in Ray's local testing mode: no cluster, the same classes and the same builder."""
+
+import asyncio
+import time
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+from starlette.requests import Request
+
+from deployments.model import ModelRunner, ModelState
+from ecg import local
+from ecg.errors import ModelNotReady
+from ecg.record import EcgRecord
+from serve_app.app import build
+from serve_app.settings import AppSettings
+from tests.e2e.payloads import as_npy
+from tests.e2e.test_answers import stable
+
+
+def http_request(path: str, body: bytes = b"", headers: dict[str, str] | None = None, query: str = "") -> Request:
+    scope = {
+        "type": "http", "method": "POST" if body else "GET", "path": path, "query_string": query.encode(),
+        "headers": [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()], "root_path": "",
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return Request(scope, receive)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> DeploymentHandle:
+    url = f"sqlite:///{tmp_path_factory.mktemp('inbox') / 'inbox.sqlite'}"
+    settings = AppSettings(clinical_weights="stand-in", feature_weights="stand-in", precision="float32", inbox_url=url)
+    handle = serve.run(build(settings), name="local", _local_testing_mode=True)
+    deadline = time.monotonic() + 60
+    while orjson.loads(handle.remote(http_request("/health")).result().body)["status"] != "ready":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return handle
+
+
+def post(graph: DeploymentHandle, record: EcgRecord) -> dict[str, Any]:
+    npy = as_npy(record)
+    query = "&".join(f"{key}={value}" for key, value in npy["params"].items())
+    response = graph.remote(http_request("/analyze", npy["content"], npy["headers"], query)).result()
+    assert response.status_code == 200, response.body
+    return dict(orjson.loads(response.body))
+
+
+def test_the_local_graph_answers_as_the_library(graph: DeploymentHandle, sinus: EcgRecord) -> None:
+    answer = post(graph, sinus)
+    stages = local.local_stages("stand-in", precision="float32")
+    assert stable(answer) == stable(orjson.loads(local.run(sinus, stages).to_json()))
+
+
+def test_a_model_that_failed_says_why(sinus: EcgRecord) -> None:
+    async def scenario() -> tuple[ModelState, type[Exception] | None]:
+        runner = ModelRunner("finetuned")
+        await runner.reconfigure({"weights": "/nowhere/model.pt"})
+        state = await runner.state()
+        try:
+            await runner.infer(np.zeros((1, 12, 2500), np.float32))
+        except ModelNotReady as error:
+            return state, type(error)
+        return state, None
+
+    state, refused = asyncio.run(scenario())
+    assert state.state == "failed"
+    assert state.detail is not None
+    assert "/nowhere" not in state.detail
+    assert refused is ModelNotReady
+
+
+def runner(kind: str, weights: str) -> DeploymentHandle:
+    """A model deployment that is ready."""
+    config = {"weights": weights, "backend": "torch", "precision": "float32"}
+    deployment = serve.deployment(ModelRunner, name="Runner", user_config=config)
+    handle = serve.run(deployment.bind(kind), name=f"runner-{kind}", _local_testing_mode=True)
+    deadline = time.monotonic() + 60
+    while handle.state.remote().result().state != "ready":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return handle
+
+
+def test_other_weights_that_cannot_be_loaded_leave_the_present_ones_in_service() -> None:
+    handle = runner("pretrained", "stand-in")
+    before = handle.state.remote().result()
+    handle.reconfigure.remote({"weights": "/nowhere/model.pt", "backend": "torch", "precision": "float32"}).result()
+    result = handle.infer.remote(np.zeros((1, 12, 2500), np.float32)).result()
+    after = handle.state.remote().result()
+    assert before.state == after.state == "ready"
+    assert after.weights == before.weights
+    assert "failed" in (after.detail or "")
+    assert result.identity.trained is False
+
+
+def test_recordings_in_one_batch_get_their_own_results() -> None:
+    handle = runner("finetuned", "stand-in")
+    rng = np.random.default_rng(0)
+    recordings = [rng.standard_normal((n, 12, 2500)).astype(np.float32) for n in (1, 3, 2, 20)]
+    together = [response.result() for response in [handle.infer.remote(segments) for segments in recordings]]
+    for segments, result in zip(recordings, together, strict=True):
+        alone = handle.infer.remote(segments).result()
+        # Another batch size sums in another order: measured up to 5e-6 in float32.
+        assert np.allclose(result.scores, alone.scores, atol=5e-5)
+        assert np.allclose(result.embedding, alone.embedding, atol=5e-5)
+
+
+def test_health_in_local_mode(graph: DeploymentHandle) -> None:
+    response = graph.remote(http_request("/health")).result()
+    assert set(orjson.loads(response.body)["models"]) == {"clinical", "features"}

@@ -1,0 +1,154 @@
+"""`ecg inbox` and the `Inbox` deployment class, as their users run them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import orjson
+import pytest
+
+from benchmarks.messages import FS_500, message, payload, rows
+from ecg.cardioai.message import Calibration
+from ecg.cli import main
+from ecg.errors import MissingLeads, UnknownRecording
+from ecg.inbox.database import open_database
+from ecg.inbox.receipts import Limits
+from ecg.inbox.receiver import Receiver
+from ecg.inbox.service import Inbox
+from ecg.inbox.views import stats
+from ecg.record import EcgRecord
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'inbox.db'}"
+
+
+def accept(url: str, *bodies: bytes) -> None:
+    engine = open_database(url)
+    with Receiver(engine) as receiver:
+        for body in bodies:
+            receiver.accept(body)
+    engine.dispose()
+
+
+def command(capsys: pytest.CaptureFixture[str], url: str, *arguments: str) -> tuple[int, list[dict]]:
+    status = main(["inbox", "--store", url, *arguments])
+    return status, [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_waiting_recording_is_measured_once_its_device_is_known(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    accept(url, message(payload(data=rows(0, 1000))))
+    assert command(capsys, url, "work", "--once") == (0, [])
+    assert command(capsys, url, "device", "D3F153", "--fs", "250")[0] == 0
+    assert command(capsys, url, "device") == (
+        0, [{"device_code": "D3F153", "fs_hz": 250.0, "gain": None, "baseline": None, "units": None}],
+    )  # fmt: skip
+    assert command(capsys, url, "work", "--once") == (0, [])
+    status, (record,) = command(capsys, url, "record", "record-1")
+    (recording,) = record["recordings"]
+    assert (status, recording["state"], recording["fsSource"]) == (0, "done", "device")
+    assert set(recording["result"]["measurements"]) >= {"heart_rate", "qt_interval"}
+    assert command(capsys, url, "device", "D3F154")[0] == 2
+
+
+def test_the_quarantine_is_listed_with_its_replay_command(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    body = message(payload(calibration=FS_500), messageVersion=9)
+    accept(url, body)
+    _, (entry,) = command(capsys, url, "quarantine")
+    assert (entry["code"], entry["replay"]) == ("unknown_message_version", f"ecg inbox --store {url} replay 1")
+    assert main(["inbox", "--store", url, "show", "1"]) == 0
+    assert capsys.readouterr().out.encode() == body + b"\n"
+    status, (receipt,) = command(capsys, url, "replay", "--code", "unknown_message_version")
+    assert (status, receipt["status"]) == (1, "quarantined")
+    assert command(capsys, url, "replay", "99")[0] == 2
+    assert command(capsys, url, "show", "99")[0] == 2
+    assert command(capsys, url, "record", "none")[0] == 2
+
+
+def test_a_failed_recording_can_be_tried_again(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    accept(url, message(payload(calibration=Calibration(fs_hz=10.0))))
+    command(capsys, url, "work", "--once")
+    assert command(capsys, url, "retry", "another") == (0, [{"ready": 0}])
+    assert command(capsys, url, "retry") == (0, [{"ready": 1}])
+    command(capsys, url, "work", "--once")
+    _, (counts,) = command(capsys, url, "stats")
+    assert counts["recordings"]["failed"] == 1
+
+
+@pytest.mark.parametrize("store", ["sqlite:////nowhere/at/all.db", "nonsense", "mysql://host/db", ""])
+def test_a_store_that_is_not_there_is_bad_input(store: str) -> None:
+    assert main(["inbox", "--store", store, "stats"]) == 2
+
+
+def test_pruning_tells_what_it_did(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    accept(url, message(payload(sequence=2)))
+    _, (said,) = command(capsys, url, "prune", "--incomplete-after", "-1", "--keep-days", "1")
+    assert said == {"incomplete": 1, "deleted": {"recordings": 0, "messages": 0, "quarantined": 0}}
+    _, (counts,) = command(capsys, url, "stats")
+    assert counts["recordings"]["incomplete"] == 1
+
+
+def test_a_working_command_ends_well_on_sigterm(url: str) -> None:
+    """It ends after the recording in work, not in the middle of it."""
+    accept(url, message(payload(calibration=FS_500, data=rows(0, 5000))))
+    process = subprocess.Popen([sys.executable, "-m", "ecg", "inbox", "--store", url, "work"], cwd=ROOT)
+    engine = open_database(url)
+    while stats(engine).results == 0 and process.poll() is None:
+        threading.Event().wait(0.05)
+    engine.dispose()
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+
+
+def test_the_deployment_answers_and_feeds_the_graph(url: str) -> None:
+    seen: list[EcgRecord] = []
+    done = threading.Event()
+
+    async def analyse(record: EcgRecord) -> bytes:
+        await asyncio.sleep(0)
+        seen.append(record)
+        if len(seen) == 2:
+            done.set()
+            raise MissingLeads("Missing leads: V1.")
+        return b'{"answer": 42}'
+
+    async def use() -> tuple[list[str], dict, dict]:
+        inbox = Inbox(url, analyse, Limits())
+        inbox.check_health()
+        outcomes = [
+            (await inbox.accept(message(payload(f"seq-{n}", record_id=f"r{n}")), 500.0)).outcome for n in range(2)
+        ]
+        await asyncio.to_thread(done.wait)
+        await inbox.close()
+        with pytest.raises(UnknownRecording):
+            await inbox.record("none")
+        return outcomes, orjson.loads(await inbox.stats()), orjson.loads(await inbox.record("r0"))
+
+    outcomes, counts, record = asyncio.run(use())
+    assert [str(outcome) for outcome in outcomes] == ["accepted", "accepted"]
+    assert (counts["recordings"]["done"], counts["recordings"]["failed"]) == (1, 1)
+    assert record["recordings"][0]["result"] == {"answer": 42}
+    assert [found.name for found in seen] == ["r0", "r1"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_deployment_is_unhealthy_when_its_worker_has_died(url: str) -> None:
+    async def crash(_: EcgRecord) -> bytes:
+        raise ZeroDivisionError
+
+    async def use() -> None:
+        inbox = Inbox(url, crash, Limits())
+        await inbox.accept(message(payload()), 500.0)
+        await asyncio.to_thread(inbox._background[-1].join)
+        with pytest.raises(RuntimeError, match="inbox-worker"):
+            inbox.check_health()
+        await inbox.close()
+
+    asyncio.run(use())
