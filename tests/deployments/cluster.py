@@ -10,7 +10,7 @@ from ray.cluster_utils import Cluster
 
 
 def main(nodes: int) -> None:
-    node = {"num_cpus": 1, "object_store_memory": 150 * 2**20}
+    node = {"num_cpus": 1, "object_store_memory": 512 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
     for _ in range(nodes - 1):
         cluster.add_node(**node)
