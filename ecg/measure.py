@@ -1,5 +1,6 @@
 """`measure`: what a cardiologist reads off the paper, each value with its spread or the reason for its absence."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,16 +125,24 @@ def _intervals(median: MedianBeat | None) -> dict[str, Value]:
         return {name: missing("ms", NO_BEATS) for name in names}
     if median.qrs_onset is None or median.qrs_offset is None:
         return {name: missing("ms", NO_QRS) for name in names}
+    no_p = median.no_p or ""
     return {
-        "pr_interval": _span(median.p_onset, median.qrs_onset, median.no_p or ""),
-        "p_duration": _span(median.p_onset, median.p_offset, median.no_p or ""),
-        "qrs_duration": _span(median.qrs_onset, median.qrs_offset, NO_QRS),
-        "qt_interval": _span(median.qrs_onset, median.t_end, NO_T),
+        "pr_interval": _span(median.p_onset, median.qrs_onset, (median.p_onset_sd, median.qrs_onset_sd), no_p),
+        "p_duration": _span(median.p_onset, median.p_offset, None, no_p),
+        "qrs_duration": _span(median.qrs_onset, median.qrs_offset, (median.qrs_onset_sd, median.qrs_offset_sd), NO_QRS),
+        "qt_interval": _span(median.qrs_onset, median.t_end, (median.qrs_onset_sd, median.t_end_sd), NO_T),
     }
 
 
-def _span(start: float | None, end: float | None, reason: str) -> Value:
-    return missing("ms", reason) if start is None or end is None else Value((end - start) * 1000.0 / FS_HZ, "ms")
+def _span(
+    start: float | None, end: float | None, spreads: tuple[float | None, float | None] | None, reason: str
+) -> Value:
+    """A stretch of the median beat in ms; its spread is that of both ends over the leads, taken as independent."""
+    if start is None or end is None:
+        return missing("ms", reason)
+    known = None if spreads is None else [sd for sd in spreads if sd is not None]
+    spread = math.hypot(*known) * 1000.0 / FS_HZ if known is not None and len(known) == 2 else None
+    return Value((end - start) * 1000.0 / FS_HZ, "ms", spread)
 
 
 def _corrected(qt: Value, rr_mean: Value) -> dict[str, Value]:

@@ -62,3 +62,9 @@ def falls_before(values: Float, start: NDArray[np.int64], threshold: Float, hold
     last = values.shape[1] - 1
     position: Float = last - falls_after(values[:, ::-1], last - start, threshold, hold)
     return position
+
+
+def lead_spread(positions: Float) -> float | None:
+    """Robust SD of single leads' positions (1.48 times the median distance from their median); None for under three."""
+    found = positions[~np.isnan(positions)]
+    return float(1.4826 * np.median(np.abs(found - np.median(found)))) if len(found) >= 3 else None

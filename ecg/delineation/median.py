@@ -8,10 +8,8 @@ from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.detect import Index
-from ecg.delineation.pwave import ABRUPT_SHIFT as P_ABRUPT_SHIFT
 from ecg.delineation.pwave import p_agreement, p_wave
 from ecg.delineation.qrs import qrs_edges
-from ecg.delineation.twave import ABRUPT_SHIFT as T_ABRUPT_SHIFT
 from ecg.delineation.twave import expected_peak, t_wave
 
 BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some baseline
@@ -20,7 +18,7 @@ MIN_BEATS = 3
 _MAX_BEATS = 60  # more do not make a better median, and a long recording costs no more than a short one
 #: A P wave is there when the beats agree on it: this median correlation, and more in a rhythm more irregular than
 #: sinus rhythm is, where fibrillatory waves can agree by chance.
-_P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.5, 1.8, 0.05
+_P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.65, 1.05, 0.05
 _MAX_P_S = 0.22
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
@@ -46,6 +44,8 @@ class MedianBeat:
         How many beats went into it.
     p_onset, p_peak, p_offset, qrs_onset, qrs_offset, t_peak, t_end
         Global fiducial points in samples of `signal`, not rounded; None where the wave was not found.
+    p_onset_sd, qrs_onset_sd, qrs_offset_sd, t_end_sd
+        Spread of the single leads' marks in samples; None with fewer than three leads.
     p_fraction
         Share of the beats whose P wave agrees with the others', 0 to 1.
     no_p
@@ -65,6 +65,10 @@ class MedianBeat:
     qrs_offset: float | None = None
     t_peak: float | None = None
     t_end: float | None = None
+    p_onset_sd: float | None = None
+    qrs_onset_sd: float | None = None
+    qrs_offset_sd: float | None = None
+    t_end_sd: float | None = None
     p_fraction: float = 0.0
     no_p: str | None = "the QRS complex has no clear edges"
 
@@ -86,23 +90,20 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     paced = beats.is_class("paced") & beats.measured
     if paced.any():
         onset = max(onset, _after_spike(conditioned, beats.r_samples[paced]))
-    beat = replace(beat, qrs_onset=onset, qrs_offset=offset)
+    beat = replace(beat, qrs_onset=onset, qrs_offset=offset, qrs_onset_sd=edges.onset_sd, qrs_offset_sd=edges.offset_sd)
     t = t_wave(used, BEFORE, offset, rr, np.inf)
     # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
     earliest = BEFORE - 0.68 * rr
     if t is not None:
-        peak = min(t[0], BEFORE + expected_peak(rr) + _LATE_T)
+        peak = min(t.peak, BEFORE + expected_peak(rr) + _LATE_T)
         earliest = max(earliest, peak - rr + _AFTER_T_PEAK)
     beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
-    sharp = 1.0 - edges.toe
     if beat.p_onset is not None:
         t = t_wave(used, BEFORE, offset, rr, beat.p_onset + rr - 5)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
             t = t_wave(used, BEFORE, offset, rr, np.inf)
-    if beat.p_onset is not None:
-        beat = replace(beat, p_onset=beat.p_onset + sharp * P_ABRUPT_SHIFT)
-    return beat if t is None else replace(beat, t_peak=t[0], t_end=t[1] + sharp * T_ABRUPT_SHIFT)
+    return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 
 def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> MedianBeat:
@@ -121,7 +122,8 @@ def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> Me
     if len(agreement) == 0 or np.median(agreement) < needed or too_long:
         return replace(beat, p_fraction=fraction, no_p="no P wave is common to the beats")
     return replace(
-        beat, p_onset=wave.onset, p_peak=wave.peak, p_offset=wave.offset, p_fraction=fraction, no_p=None
+        beat, p_onset=wave.onset, p_peak=wave.peak, p_offset=wave.offset, p_onset_sd=wave.onset_sd,
+        p_fraction=fraction, no_p=None,
     )  # fmt: skip
 
 

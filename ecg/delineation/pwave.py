@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import signal as dsp
+from scipy.ndimage import uniform_filter1d
 
-from ecg.delineation.crossing import FS_HZ, Float, falls_after, falls_before, low_pass_filter, rank, slopes
+from ecg.delineation.crossing import FS_HZ, Float, falls_after, falls_before, lead_spread, low_pass_filter, rank, slopes
 
 LOW_PASS = low_pass_filter(12.0)
 SHARES = (0.15, 0.2)
@@ -13,17 +14,19 @@ SHARES = (0.15, 0.2)
 EXPECTED_S, TOLERANCE_S = 0.105, 0.07
 SEARCH_S = 0.33
 REACH, PEAK_SHARE = 60, 0.3
+#: Height of the wave above its chord: at least this share of its whole range, and of the QRS complex.
+MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
 ONSET_SHIFT, OFFSET_SHIFT = 1.0, -8.6
-ABRUPT_SHIFT = 6.5  # of the onset, as in `ecg.delineation.qrs`
 
 
 @dataclass(frozen=True)
 class PWave:
-    """Onset, peak and offset of a P wave in samples of the beat."""
+    """Onset, peak and offset of a P wave in samples of the beat, and the spread of the onset over the leads."""
 
     onset: float
     peak: float
     offset: float
+    onset_sd: float | None
 
 
 def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
@@ -43,7 +46,8 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     seconds = (np.arange(n) - n) / FS_HZ
     likely = np.exp(-0.5 * ((seconds + EXPECTED_S) / TOLERANCE_S) ** 2)
     peak = 8 + int((height * likely)[8 : n - 8].argmax())
-    speed = np.sqrt((slopes(smooth) ** 2).mean(axis=0, keepdims=True))
+    slope = slopes(smooth)
+    speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
     rise, fall, top = _flanks(speed[0], peak)
     quiet = rank(speed[0], 0.1)
     thresholds = quiet + np.array(SHARES) * (top - quiet)
@@ -53,7 +57,29 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
     begin = float(np.nanmean(onset)) if not np.isnan(onset).all() else float(speed[0, : rise + 1].argmin())
     at_end = float(np.nanmean(offset)) if not np.isnan(offset).all() else n - 1.0
-    return PWave(begin + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT)
+    if not _is_hump(smooth[:, int(begin) : int(at_end) + 1], np.ptp(beat[:, end:], axis=1)):
+        return None
+    spread = lead_spread(_lead_onsets(slope, rise))
+    return PWave(begin + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT, spread)
+
+
+def _is_hump(wave: Float, qrs_height: Float) -> bool:
+    """Whether a stretch rises and falls: the end of a T wave only falls, and noise is too low beside the QRS."""
+    n = wave.shape[1]
+    if n < 3:
+        return False
+    chord = wave[:, :1] + (wave[:, -1:] - wave[:, :1]) * np.linspace(0.0, 1.0, n)
+    height = (np.abs(wave - chord).max(axis=1) ** 2).mean() ** 0.5
+    span, qrs = (np.ptp(wave, axis=1) ** 2).mean() ** 0.5, (qrs_height**2).mean() ** 0.5
+    return bool(height >= MIN_HUMP * span and height >= MIN_HEIGHT * qrs)
+
+
+def _lead_onsets(slope: Float, rise: int) -> Float:
+    """P onset of each lead by itself, float64 [lead], NaN where there is none."""
+    low = max(0, rise - 15)
+    at = slope[:, low : rise + 16].argmax(axis=1) + low
+    top, quiet = slope[np.arange(len(slope)), at], rank(slope, 0.1)
+    return falls_before(slope, at, quiet + SHARES[-1] * (top - quiet), 2)
 
 
 def _isolated(piece: Float) -> Float:
@@ -88,6 +114,8 @@ def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
     piece = piece[~np.isnan(piece).any(axis=(1, 2))]
     if len(piece) < 3 or high - low < 10:
         return np.zeros(0)
+    # Muscle noise differs from beat to beat and would hide the agreement: a mean over 30 ms leaves the P wave.
+    piece = uniform_filter1d(piece, 15, axis=2)
     line = np.linspace(-1.0, 1.0, high - low)
     piece = piece - piece.mean(axis=2, keepdims=True)
     piece = piece - (piece @ line)[..., None] * line / (line @ line)

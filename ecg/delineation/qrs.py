@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.delineation.crossing import Float, falls_after, falls_before, filtered, low_pass_filter, rank, slopes
+from ecg.delineation.crossing import (
+    Float,
+    falls_after,
+    falls_before,
+    filtered,
+    lead_spread,
+    low_pass_filter,
+    rank,
+    slopes,
+)
 
 LOW_PASS = low_pass_filter(40.0)
 #: An edge is the mean of where the spatial velocity falls under these shares of its peak: several, because one alone
@@ -18,11 +27,6 @@ LEAD_SHARE, LEAD_NOISE_FACTOR = 0.03, (2.0, 3.0)
 LEAD_WEIGHT, LEAD_REACH = 0.5, 10.0
 #: What cardiologists' global marks on LUDB lie beyond these crossings, in samples at 500 Hz.
 ONSET_SHIFT, OFFSET_SHIFT = -5.3, 4.1
-#: A complex that leaves the baseline abruptly has no toe under the thresholds: its edges lie inside the crossings, by
-#: what the low-pass smears. Samples between the first and the last share, both edges together: below the first number
-#: a complex is abrupt, above the second it is not.
-TOE = (4.7, 5.8)
-ABRUPT_SHIFT = (2.0, -1.6)
 #: How far the second-earliest and second-latest of twelve leads' marks lie outside their median: with fewer leads less
 #: of it applies, none with one.
 SPREAD = (3.7, 4.9)
@@ -31,11 +35,12 @@ LEAD_SHIFT = (-2.8, 4.8)
 
 @dataclass(frozen=True)
 class QrsEdges:
-    """Onset and offset in samples of the beat, and how gradual the complex begins and ends, 0 to 1."""
+    """Onset and offset in samples of the beat, and their spread over the leads."""
 
     onset: float
     offset: float
-    toe: float
+    onset_sd: float | None
+    offset_sd: float | None
 
 
 def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
@@ -59,14 +64,14 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     if np.isnan(onsets).all() or np.isnan(offsets).all():
         return None
     onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
-    early, late = _lead_edges(slope, r)
+    lead_onsets, lead_offsets = _lead_edges(slope, r)
+    early, late = extreme(lead_onsets, earliest=True), extreme(lead_offsets, earliest=False)
     narrow = 1.0 - np.log2(len(beat)) / np.log2(12) if len(beat) < 12 else 0.0
-    beyond_onset = LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + narrow * SPREAD[0]
-    beyond_offset = LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - narrow * SPREAD[1]
-    toe = _toe(float(onsets[-1] - onsets[0] + offsets[0] - offsets[-1]))
-    onset += ABRUPT_SHIFT[0] + toe * (beyond_onset - ABRUPT_SHIFT[0])
-    offset += ABRUPT_SHIFT[1] + toe * (beyond_offset - ABRUPT_SHIFT[1])
-    return QrsEdges(onset, offset, toe) if offset > onset else None
+    onset += LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + narrow * SPREAD[0]
+    offset += LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - narrow * SPREAD[1]
+    if offset <= onset:
+        return None
+    return QrsEdges(onset, offset, lead_spread(lead_onsets), lead_spread(lead_offsets))
 
 
 def _steep_part(speed: Float, peak: int, threshold: float) -> tuple[int, int]:
@@ -82,15 +87,15 @@ def _steep_part(speed: Float, peak: int, threshold: float) -> tuple[int, int]:
     return int(steep[first]), int(steep[last])
 
 
-def _lead_edges(slope: Float, r: int) -> tuple[float, float]:
-    """Mean onset of the earliest sixth of the leads and mean offset of the latest, NaN when there is none."""
+def _lead_edges(slope: Float, r: int) -> tuple[Float, Float]:
+    """Onset and offset of each lead by itself, float64 [lead], NaN where there is none."""
     peak = slope[:, r - 45 : r + 50].argmax(axis=1) + r - 45
     top = slope[np.arange(len(slope)), peak]
     quiet_before = rank(slope[:, r - 60 : r - 25], 0.5)
     quiet_after = rank(slope[:, r + 45 : r + 110], 0.5)
     onset = falls_before(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[0] * quiet_before), 6)
     offset = falls_after(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[1] * quiet_after), 8)
-    return extreme(onset, earliest=True), extreme(offset, earliest=False)
+    return onset, offset
 
 
 def extreme(positions: Float, *, earliest: bool) -> float:
@@ -100,11 +105,6 @@ def extreme(positions: Float, *, earliest: bool) -> float:
         return float("nan")
     count = max(1, round(len(positions) / 6))
     return float((found[:count] if earliest else found[-count:]).mean())
-
-
-def _toe(rise: float) -> float:
-    """How gradual the complex begins and ends, 0 to 1, from the samples the velocity takes between its thresholds."""
-    return 1.0 if np.isnan(rise) else float(np.clip((rise - TOE[0]) / (TOE[1] - TOE[0]), 0.0, 1.0))
 
 
 def _bounded(difference: float) -> float:

@@ -1,8 +1,10 @@
 """Global peak and end of the T wave of a beat."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ecg.delineation.crossing import FS_HZ, Float, falls_after, filtered, low_pass_filter, rank, slopes
+from ecg.delineation.crossing import FS_HZ, Float, falls_after, filtered, lead_spread, low_pass_filter, rank, slopes
 from ecg.delineation.qrs import extreme
 
 LOW_PASS = low_pass_filter(10.0)
@@ -12,7 +14,6 @@ EXPECTED, EXPECTED_FAST, TOLERANCE_S = 0.32, 0.6, 0.12
 SUMMIT_SHARE = 0.7
 LEAD_SHARE, LEAD_WEIGHT, LEAD_REACH = 0.3, 0.3, 15.0
 END_SHIFT, LEAD_SHIFT = 0.5, 0.8
-ABRUPT_SHIFT = -5.0  # as in `ecg.delineation.qrs`
 
 
 def expected_peak(rr: float) -> float:
@@ -21,8 +22,17 @@ def expected_peak(rr: float) -> float:
     return float(FS_HZ * min(EXPECTED * rr_s**0.5, EXPECTED_FAST * rr_s))
 
 
-def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> tuple[float, float] | None:
-    """Peak and end in samples of a beat [lead, sample] with R at `r`; None when no T wave ends before `limit`.
+@dataclass(frozen=True)
+class TWave:
+    """Peak and end of a T wave in samples of the beat, and the spread of the end over the leads."""
+
+    peak: float
+    end: float
+    end_sd: float | None
+
+
+def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> TWave | None:
+    """The T wave of a beat [lead, sample] with R at `r`; None when none ends before the sample `limit`.
 
     `rr` is the RR interval in samples. The T peak is the most likely summit above the chord from the ST segment to
     the end of the search.
@@ -50,25 +60,26 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> t
     rows = np.repeat(speed[:, : high + 1], len(SHARES), axis=0)
     ends = falls_after(rows, np.full(len(SHARES), steepest), thresholds, 1)
     if np.isnan(ends).all():  # the next P wave rises before the T wave has come to rest: the flattest place between
-        return float(peak), float(steepest + speed[0, steepest : high + 1].argmin())
+        return TWave(float(peak), float(steepest + speed[0, steepest : high + 1].argmin()), None)
     end = float(np.nanmean(ends))
-    late = _lead_end(slope[:, : high + 1], peak, steepest)
+    lead_ends = _lead_ends(slope[:, : high + 1], peak, steepest)
+    late = extreme(lead_ends, earliest=False)
     lead = 0.0 if np.isnan(late) else float(np.clip(late - end - LEAD_SHIFT, -LEAD_REACH, LEAD_REACH))
-    return float(peak), end + LEAD_WEIGHT * lead + END_SHIFT
+    return TWave(float(peak), end + LEAD_WEIGHT * lead + END_SHIFT, lead_spread(lead_ends))
 
 
 def _last_summit(values: Float) -> int:
-    """The last local maximum of at least half the greatest value: a biphasic T wave ends with its second phase."""
+    """The last local maximum of at least 70 % of the greatest value: a biphasic T wave ends with its second phase."""
     inner = values[1:-1]
     enough = SUMMIT_SHARE * values.max()
     summits = np.flatnonzero((inner >= values[:-2]) & (inner > values[2:]) & (inner >= enough)) + 1
     return int(summits[-1]) if len(summits) else int(values.argmax())
 
 
-def _lead_end(slope: Float, peak: int, steepest: int) -> float:
-    """Mean end of the latest sixth of the leads."""
+def _lead_ends(slope: Float, peak: int, steepest: int) -> Float:
+    """T end of each lead by itself, float64 [lead], NaN where there is none."""
     low, high = max(peak - 10, steepest - 40), steepest + 50
     start = slope[:, low:high].argmax(axis=1) + low
     top = slope[np.arange(len(slope)), start]
     quiet = rank(slope[:, steepest:], 0.1)
-    return extreme(falls_after(slope, start, quiet + LEAD_SHARE * (top - quiet), 1), earliest=False)
+    return falls_after(slope, start, quiet + LEAD_SHARE * (top - quiet), 1)

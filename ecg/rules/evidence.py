@@ -14,7 +14,7 @@ from ecg.rules.reduced import reduce
 
 #: Limits on the evidence that more than one rule asks about; sources and the records they were checked on are in
 #: docs/rules.md.
-P_REGULARITY, NO_P_REGULARITY = 0.43, 0.35
+P_REGULARITY, P_REGULARITY_PACED = 0.43, 0.37
 PACED_BEATS = 3
 PAUSE = 1.6
 
@@ -83,7 +83,7 @@ class Evidence:
         if with_t is None or rate is None:
             return False
         if (self.irregularity_rms or 0.0) >= 0.1:
-            return with_t >= 0.4 if fit is None else fit >= 0.45 and with_t >= 0.35
+            return with_t >= 0.35 and (fit is None or fit >= 0.3)
         if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself
             return rate >= 240.0 and with_t >= 0.7 and (self.qrs or 0.0) < 120.0
         return rate >= 240.0 and fit >= 0.7 and with_t >= 0.36
@@ -91,8 +91,8 @@ class Evidence:
     @property
     def own_p_clock_s(self) -> float | None:
         """Interval of regular P waves found without regard to the beats, in s; None without such."""
-        atria = self.atria
-        return atria.p_interval_s if atria.p_regularity is not None and atria.p_regularity >= P_REGULARITY else None
+        needed = P_REGULARITY_PACED if self.paced else P_REGULARITY
+        return self.atria.p_interval_s if (self.atria.p_regularity or 0.0) >= needed else None
 
 
 def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> Evidence:

@@ -1,6 +1,6 @@
 """Rate and rhythm: sinus rhythm, tachycardia, bradycardia, fibrillation, flutter, ectopy, wide tachycardias, pacing."""
 
-from ecg.rules.evidence import NO_P_REGULARITY, PACED_BEATS, Evidence
+from ecg.rules.evidence import PACED_BEATS, Evidence
 from ecg.rules.extra_beats import ExtraBeat
 from ecg.rules.finding import Finding
 
@@ -78,9 +78,8 @@ def _fibrillates(e: Evidence) -> bool:
         return False
     if e.paced:
         # a pacemaker fills the pauses at an even rate: the irregularity is in the few beats that come before it
-        regularity = e.atria.p_regularity
-        silent = regularity is not None and regularity < NO_P_REGULARITY
-        return silent and e.n_unpaced >= MIN_UNPACED and e.irregularity_rms >= IRREGULAR_RMS_PACED
+        looked = e.atria.p_regularity is not None
+        return looked and e.n_unpaced >= MIN_UNPACED and e.irregularity_rms >= IRREGULAR_RMS_PACED
     return e.irregularity >= (REGULAR if e.irregularity_rms >= IRREGULAR_RMS else IRREGULAR)
 
 

