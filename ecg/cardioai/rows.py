@@ -1,7 +1,6 @@
 """The sample rows of a payload: CSV text to integers, with every rule a part must keep."""
 
 import hashlib
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,9 @@ from ecg.errors import MalformedInput
 
 INVALID_SAMPLE = -32768  # what WFDB's rdsamp prints for a sample that its file marks as missing
 MAX_LEADS = 64
-_ALLOWED = b"0123456789,-"
+_INVALID = str(INVALID_SAMPLE).encode()
+_ALLOWED = b"0123456789,-\n"
+_NEWLINE, _COMMA, _MINUS = b"\n,-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +39,7 @@ def parse_rows(headers: str, data: list[str]) -> Rows:
         raise MalformedInput("The header line is not INDEX and lead names.", "headers", "INDEX,lead,…", headers[:200])
     if not data:
         raise MalformedInput("The payload has no rows.", "data", ">= 1 row", 0)
-    commas = list(map(str.count, data, itertools.repeat(",")))
-    if set(commas) != {len(columns) - 1}:
-        number = next(n for n, found in enumerate(commas) if found != len(columns) - 1)
-        raise MalformedInput(
-            f"Row {number} has {commas[number] + 1} columns.", "data", len(columns), commas[number] + 1
-        )
-    table = _integers(",".join(data), len(data) * len(columns)).reshape(len(data), len(columns))
+    table = _integers("\n".join(data).encode(), len(data), len(columns))
     index = table[:, 0]
     steps = np.diff(index)
     if index[0] < 0 or (steps != 1).any():
@@ -62,19 +57,29 @@ def content_hash(headers: str, data: list[str]) -> str:
     return hashlib.sha256("\n".join((headers, *data)).encode()).hexdigest()
 
 
-def _integers(joined: str, count: int) -> NDArray[np.int64]:
-    """The `count` values of a comma-separated text of integers, ``-`` standing for a missing one; too large ones are
-    given as the largest int64.
+def _integers(text: bytes, n_rows: int, n_columns: int) -> NDArray[np.int64]:
+    """The table of a CSV text of integers, int64 [row, column]; ``-`` stands for a missing one, and what does not fit
+    64 bits is given as the largest that does.
     """  # fmt: skip
-    text = joined.encode()
     if text.translate(None, _ALLOWED):
         raise MalformedInput("A row holds something other than whole numbers.", "data", "digits, commas, minus signs")
-    if b"-," in text or text.endswith(b"-"):
-        text = b",".join(str(INVALID_SAMPLE).encode() if field == b"-" else field for field in text.split(b","))
+    characters = np.frombuffer(text, np.uint8)
+    line_ends = np.append(np.flatnonzero(characters == _NEWLINE), len(characters))
+    if len(line_ends) != n_rows:
+        raise MalformedInput("A row holds a line break.", "data", "one line a row")
+    # Whole-array operations: this runs for every message that is received, and a loop over rows takes as long as all.
+    columns = 1 + np.diff(np.searchsorted(np.flatnonzero(characters == _COMMA), line_ends), prepend=0)
+    if (columns != n_columns).any():
+        row = int(np.argmax(columns != n_columns))
+        raise MalformedInput(f"Row {row} has {columns[row]} columns.", "data", n_columns, int(columns[row]))
+    text = text.replace(b"\n", b",")
+    ends_field = np.append(characters[1:] <= _COMMA, True)  # of the allowed characters, comma and newline
+    if ((characters == _MINUS) & ends_field).any():
+        text = b",".join(_INVALID if field == b"-" else field for field in text.split(b","))
     try:
         values: NDArray[np.int64] = np.fromstring(text, dtype=np.int64, sep=",")
     except ValueError:
         values = np.empty(0, np.int64)
-    if len(values) != count:
+    if len(values) != n_rows * n_columns:
         raise MalformedInput("A row holds an empty or unreadable number.", "data", "whole numbers")
-    return values
+    return values.reshape(n_rows, n_columns)

@@ -140,7 +140,7 @@ def measured(record: EcgRecord) -> bytes:
     """What can be said of a recording without a model, as the service says it, JSON."""
     stages = Stages(examine=examine, prepare=lambda _: None, clinical=None, features=None)
     report = local.run(record, stages, frozenset({"measurements", "quality"}))
-    return orjson.dumps(report.to_dict())
+    return report.to_json()
 
 
 def _say(document: bytes) -> int:
