@@ -53,6 +53,14 @@ class Graph:
                 raise
             raise refusal from None
 
+    async def require(self, include: frozenset[str]) -> None:
+        """Raise `ModelNotReady` when a model without which no report of `include` is given cannot answer yet."""
+        part = "clinical" if "clinical" in include else "features"
+        if part in include:
+            state = await self.models[part].ready_or_state()
+            if state.state != "ready":
+                raise not_ready(part, state)
+
     async def document(self, record: EcgRecord) -> bytes:
         """The report as JSON, for a recording that came without a caller to ask: the models answer when they can.
 

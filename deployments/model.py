@@ -28,7 +28,7 @@ class ModelConfig:
 
     weights: str = "auto"
     backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
     threads: int | None = None
     max_batch_segments: int = 16
 
@@ -144,7 +144,7 @@ class ModelRunner:
         self._model = model
         identity = identity_of(model)
         self._state = ModelState(
-            "ready", identity.weights, identity.trained, identity.backend, identity.precision, detail=model.weights.note
+            "ready", identity.weights, identity.trained, identity.backend, identity.precision, detail=model.note
         )
         self._ready_gauge.set(1, tags={"model": self._name})
 

@@ -43,7 +43,7 @@ def local_stages(
     weights: str,
     include: frozenset[str] = ALL,
     backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto",
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
 ) -> Stages:
     """Stages with the models that `include` needs, loaded from `weights` (see `ecg.models.resolve_weights`)."""
     clinical = load_model(weights, backend, precision, kind="finetuned") if "clinical" in include else None

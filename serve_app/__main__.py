@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -91,10 +92,16 @@ def _python_path() -> dict[str, str]:
 
 def _one_of_several(folder: Path) -> dict[str, str]:
     """Environment for a service that shares its machine with others: a cluster, ports and sockets of its own."""
+    http, grpc = _free_ports(20_000), _free_ports(26_000)
     with socket.socket() as metrics, socket.socket() as stats:
         metrics.bind(("127.0.0.1", 0))
         stats.bind(("127.0.0.1", 0))
         return {
+            # Replicas bind with SO_REUSEPORT: on one port, two services would get each other's requests.
+            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http[0]),
+            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http[-1]),
+            "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc[0]),
+            "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc[-1]),
             "RAY_ADDRESS": "local",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
@@ -103,6 +110,25 @@ def _one_of_several(folder: Path) -> dict[str, str]:
             # It stops when it is told to: no half minute of draining for clients that are not there.
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         }
+
+
+def _free_ports(first: int, tries: int = 100) -> range:
+    """40 ports in a row that nobody listens on, between `first` and 6,000 above it (below the ephemeral ports)."""
+    for _ in range(tries):
+        start = first + 40 * random.randrange(150)
+        ports = range(start, start + 40)
+        if all(_is_free(port) for port in ports):
+            return ports
+    raise EcgError("No free ports for the replicas.", "ports", f"40 in a row above {first}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104  asked as the replicas will; it is closed at once
+        except OSError:
+            return False
+    return True
 
 
 def _watch(server: subprocess.Popen[bytes], url: str) -> None:

@@ -1,7 +1,7 @@
 """Request bodies: read with a bound, inflated with a bound, and decoded to an `EcgRecord` by content type."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import zstandard
 from starlette.datastructures import UploadFile
@@ -27,11 +27,11 @@ MAX_FILES = 16
 _CHUNK = 1 << 20
 
 
-def content_type(request: Request) -> str:
-    """The media type without parameters; `UnknownFormat` when it is absent or not one of `CONTENT_TYPES`."""
+def content_type(request: Request, known: Sequence[str] = CONTENT_TYPES) -> str:
+    """The media type without parameters; `UnknownFormat` when it is absent or not one of `known`."""
     stated = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if stated not in CONTENT_TYPES:
-        raise UnknownFormat("No reader takes this content type.", "Content-Type", list(CONTENT_TYPES), stated or None)
+    if stated not in known:
+        raise UnknownFormat("No reader takes this content type.", "Content-Type", list(known), stated or None)
     return stated
 
 
@@ -84,7 +84,9 @@ def check_parameters(request: Request) -> None:
             raise MalformedInput(f"Unknown query parameter {name!r}.", name[:80], list(PARAMETERS), None)
 
 
-async def uploaded_files(request: Request, body: bytes) -> tuple[dict[str, bytes], dict[str, str]]:
+async def uploaded_files(
+    request: Request, body: bytes, max_files: int = MAX_FILES
+) -> tuple[dict[str, bytes], dict[str, str]]:
     """Files by name and text fields by name of a multipart body that has been read already."""
     sent = False
 
@@ -95,7 +97,7 @@ async def uploaded_files(request: Request, body: bytes) -> tuple[dict[str, bytes
         return message
 
     try:
-        form = await Request(request.scope, receive).form(max_files=MAX_FILES, max_fields=MAX_FILES)
+        form = await Request(request.scope, receive).form(max_files=max_files, max_fields=MAX_FILES)
     except (MultiPartException, HTTPException) as error:
         message = getattr(error, "message", None) or getattr(error, "detail", "")
         raise MalformedInput(f"The multipart body cannot be read: {message}", "body", MULTIPART, None) from None

@@ -22,7 +22,7 @@ from ecg.labels import LABELS
 from ecg.pipeline import parse_include
 from ecg.record import EcgRecord
 from ecg.report import Report
-from serve_app import bodies, pages, problems
+from serve_app import bodies, bulk, pages, problems
 from serve_app.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
 from serve_app.settings import AppSettings
 
@@ -41,6 +41,7 @@ class Ingress:
         )
         self._routes = [
             Route("/analyze", self.analyze, methods=["POST"]),
+            Route(bulk.PATH, bulk.BulkRoute(self._graph, settings).analyze, methods=["POST"]),
             Route("/extract_features", self.extract_features, methods=["POST"]),
             Route("/assess_quality", self.assess_quality, methods=["POST"]),
             Route("/health", self.health),

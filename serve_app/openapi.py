@@ -8,7 +8,7 @@ from ecg import __version__
 from ecg.labels import LABEL_NAMES
 from ecg.pipeline import PARTS
 from ecg.simulation import Scenario, simulate
-from serve_app import bodies
+from serve_app import bodies, bulk
 
 Schema = dict[str, Any]
 _DESCRIPTION = """
@@ -142,6 +142,16 @@ def _schemas() -> dict[str, Schema]:
         },
         required=["type", "title", "status", "detail", "code", "request_id"],
     )
+    bulk_line = _object(
+        {
+            "index": {"type": "integer", "description": "place in the request, from 0"},
+            "name": {**_MAYBE_STRING, "description": "file name, of a multipart body"},
+            "status": {"type": "integer", "description": "what /analyze would have answered"},
+            "report": _ref("Report"),
+            "problem": _ref("Problem"),
+        },
+        required=["index", "name", "status"],
+    )
     recording = _object(
         {
             "signal": _list(_list(_MAYBE_NUMBER), description="one row of samples a lead; null is a missing sample"),
@@ -167,6 +177,7 @@ def _schemas() -> dict[str, Schema]:
         "Provenance": provenance,
         "ModelIdentity": identity,
         "Problem": problem,
+        "BulkLine": bulk_line,
         "Object": {"type": "object"},
     }
 
@@ -214,6 +225,24 @@ def _recording_route(summary: str, schema: str, *, takes_include: bool = False) 
     }
 
 
+def _bulk_route() -> Schema:
+    route = _recording_route("Many recordings, one line of NDJSON for each, in order", "Object", takes_include=True)
+    post = route["post"]
+    post["description"] = (
+        "A body of NDJSON holds one `Recording` a line; a multipart body one recording a file, a WFDB header together "
+        "with its signal files. Answers are streamed as they get ready. What is wrong with one recording concerns no "
+        "other. A recording that finds the service at its limit waits and is tried again. The request as a whole is "
+        "under the service's time limit: `x-request-timeout-seconds: 0` lifts it."
+    )
+    post["parameters"] = [parameter for parameter in post["parameters"] if parameter["name"] != "filename"]
+    content = post["requestBody"]["content"]
+    post["requestBody"]["content"] = {bulk.MEDIA_TYPE: {"schema": _STRING}, bodies.MULTIPART: content[bodies.MULTIPART]}
+    lines = {"schema": _STRING, "x-line-schema": _ref("BulkLine")}
+    post["responses"]["200"] = {"description": "a line for each recording", "content": {bulk.MEDIA_TYPE: lines}}
+    del post["responses"]["422"]
+    return route
+
+
 def _get(summary: str, schema: str = "Object", media_type: str = "application/json") -> Schema:
     content = {media_type: {"schema": _ref(schema) if media_type == "application/json" else _STRING}}
     return {"get": {"summary": summary, "responses": {"200": {"description": "answer", "content": content}}}}
@@ -224,6 +253,7 @@ def _paths() -> dict[str, Schema]:
     ready["get"]["responses"]["503"] = _problem("the clinical model is not ready")
     return {
         "/analyze": _recording_route("Everything about one recording", "Report", takes_include=True),
+        bulk.PATH: _bulk_route(),
         "/extract_features": _recording_route("The feature vector", "Features"),
         "/assess_quality": _recording_route("Signal quality, without a model", "QualityReport"),
         "/labels": _get("The 17 labels in model order"),

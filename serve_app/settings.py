@@ -15,11 +15,18 @@ class AppSettings(BaseModel):
     clinical_weights: str = Field("auto", description="auto, hub, stand-in, or the path of a finetuned checkpoint")
     feature_weights: str = Field("auto", description="auto, hub, stand-in, or the path of a pretrained checkpoint")
     backend: Literal["auto", "torch", "openvino", "fairseq"] = Field("auto", description="engine of both models")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="number format of both models")
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        "auto", description="number format of both models"
+    )
     threads: int | None = Field(None, ge=1, description="processor threads a model replica uses; all of them if unset")
     max_batch_segments: int = Field(16, ge=1, description="most five-second segments in one forward pass")
     max_body_mib: float = Field(64.0, gt=0, description="largest request body, also after inflation")
     max_duration_s: float = Field(600.0, ge=5, description="longest recording one request may hold")
+    max_bulk_mib: float = Field(256.0, gt=0, description="largest body of a bulk request, also after inflation")
+    max_bulk_items: int = Field(1000, ge=1, description="most recordings in one bulk request")
+    bulk_requests: int = Field(4, ge=1, description="most bulk requests in progress in one ingress replica")
+    bulk_concurrency: int = Field(16, ge=1, description="most recordings of one bulk request in progress")
+    bulk_patience_s: float = Field(60.0, gt=0, description="how long a recording of a bulk request waits for capacity")
     retry_after_s: int = Field(2, ge=1, description="what Retry-After says when a queue is full or a model still loads")
 
     inbox_url: str | None = Field(
@@ -42,6 +49,11 @@ class AppSettings(BaseModel):
     def max_body_bytes(self) -> int:
         """Largest request body in bytes."""
         return int(self.max_body_mib * 1024 * 1024)
+
+    @property
+    def max_bulk_bytes(self) -> int:
+        """Largest body of a bulk request in bytes."""
+        return int(self.max_bulk_mib * 1024 * 1024)
 
     def model_user_config(self, weights: str) -> dict[str, object]:
         """`user_config` of a model deployment (`deployments.model.ModelConfig`)."""

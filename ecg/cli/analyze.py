@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--include", metavar="PARTS", help="any of clinical,features,measurements,quality; default all")
     parser.add_argument("--backend", choices=("auto", "torch", "openvino", "fairseq"), default="auto")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16", "int8"), default="auto")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,9 +21,9 @@ def convert(source: Path, destination: Path, source_sha256: str) -> None:
     _run("convert", str(source), str(destination), source_sha256)
 
 
-def export_openvino(weights: Path | None, kind: str, directory: Path, half: bool) -> None:
+def export_openvino(weights: Path | None, kind: str, directory: Path, form: str) -> None:
     """`ecg.models.openvino_export.export` in a child process; `weights` None is the stand-in of that kind."""
-    _run("export", str(weights or ""), kind, str(directory), "half" if half else "full")
+    _run("export", str(weights or ""), kind, str(directory), form)
 
 
 def _run(*arguments: str) -> None:
@@ -56,8 +56,8 @@ def main(arguments: list[str]) -> int:
         else:
             from ecg.models import openvino_export
 
-            weights, kind, directory, size = arguments[1:]
-            openvino_export.export(Path(weights) if weights else None, kind, Path(directory), half=size == "half")
+            weights, kind, directory, form = arguments[1:]
+            openvino_export.export(Path(weights) if weights else None, kind, Path(directory), form)  # type: ignore[arg-type]
     except CheckpointRejected as error:
         print(json.dumps([error.message, error.field, error.expected, error.got], default=str))
         return _REJECTED

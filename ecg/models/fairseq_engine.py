@@ -16,6 +16,7 @@ class FairseqEngine:
 
     backend: Backend = "fairseq"
     precision: Precision = "float32"
+    note: str | None = None
 
     def __init__(self, weights: Weights, precision: Precision | None) -> None:
         if precision not in (None, "float32"):

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ecg.models.architecture import Kind
 from ecg.models.weights import Weights, resolve_weights
 
 Backend = Literal["torch", "openvino", "fairseq"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "int8"]
 Array = NDArray[np.float32]
 
 
@@ -43,13 +43,14 @@ class ModelOutput:
 class Engine(Protocol):
     """Runs one network. Called from one thread at a time; which thread may change between calls.
 
-    `backend` and `precision` say what was chosen. `run` gets a float32 array [n, 12, T] that may be read-only and that
-    it must not keep, and returns arrays that are the caller's own. It raises `BackendUnavailable` for an `attention` it
-    cannot give.
+    `backend` and `precision` say what was chosen, `note` why it is not what was asked for. `run` gets a
+    float32 array [n, 12, T] that may be read-only and that it must not keep, and returns arrays that are the caller's
+    own. It raises `BackendUnavailable` for an `attention` it cannot give.
     """
 
     backend: Backend
     precision: Precision
+    note: str | None
 
     def run(self, segments: Array, attention: bool) -> ModelOutput:
         """Outputs for `segments`."""
@@ -96,6 +97,11 @@ class Model:
         return self._engine.precision
 
     @property
+    def note(self) -> str | None:
+        """Why these weights or this precision and not others, where there was a choice; None otherwise."""
+        return "; ".join(filter(None, (self.weights.note, self._engine.note))) or None
+
+    @property
     def embedding_width(self) -> int:
         """Channels of `embedding` and `tokens`."""
         return self.weights.architecture.embed_dim
@@ -125,7 +131,7 @@ class Model:
 def load_model(
     weights: str | Path | Weights,
     backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto",
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
     *,
     kind: Kind | None = None,
     threads: int | None = None,
@@ -139,7 +145,8 @@ def load_model(
     backend
         ``"auto"``: torch where there is CUDA, else OpenVINO where it is installed, else torch.
     precision
-        ``"auto"``: bfloat16 where the processor computes in it, else float32.
+        ``"auto"``: bfloat16 where the processor computes in it, else float32. ``"int8"`` (OpenVINO only) is quantised
+        once, and used if it is close enough to float32 (`ecg.models.accuracy_gate`); else as ``"auto"``, with a `note`.
     kind
         Which model is wanted, for sources that have both; see `resolve_weights`.
     threads
@@ -163,8 +170,8 @@ def load_model(
 def _engine(weights: Weights, backend: str, precision: str, threads: int | None) -> Engine:
     if backend == "auto":
         backend = _best_backend()
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise BackendUnavailable("Unknown precision.", "precision", ["auto", "float32", "bfloat16"], precision)
+    if precision not in ("auto", *get_args(Precision)):
+        raise BackendUnavailable("Unknown precision.", "precision", ["auto", *get_args(Precision)], precision)
     wanted: Precision | None = None if precision == "auto" else precision  # type: ignore[assignment]
     if backend == "openvino":
         from ecg.models.openvino_engine import OpenVinoEngine

@@ -4,26 +4,33 @@ The network is translated once, in a child process, and kept in the cache; after
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ecg.errors import BackendUnavailable
-from ecg.models import child
+from ecg.models import accuracy_gate, child
 from ecg.models.cache import cache_directory, locked, replacing
 from ecg.models.model import Array, Backend, ModelOutput, Precision
 from ecg.models.weight_file import VERSION
 from ecg.models.weights import Weights
 
 #: Change it with any change to the network or its translation: cached graphs of another version are not used.
-GRAPH_VERSION = "1"
+GRAPH_VERSION = "2"
+#: How a translated encoder is stored.
+GraphForm = Literal["full", "half", "int8"]
+#: bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
+_FORM: dict[Precision, GraphForm] = {"float32": "full", "bfloat16": "half", "int8": "int8"}
 
 
 class OpenVinoEngine:
     """Graphs that take every batch size and input length, one inference at a time on `threads` threads.
 
-    A batch or length of a new shape costs some extra time once. There is no attention output.
+    The first inference of a new shape costs up to some 0.1 s more. There is no attention output. A quantised network
+    (``"int8"``) that is not close enough to the float32 one is not used: `precision` is then the best of the others and
+    `note` gives the figures.
     """
 
     backend: Backend = "openvino"
@@ -35,23 +42,37 @@ class OpenVinoEngine:
             raise BackendUnavailable(
                 "This processor has no bfloat16 instructions.", "precision", "float32", "bfloat16 with openvino"
             )
-        self.precision: Precision = precision or ("bfloat16" if can_bfloat16 else "float32")
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+        best: Precision = "bfloat16" if can_bfloat16 else "float32"
+        settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
-        # bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
-        folder = _translated(weights, half=self.precision == "bfloat16")
+        if threads == 1:
+            # A lone thread stays where the scheduler puts it: OpenVINO would pin every process to the same first core.
+            settings["ENABLE_CPU_PINNING"] = False
+        self.note: str | None = None
+        self.precision: Precision = precision or best
+        # What is not quantised, or not there to be, runs in the best the processor has.
+        encoder_hint = "bf16" if can_bfloat16 and self.precision != "float32" else "f32"
+        folder = self._compile(core, weights, settings, encoder_hint)
+        if self.precision == "int8" and (refused := accuracy_gate.refusal(self, folder)):
+            self.note, self.precision = refused, best
+            self._compile(core, weights, settings, encoder_hint)
+
+    def _compile(self, core: Any, weights: Weights, settings: dict[str, Any], encoder_hint: str) -> Path:
+        """Compile the graphs for `precision`; returns the folder they are in."""
+        folder = _translated(weights, _FORM[self.precision])
         # The convolutions always run in float32: most of the rounding error would arise there, for 1 % of the work.
         self._features, self._encoder = (
             core.compile_model(
                 folder / f"{name}.xml", "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint}
             ).create_infer_request()
-            for name, hint in (("features", "f32"), ("encoder", "bf16" if self.precision == "bfloat16" else "f32"))
+            for name, hint in (("features", "f32"), ("encoder", encoder_hint))
         )
         self._classifier: tuple[Array, Array] | None = None
         if weights.kind == "finetuned":
             with np.load(folder / "classifier.npz") as stored:
                 self._classifier = stored["weight"], stored["bias"]
+        return folder
 
     def run(self, segments: Array, attention: bool) -> ModelOutput:
         """Outputs for float32 `segments` [n, 12, T]."""
@@ -86,13 +107,17 @@ def import_openvino() -> Any:
     return openvino
 
 
-def _translated(weights: Weights, half: bool) -> Path:
+def _translated(weights: Weights, form: GraphForm) -> Path:
     """Folder of the translated network, made when the cache has none."""
-    name = f"{weights.sha256}.w{VERSION}.g{GRAPH_VERSION}.{'f16' if half else 'f32'}"
+    name = f"{weights.sha256}.w{VERSION}.g{GRAPH_VERSION}.{form}"
     folder = cache_directory() / "openvino" / name
     if not folder.is_dir():
+        if form == "int8" and find_spec("nncf") is None:
+            raise BackendUnavailable(
+                "NNCF is not installed; `pip install 'ecg-serve[int8]'`.", "precision", "bfloat16 or float32", "int8"
+            )
         with locked(folder):
             if not folder.is_dir():
                 with replacing(folder) as partial:
-                    child.export_openvino(weights.path, weights.kind, partial, half)
+                    child.export_openvino(weights.path, weights.kind, partial, form)
     return folder

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ecg.models.ecg_fm import EcgFm
 from ecg.models.network import build_network
-from ecg.models.openvino_engine import import_openvino
+from ecg.models.openvino_engine import GraphForm, import_openvino
 from ecg.models.weight_file import read_header
 from ecg.models.weights import stand_in_weights
 
@@ -34,11 +34,12 @@ class _Tokens(nn.Module):
         return self.network.encode(features)[0]
 
 
-def export(weights: Path | None, kind: str, directory: Path, half: bool) -> None:
+def export(weights: Path | None, kind: str, directory: Path, form: GraphForm) -> None:
     """Write the parts of a network into the new folder `directory`: `features.xml`, `encoder.xml` (each with its
-    `.bin`), and `classifier.npz` where there is one. With `half`, the encoder's constants are stored as float16.
+    `.bin`), and `classifier.npz` where there is one.
 
-    `weights` is a weights-only file; None is the stand-in of that `kind`.
+    `weights` is a weights-only file; None is the stand-in of that `kind`. `form` is that of the encoder: ``"half"``
+    stores its constants as float16; ``"int8"`` is quantised, with `gate.npz` beside it to judge it by.
     """
     openvino = import_openvino()
     if weights is None:
@@ -54,6 +55,11 @@ def export(weights: Path | None, kind: str, directory: Path, half: bool) -> None
         ("encoder", _Tokens(network), features, [-1, -1, architecture.embed_dim]),
     ):
         graph = openvino.convert_model(part, example_input=example, input=openvino.PartialShape(shape))
-        openvino.save_model(graph, directory / f"{name}.xml", compress_to_fp16=half and name == "encoder")
+        if name == "encoder" and form == "int8":
+            from ecg.models.quantisation import quantise, write_gate
+
+            graph = quantise(graph, network)
+            write_gate(network, directory)
+        openvino.save_model(graph, directory / f"{name}.xml", compress_to_fp16=form == "half" and name == "encoder")
     if network.proj is not None:
         np.savez(directory / "classifier.npz", weight=network.proj.weight.numpy(), bias=network.proj.bias.numpy())

@@ -14,10 +14,11 @@ from starlette.requests import Request
 from deployments.model import ModelRunner, ModelState
 from ecg import local
 from ecg.errors import ModelNotReady
+from ecg.formats import json_body
 from ecg.record import EcgRecord
 from serve_app.app import build
 from serve_app.settings import AppSettings
-from tests.e2e.payloads import as_npy
+from tests.e2e.payloads import as_json, as_npy
 from tests.e2e.test_answers import stable
 
 
@@ -116,3 +117,30 @@ def test_recordings_in_one_batch_get_their_own_results() -> None:
 def test_health_in_local_mode(graph: DeploymentHandle) -> None:
     response = graph.remote(http_request("/health")).result()
     assert set(orjson.loads(response.body)["models"]) == {"clinical", "features"}
+
+
+def test_json_is_decoded_beside_the_event_loop(
+    graph: DeploymentHandle, sinus: EcgRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_loop = []
+
+    class Watched:
+        """orjson, remembering whether the thread that parses also runs an event loop."""
+
+        JSONDecodeError = orjson.JSONDecodeError
+
+        @staticmethod
+        def loads(data: bytes) -> Any:
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                on_loop.append(False)
+            else:
+                on_loop.append(True)
+            return orjson.loads(data)
+
+    monkeypatch.setattr(json_body, "orjson", Watched)
+    body = as_json(sinus)
+    response = graph.remote(http_request("/assess_quality", body["content"], body["headers"])).result()
+    assert response.status_code == 200
+    assert on_loop == [False]
