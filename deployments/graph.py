@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ray.exceptions import RayTaskError
+import grpc
+from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
@@ -18,6 +19,8 @@ from ecg.record import EcgRecord
 from ecg.report import Report
 
 ALL = frozenset(PARTS)
+#: A replica that died or cannot be reached; over gRPC some of it arrives as gRPC's own error.
+_REPLICA_LOST = (RayActorError, grpc.RpcError)
 WITHOUT_MODELS = frozenset({"measurements", "quality"})
 
 
@@ -46,7 +49,10 @@ class Graph:
     async def report(self, record: EcgRecord, include: frozenset[str] = ALL) -> Report:
         """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`."""
         try:
-            return await compose(record, self._stages, include)
+            try:
+                return await compose(record, self._stages, include)
+            except _REPLICA_LOST:  # the stages are pure: another replica may answer the same
+                return await compose(record, self._stages, include)
         except Exception as error:
             refusal = as_ecg_error(error)
             if refusal is None or refusal is error:
@@ -95,6 +101,8 @@ def as_ecg_error(error: BaseException) -> EcgError | None:
     """The `EcgError` behind an exception, also one that crossed processes; None for a fault of ours."""
     if isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
         error = error.cause  # the wrapper's own text holds paths, addresses and source lines
-    if isinstance(error, BackPressureError | DeploymentUnavailableError):
+    if isinstance(error, BackPressureError):
         return Overloaded("The service is at its limit; try again shortly.")
+    if isinstance(error, (DeploymentUnavailableError, *_REPLICA_LOST)):
+        return Overloaded("A part of the service is being restarted; try again shortly.", retry_after_s=5.0)
     return error if isinstance(error, EcgError) else None

@@ -10,6 +10,7 @@ from deployments.model import ModelState
 
 _FRESH_S = 1.0
 _PATIENCE_S = 0.25
+_SILENCE_S = 15.0  # under load a question waits for its turn; a model silent for so long has no running replica
 
 
 class ModelWatch:
@@ -23,6 +24,7 @@ class ModelWatch:
         self._handle = handle
         self._known = ModelState("waiting", detail="no replica is running yet")
         self._answered_at = float("-inf")
+        self._asked_at = float("-inf")
         self._question: asyncio.Task[None] | None = None
 
     async def ready_or_state(self) -> ModelState:
@@ -31,10 +33,14 @@ class ModelWatch:
 
     async def state(self) -> ModelState:
         """The state now, or the last known when the model does not answer within a quarter of a second."""
-        if self._question is None and asyncio.get_running_loop().time() - self._answered_at > _FRESH_S:
+        now = asyncio.get_running_loop().time()
+        if self._question is None and now - self._answered_at > _FRESH_S:
             self._question = asyncio.create_task(self._ask())
+            self._asked_at = now
         if self._question is not None:
             await asyncio.wait({self._question}, timeout=_PATIENCE_S)
+        if self._question is not None and now - self._asked_at > _SILENCE_S:
+            self._known = ModelState("waiting", detail="no replica answers")
         return self._known
 
     async def _ask(self) -> None:

@@ -6,6 +6,7 @@ EcgError
 │   ├── InconsistentInput   two statements in one input contradict each other
 │   └── InvalidScenario     nothing can be simulated from these parameters
 ├── InputTooLarge           more bytes (also after inflation) or samples than accepted
+├── RequestTooSlow          the sender stopped in the middle
 ├── UnknownFormat           no reader knows the bytes or the content type
 ├── UnknownMessageVersion   a message of a type or version that no decoder here knows
 ├── UnknownRecording        no recording under that id
@@ -74,6 +75,12 @@ class InputTooLarge(EcgError):
     """More bytes than accepted, before or after inflation."""
 
     code = "input_too_large"
+
+
+class RequestTooSlow(EcgError):
+    """The sender stopped in the middle."""
+
+    code = "request_too_slow"
 
 
 class UnknownFormat(EcgError):

@@ -28,7 +28,7 @@ def main() -> int:
     """Exit status: 0 after a requested stop, 1 when the service did not start or fell over, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m serve_app", description=__doc__)
     parser.add_argument("--config", type=Path, default=ROOT / "config" / "local.yaml", help="Serve YAML file")
-    parser.add_argument("--port", type=int, help="HTTP port, instead of the one in the file")
+    parser.add_argument("--port", type=_port, help="HTTP port, instead of the one in the file")
     parser.add_argument("--weights", help="auto, hub, stand-in, or a folder with both checkpoints; for both models")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other application setting")
     parser.add_argument("--check", action="store_true", help="only check the file")
@@ -37,19 +37,31 @@ def main() -> int:
         path = Path(folder) / options.config.name
         try:
             config = _with_options(yaml.safe_load(options.config.read_text()), options)
-        except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
-            console.print(f"[red]{options.config} is not a Serve configuration:[/red] {error}")
+        except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+            console.print(f"{options.config} is not a Serve configuration: {error}", markup=False)
             return 2
         path.write_text(yaml.safe_dump(config))
         # Ray's schemas weigh 100 MB: they are loaded in a process that ends, not in this one, which stays.
         check = [sys.executable, "-m", "serve_app.config_check", str(path)]
+        if not options.check:
+            check.append("--make-folders")
         checked = subprocess.run(check, stdout=subprocess.DEVNULL, check=False, env=_python_path())  # noqa: S603
         if checked.returncode:
             return checked.returncode
         if options.check:
             console.print(f"{options.config}: every key is known")
             return 0
-        return _run(path, config["http_options"]["port"])
+        port = config.get("http_options", {}).get("port", 8000)
+        if not _is_free(port):
+            console.print(f"port {port} is in use: say --port, or stop what uses it")
+            return 1
+        return _run(path, port)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return int(text)
 
 
 def _with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
@@ -72,16 +84,18 @@ def _run(path: Path, port: int) -> int:
     environment = ray_environment() | _one_of_several(path.parent) | _python_path()
     with log.open("wb") as output:
         # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
+        # A shell that starts this in the background hands down an ignored SIGINT, which nothing could then stop.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         server = subprocess.Popen(  # noqa: S603  our own interpreter and file
             [sys.executable, "-m", "ray.serve.scripts", "run", str(path)],
             stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
         )  # fmt: skip
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _watch(server, url)
     except KeyboardInterrupt:
         return _stop(server)
-    console.print(f"[red]Ray Serve ended by itself.[/red] Its last words:\n{log.read_text()[-3000:]}")
+    console.print(f"Ray Serve ended by itself. Its last words:\n{log.read_text()[-3000:]}", markup=False)
     return 1
 
 
@@ -102,6 +116,10 @@ def _one_of_several(folder: Path) -> dict[str, str]:
             "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http[-1]),
             "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc[0]),
             "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc[-1]),
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http[0] - 1),
+            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc[0] - 1),
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
             "RAY_ADDRESS": "local",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
@@ -115,11 +133,11 @@ def _one_of_several(folder: Path) -> dict[str, str]:
 def _free_ports(first: int, tries: int = 100) -> range:
     """40 ports in a row that nobody listens on, between `first` and 6,000 above it (below the ephemeral ports)."""
     for _ in range(tries):
-        start = first + 40 * random.randrange(150)
-        ports = range(start, start + 40)
-        if all(_is_free(port) for port in ports):
+        start = first + 40 * random.randrange(150) + 1
+        ports = range(start, start + 39)
+        if all(_is_free(port) for port in (start - 1, *ports)):
             return ports
-    raise EcgError("No free ports for the replicas.", "ports", f"40 in a row above {first}")
+    raise OSError("No free ports for the replicas.")
 
 
 def _is_free(port: int) -> bool:
@@ -182,6 +200,7 @@ def _describe(health: dict[str, Any] | None) -> str:
 
 def _stop(server: subprocess.Popen[bytes]) -> int:
     console.print("stopping")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not make it quicker, only untidy
     server.send_signal(signal.SIGINT)
     try:
         server.wait(60)

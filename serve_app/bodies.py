@@ -1,7 +1,9 @@
 """Request bodies: read with a bound, inflated with a bound, and decoded to an `EcgRecord` by content type."""
 
+import asyncio
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import zstandard
 from starlette.datastructures import UploadFile
@@ -10,7 +12,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from ecg import formats
-from ecg.errors import InputTooLarge, MalformedInput, RecordingTooLong, UnknownFormat
+from ecg.errors import InputTooLarge, MalformedInput, RecordingTooLong, RequestTooSlow, UnknownFormat
 from ecg.formats import json_body, npy_array
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
@@ -24,7 +26,14 @@ RAW = ("application/octet-stream", "text/csv", "text/plain", "application/csv")
 CONTENT_TYPES = (JSON, NPY, INT16, MULTIPART, *RAW)
 PARAMETERS = ("include", "fs", "leads", "units", "scale", "filename")
 MAX_FILES = 16
-_CHUNK = 1 << 20
+CHUNK_PATIENCE_S = 10.0  # a client that sends nothing for so long is given up
+BODY_PATIENCE_S = 120.0
+#: Compressed bytes handed over at a time: what they can become is bounded by the best ratio of either format.
+_INFLATE_STEP = 256
+_INFLATERS: dict[str, Callable[[], Any]] = {
+    "gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
+    "zstd": lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(),
+}
 
 
 def content_type(request: Request, known: Sequence[str] = CONTENT_TYPES) -> str:
@@ -40,48 +49,64 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise InputTooLarge("The body is too large.", "body", max_bytes, int(announced))
-    chunks = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > max_bytes:
-            raise InputTooLarge("The body is too large.", "body", max_bytes, f"> {max_bytes}")
-        chunks.append(chunk)
-    body = b"".join(chunks)
+    body = await _received(request, max_bytes)
     if not body:
         raise MalformedInput("The body is empty.", "body", "a recording", 0)
-    return inflate(body, request.headers.get("content-encoding", "identity").strip().lower(), max_bytes)
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    return await asyncio.to_thread(inflate, body, encoding, max_bytes)
+
+
+async def _received(request: Request, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    stream = request.stream()
+    try:
+        async with asyncio.timeout(BODY_PATIENCE_S):
+            while True:
+                try:
+                    chunk = await asyncio.wait_for(anext(stream), CHUNK_PATIENCE_S)
+                except StopAsyncIteration:
+                    return b"".join(chunks)
+                size += len(chunk)
+                if size > max_bytes:
+                    raise InputTooLarge("The body is too large.", "body", max_bytes, f"> {max_bytes}")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise RequestTooSlow("The body did not arrive in time.", "body", f"{CHUNK_PATIENCE_S:g} s", None) from None
 
 
 def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
     """The body without its content encoding (gzip, zstd or identity), never more than `max_bytes`."""
     if encoding in ("", "identity"):
         return body
+    if encoding not in _INFLATERS:
+        raise UnknownFormat("Unknown content encoding.", "Content-Encoding", ["gzip", "zstd", "identity"], encoding)
+    inflated = bytearray()
+    rest = body
     try:
-        if encoding == "gzip":
-            inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            inflated = inflater.decompress(body, max_bytes + 1)
-            whole = inflater.eof
-        elif encoding == "zstd":
-            with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
-                inflated = reader.read(max_bytes + 1)
-            whole = True
-        else:
-            raise UnknownFormat("Unknown content encoding.", "Content-Encoding", ["gzip", "zstd", "identity"], encoding)
+        while rest:  # a body may be several members (frames) one after the other
+            inflater = _INFLATERS[encoding]()
+            for start in range(0, len(rest), _INFLATE_STEP):
+                inflated += inflater.decompress(rest[start : start + _INFLATE_STEP])
+                if len(inflated) > max_bytes:
+                    raise InputTooLarge("The inflated body is too large.", "body", max_bytes, f"> {max_bytes}")
+                if inflater.eof:
+                    rest = inflater.unused_data + rest[start + _INFLATE_STEP :]
+                    break
+            else:
+                raise MalformedInput("The compressed body is cut off.", "body", f"a whole {encoding} stream", None)
     except (zlib.error, zstandard.ZstdError):
         raise MalformedInput(f"The body is not {encoding}.", "body", encoding, None) from None
-    if len(inflated) > max_bytes:
-        raise InputTooLarge("The inflated body is too large.", "body", max_bytes, f"> {max_bytes}")
-    if not whole:
-        raise MalformedInput("The compressed body is cut off.", "body", f"a whole {encoding} stream", None)
-    return inflated
+    return bytes(inflated)
 
 
-def check_parameters(request: Request) -> None:
-    """Refuse a query parameter that nobody reads: a misspelt `units` must not pass unnoticed."""
+def check_parameters(request: Request, allowed: Sequence[str] = PARAMETERS) -> None:
+    """Refuse a query parameter that nobody reads, or one that stands twice: neither must pass unnoticed."""
     for name in request.query_params:
-        if name not in PARAMETERS:
-            raise MalformedInput(f"Unknown query parameter {name!r}.", name[:80], list(PARAMETERS), None)
+        if name not in allowed:
+            raise MalformedInput(f"Unknown query parameter {name!r}.", name[:80], list(allowed), None)
+        if len(request.query_params.getlist(name)) > 1:
+            raise MalformedInput(f"The query parameter {name} stands more than once.", name, "once", None)
 
 
 async def uploaded_files(
@@ -104,10 +129,14 @@ async def uploaded_files(
     files: dict[str, bytes] = {}
     texts: dict[str, str] = {}
     for name, part in form.multi_items():
+        known = files if isinstance(part, UploadFile) else texts
+        key = (part.filename or name) if isinstance(part, UploadFile) else name
+        if key in known or (known is texts and key in request.query_params):
+            raise MalformedInput("Two parts of the request have one name.", key[:80], "each once", None)
         if isinstance(part, UploadFile):
-            files[part.filename or name] = await part.read()
+            files[key] = await part.read()
         else:
-            texts[name] = part
+            texts[key] = part
     unknown = set(texts) - set(PARAMETERS)
     if unknown:
         raise MalformedInput("Unknown form field.", sorted(unknown)[0][:80], list(PARAMETERS), None)
@@ -116,6 +145,8 @@ async def uploaded_files(
 
 def decode(kind: str, body: bytes, parameters: Mapping[str, str], files: Mapping[str, bytes]) -> EcgRecord:
     """The recording of a body of media type `kind`; `parameters` state what the bytes do not say."""
+    if "scale" in parameters and kind != INT16:
+        raise MalformedInput("Only int16 bodies take a scale.", "scale", INT16, kind)
     stated = Stated(_number(parameters, "fs"), _leads(parameters.get("leads")), parameters.get("units"))
     if kind == JSON:
         return json_body.parse({"body.json": body}, "body.json", stated)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 import orjson
+from ray.serve.context import _get_serve_request_context
 from ray.serve.metrics import Counter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -80,7 +81,7 @@ class BulkRoute:
         except BaseException:
             self._finished()
             raise
-        request_id = request.headers.get("x-request-id", "")[:64]
+        request_id = _get_serve_request_context().request_id
 
         async def answer(index: int, item: Item) -> bytes:
             return await self._line(index, item, parameters, include, request_id)

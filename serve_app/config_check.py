@@ -1,6 +1,7 @@
 """A strict check of Serve configuration: Ray ignores a misspelt key, which then does nothing for months.
 
-`python -m serve_app.config_check FILE` says what is wrong with a file.
+`python -m serve_app.config_check FILE` says what is wrong with a file; with `--make-folders` also whether the
+folders it needs can be made.
 """
 
 import sys
@@ -68,7 +69,7 @@ def _check_keys(value: Any, schema: Any, place: str) -> None:
             raise MalformedInput(f"{place}: unknown key {key!r}.", key, sorted(schema.model_fields), None)
         if key in _FREE_MAPPINGS:
             known = _FREE_MAPPINGS[key]
-            unknown = set(inner) - known if known is not None else set()
+            unknown = set(inner or ()) - known if known is not None else set()
             if unknown:
                 raise MalformedInput(f"{place}.{key}: unknown key.", sorted(unknown)[0], sorted(known or ()), None)
         _check_keys(inner, _inner_model(schema.model_fields[key].annotation), f"{place}.{key}")
@@ -89,7 +90,10 @@ def _inner_model(annotation: Any) -> Any:
 def main() -> int:
     """Check the file named on the command line; exit status 2 when it is refused."""
     try:
-        load_config(Path(sys.argv[1]))
+        config = load_config(Path(sys.argv[1]))
+        if "--make-folders" in sys.argv:
+            for application in config["applications"]:
+                AppSettings.model_validate(application.get("args", {})).resolved_inbox_url()
     except (EcgError, OSError, IndexError, yaml.YAMLError) as error:
         print(describe(error) if isinstance(error, EcgError) else error or "name a Serve YAML file", file=sys.stderr)
         return 2

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,8 +40,7 @@ class InboxRoutes:
 
     async def get_record(self, request: Request) -> Response:
         """`GET /data/v1/records/{recordId}`: state and result."""
-        record_id = unquote(request.url.path.removeprefix(RECORDS).rstrip("/"))
-        return Response(await self.record(record_id), media_type=JSON)
+        return Response(await self.record(request.path_params["record_id"].rstrip("/")), media_type=JSON)
 
     async def get_stats(self, _: Request) -> Response:
         """`GET /data/v1/stats`: counts by origin and route, states, quarantine, oldest waiting."""

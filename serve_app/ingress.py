@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import time
-import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
+from typing import Any
 
 import orjson
+from ray.serve.context import _get_serve_request_context
 from ray.serve.handle import DeploymentHandle
 from ray.serve.metrics import Counter, Histogram
 from starlette.requests import ClientDisconnect, Request
@@ -17,11 +19,11 @@ from starlette.routing import Match, Route
 from deployments.graph import Graph, Handles, as_ecg_error, not_ready
 from deployments.stage_metrics import LATENCY_BUCKETS_MS
 from ecg import __version__
+from ecg.errors import MalformedInput, Overloaded
 from ecg.features import SCHEMA, SCHEMA_VERSION
 from ecg.labels import LABELS
 from ecg.pipeline import parse_include
 from ecg.record import EcgRecord
-from ecg.report import Report
 from serve_app import bodies, bulk, pages, problems
 from serve_app.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
 from serve_app.settings import AppSettings
@@ -35,6 +37,7 @@ class Ingress:
 
     def __init__(self, settings: AppSettings, handles: Handles, inbox: DeploymentHandle) -> None:
         self._settings = settings
+        self._in_progress = 0
         self._graph = Graph(handles)
         received = InboxRoutes(
             inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
@@ -65,12 +68,14 @@ class Ingress:
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request; a fault of ours is logged under the request id and answered with 500."""
-        request_id = request.headers.get("x-request-id", "")[:64] or uuid.uuid4().hex
+        # Serve takes the id from the request or makes one, and puts it into the response header.
+        request_id = _get_serve_request_context().request_id
         start = time.perf_counter()
         route = "other"  # a free path would make a metric series each
         try:
             route, handler = self._match(request)
-            response = await handler(request)
+            async with self._place(request.method):
+                response = await handler(request)
         except ClientDisconnect:
             response = Response(status_code=400)
         except Exception as error:
@@ -82,8 +87,21 @@ class Ingress:
                 response = problems.problem(refusal, request_id, self._settings.retry_after_s)
         self._requests.inc(tags={"route": route, "outcome": str(response.status_code)})
         self._latency.observe((time.perf_counter() - start) * 1000, tags={"route": route})
-        response.headers["X-Request-ID"] = request_id
         return response
+
+    @asynccontextmanager
+    async def _place(self, method: str) -> AsyncIterator[None]:
+        """Room for one more request with a body. Those without, such as `/health`, are never turned away."""
+        if method != "POST":
+            yield
+            return
+        if self._in_progress >= self._settings.max_requests:
+            raise Overloaded("The service is at its limit; try again shortly.")
+        self._in_progress += 1
+        try:
+            yield
+        finally:
+            self._in_progress -= 1
 
     def _match(self, request: Request) -> tuple[str, Handler]:
         """Path template and handler for a request, its path parameters set; also without or with a trailing slash."""
@@ -121,18 +139,19 @@ class Ingress:
 
     async def analyze(self, request: Request) -> Response:
         """The whole answer, or the parts that `include` names."""
-        include = parse_include(request.query_params.get("include"))
-        return Response((await self._report(request, include)).to_json(), media_type="application/json")
+        record, parameters = await self._record(request, bodies.PARAMETERS)
+        report = await self._graph.report(record, parse_include(parameters.get("include")))
+        return Response(report.to_json(), media_type="application/json")
 
     async def extract_features(self, request: Request) -> Response:
         """The feature vector."""
-        report = (await self._report(request, frozenset({"features"}))).to_dict()
+        report = await self._part(request, "features")
         names = ("features", "processing_time", "warnings", "provenance")
         return _json({name: report[name] for name in names})
 
     async def assess_quality(self, request: Request) -> Response:
         """Signal quality, without any model."""
-        report = (await self._report(request, frozenset({"quality"}))).to_dict()
+        report = await self._part(request, "quality")
         names = ("signal_quality", "quality", "processing_time", "warnings", "provenance")
         return _json({name: report[name] for name in names})
 
@@ -145,11 +164,13 @@ class Ingress:
         features = [{"index": i, **asdict(feature)} for i, feature in enumerate(SCHEMA)]
         return _json({"version": SCHEMA_VERSION, "dimension": len(SCHEMA), "features": features})
 
-    async def _report(self, request: Request, include: frozenset[str]) -> Report:
-        return await self._graph.report(await self._record(request), include)
+    async def _part(self, request: Request, part: str) -> dict[str, Any]:
+        record, _ = await self._record(request, [name for name in bodies.PARAMETERS if name != "include"])
+        return (await self._graph.report(record, frozenset({part}))).to_dict()
 
-    async def _record(self, request: Request) -> EcgRecord:
-        bodies.check_parameters(request)
+    async def _record(self, request: Request, allowed: Sequence[str]) -> tuple[EcgRecord, dict[str, str]]:
+        """The recording of a request and the parameters stated beside it, of which only `allowed` are taken."""
+        bodies.check_parameters(request, allowed)
         kind = bodies.content_type(request)
         body = await bodies.read_body(request, self._settings.max_body_bytes)
         parameters = dict(request.query_params)
@@ -157,9 +178,12 @@ class Ingress:
         if kind == bodies.MULTIPART:
             files, texts = await bodies.uploaded_files(request, body)
             parameters |= texts
+            unread = set(texts) - set(allowed)
+            if unread:
+                raise MalformedInput("Unknown form field.", sorted(unread)[0], list(allowed), None)
         record = await asyncio.to_thread(bodies.decode, kind, body, parameters, files)
         bodies.check_duration(record, self._settings.max_duration_s)
-        return record
+        return record, parameters
 
 
 def _json(body: object) -> Response:

@@ -13,6 +13,7 @@ STATUS: dict[type[errors.EcgError], int] = {
     errors.MalformedInput: 400,
     errors.InputTooLarge: 413,
     errors.UnknownFormat: 415,
+    errors.RequestTooSlow: 408,
     errors.UnusableRecording: 422,
     errors.UnknownMessageVersion: 422,
     errors.UnknownRecording: 404,
@@ -61,6 +62,8 @@ def problem(error: errors.EcgError, request_id: str, retry_after_s: int) -> Resp
     }
     asked_s = error.retry_after_s if isinstance(error, errors.Overloaded) else None
     headers = {"Retry-After": str(math.ceil(asked_s or retry_after_s))} if status in RETRYABLE else {}
+    if isinstance(error, MethodNotAllowed) and isinstance(error.expected, list):
+        headers["Allow"] = ", ".join(error.expected)
     return _response(body, status, headers)
 
 

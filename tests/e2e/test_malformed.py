@@ -3,6 +3,8 @@
 import gzip
 import io
 import pickle
+import socket
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +14,11 @@ import httpx
 import numpy as np
 import orjson
 import pytest
+import zstandard
 
+from ecg.errors import MalformedInput
 from ecg.leads import STANDARD_LEADS
+from serve_app.bodies import inflate
 from tests.e2e.payloads import as_npy
 
 JSON = {"Content-Type": "application/json"}
@@ -68,6 +73,7 @@ NAN[3, 100] = np.nan
 INF = F32.copy()
 INF[0, 0] = np.inf
 GOOD_NPY = npy_body(F32)
+NOISY_NPY = npy_body(np.random.default_rng(0).standard_normal((12, 3000)).astype(np.float32))
 
 CASES = [
     Bad("empty", 400, "malformed_input"),
@@ -176,3 +182,57 @@ def test_there_are_forty_of_them() -> None:
 def test_the_service_is_unharmed(service: httpx.Client, sinus: Any) -> None:
     assert service.get("/health").json()["status"] == "ready"
     assert service.post("/analyze", **as_npy(sinus)).status_code == 200
+
+
+ZSTD = zstandard.ZstdCompressor().compress
+
+
+@pytest.mark.parametrize(
+    ("encoding", "whole", "cut"),
+    [
+        ("gzip", gzip.compress(GOOD_NPY[:5000]) + gzip.compress(GOOD_NPY[5000:]), gzip.compress(GOOD_NPY)[:-9]),
+        ("zstd", ZSTD(GOOD_NPY[:5000]) + ZSTD(GOOD_NPY[5000:]), ZSTD(NOISY_NPY)[:-2000]),
+    ],
+)
+def test_every_member_of_a_compressed_body_is_read(encoding: str, whole: bytes, cut: bytes) -> None:
+    assert inflate(whole, encoding, 1 << 24) == GOOD_NPY
+    for damaged in (cut, whole + b"garbage", whole[:-3]):
+        with pytest.raises(MalformedInput):
+            inflate(damaged, encoding, 1 << 24)
+
+
+def test_contradictions_between_query_and_form_are_refused(service: httpx.Client) -> None:
+    files = [("file", ("x.npy", GOOD_NPY))]
+    leads = QUERY["leads"]
+    doubled = service.post(f"/analyze?fs=500&fs=250&leads={leads}", content=GOOD_NPY, headers=NPY)
+    both = service.post(f"/analyze?fs=500&leads={leads}", files=files, data={"fs": "250"})
+    twice = service.post(f"/analyze?fs=500&leads={leads}", files=[*files, *files])
+    scaled = service.post(f"/analyze?fs=500&leads={leads}&scale=0.001", content=GOOD_NPY, headers=NPY)
+    ignored = service.post("/assess_quality?include=quality", content=json_body(), headers=JSON)
+    for response in (doubled, both, twice, scaled, ignored):
+        assert (response.status_code, response.json()["code"]) == (400, "malformed_input"), response.text
+
+
+def test_idle_clients_do_not_take_the_service_down(service: httpx.Client, sinus: Any) -> None:
+    address = service.base_url
+    head = "POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    idle = [socket.create_connection((address.host, address.port)) for _ in range(90)]
+    try:
+        for connection in idle:
+            connection.sendall(head.encode())
+        assert service.get("/health", timeout=20).json()["status"] == "ready"
+        deadline = time.monotonic() + 60
+        while service.post("/analyze", **as_npy(sinus)).status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_refusals_say_what_is_allowed(service: httpx.Client) -> None:
+    response = service.get("/analyze", headers={"X-Request-ID": "mine"})
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "POST"
+    assert response.headers.get_list("X-Request-ID") == ["mine"]
+    assert response.json()["request_id"] == "mine"
