@@ -1,0 +1,97 @@
+"""Is this service faster than the seed's design, and than LitServe and BentoML with the same engine?
+
+    python -m benchmarks.compare [--rounds 5] [--others seed litserve bentoml] [--bench-python PATH]
+
+All servers are up, one is asked at a time, in turns within every round; ratios are medians over rounds. LitServe and
+BentoML want other versions than ours and live in an environment of their own (benchmarks/README.md); `--bench-python`
+is its interpreter.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import save, show
+from benchmarks.load import Payload, closed_loop, payload, recording
+from benchmarks.service import Server, free_port, our_service, started
+from benchmarks.weights import full_size
+
+OTHERS = ("seed", "litserve", "bentoml")
+
+
+def other(name: str, options: argparse.Namespace, stack: ExitStack) -> Server:
+    """A server of another design, ready."""
+    port = free_port()
+    if name == "seed":
+        command, ready = [sys.executable, "-m", "benchmarks.designs.seed", str(port), options.weights], "/health"
+    elif name == "litserve":
+        command = [
+            options.bench_python, "-m", "benchmarks.designs.litserve_server", str(port), options.weights,
+            options.precision,
+        ]  # fmt: skip
+        ready = "/health"
+    else:
+        os.environ |= {"ECG_BENCH_WEIGHTS": options.weights, "ECG_BENCH_PRECISION": options.precision}
+        command = [
+            options.bench_python, "-m", "bentoml", "serve", "benchmarks.designs.bentoml_server:Analyzer", "--port",
+            str(port), "--host", "127.0.0.1",
+        ]  # fmt: skip
+        ready = "/readyz"
+    return stack.enter_context(started(command, port, ready))
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", help="a folder, or stand-in; untrained ones of the published size if not given")
+    parser.add_argument("--precision", default="auto", help="of our engine, in every design but the seed's")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--others", nargs="+", choices=OTHERS, default=list(OTHERS))
+    parser.add_argument("--bench-python", default=str(Path(".venv-bench/bin/python").absolute()))
+    options = parser.parse_args()
+    options.weights = options.weights or str(full_size())
+    record = recording()
+    bodies: dict[str, Payload] = {"seed": payload("json", record)}
+    npy = payload("npy", record)
+    rounds: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        servers = {"ours": stack.enter_context(our_service(options.weights, "--set", f"precision={options.precision}"))}
+        servers |= {name: other(name, options, stack) for name in options.others}
+        for _ in range(options.rounds):
+            taken = {}
+            for name, server in servers.items():
+                for clients in options.clients:
+                    outcome = closed_loop(server.url + "/analyze", bodies.get(name, npy), clients, options.seconds)
+                    taken[f"{name}/{clients}"] = outcome.to_dict()
+            rounds.append(taken)
+            print(f"round {len(rounds)}: { {key: value['recordings_per_s'] for key, value in taken.items()} }")
+
+    def median(key: str, figure: str) -> float:
+        return round(statistics.median(r[key][figure] for r in rounds), 2)
+
+    rows = [
+        {
+            "design": name, "clients": clients,
+            **{figure: median(f"{name}/{clients}", figure) for figure in ("recordings_per_s", "p50_ms", "p99_ms")},
+            **{
+                f"ours over it, {figure}": round(
+                    statistics.median(r[f"ours/{clients}"][figure] / r[f"{name}/{clients}"][figure] for r in rounds), 2
+                )
+                for figure in ("recordings_per_s", "p50_ms", "p99_ms")
+            },
+            "errors": sum(r[f"{name}/{clients}"]["errors"] for r in rounds),
+        }
+        for name in servers for clients in options.clients
+    ]  # fmt: skip
+    show("designs side by side", rows)
+    print(save("compare", {"rounds": rounds, "table": rows, "precision": options.precision}))
+
+
+if __name__ == "__main__":
+    main()

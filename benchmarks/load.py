@@ -1,0 +1,153 @@
+"""Load on an HTTP service: closed loop (so many clients, each waiting for its answer) and open loop (so many a second).
+
+Runs in one event loop on the machine of the service: what it costs is the same for every design compared.
+"""
+
+import asyncio
+import io
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import numpy as np
+import orjson
+
+from ecg.record import EcgRecord
+from ecg.simulation import Scenario, simulate
+
+KINDS = ("npy", "int16", "json")
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A request body and what goes with it."""
+
+    content: bytes
+    headers: dict[str, str]
+    params: dict[str, str]
+
+
+@dataclass
+class Outcome:
+    """What came back: latencies of the answers with 200 in seconds, and how many answers of each status.
+
+    `no_advice` counts refusals (429, 503) without Retry-After; `failed` requests got no answer at all.
+    """
+
+    seconds: float = 0.0
+    latencies_s: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    no_advice: int = 0
+    failed: int = 0
+    ended_at: list[float] = field(default_factory=list)
+
+    @property
+    def per_s(self) -> float:
+        """Answers with 200 a second."""
+        return len(self.latencies_s) / self.seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rates and percentiles, JSON-ready."""
+        p50, p95, p99 = np.percentile(self.latencies_s or [np.nan], (50, 95, 99)) * 1000
+        return {
+            "recordings_per_s": round(self.per_s, 2), "p50_ms": round(p50, 1), "p95_ms": round(p95, 1),
+            "p99_ms": round(p99, 1), "ok": len(self.latencies_s), "refused": self.statuses[429] + self.statuses[503],
+            "refused_without_advice": self.no_advice,
+            "errors": self.failed + sum(n for status, n in self.statuses.items() if status not in (200, 429, 503)),
+        }  # fmt: skip
+
+
+def recording(seconds: float = 10.0) -> EcgRecord:
+    """The recording every benchmark sends: 12 leads, 500 Hz."""
+    return simulate(Scenario(duration_s=seconds, fs_hz=500)).record
+
+
+def payload(kind: str, record: EcgRecord, include: str | None = None) -> Payload:
+    """`record` as a body of one of `KINDS`."""
+    params = {"fs": f"{record.fs_hz:g}", "leads": ",".join(record.leads), "units": "mV"}
+    more = {} if include is None else {"include": include}
+    if kind == "json":
+        rows = [[round(float(x), 4) for x in row] for row in record.signal]
+        body = {"signal": rows, "fs": record.fs_hz, "lead_names": list(record.leads), "units": "mV",
+                "recording_duration": record.duration_s}  # fmt: skip
+        return Payload(orjson.dumps(body), {"Content-Type": "application/json"}, more)
+    if kind == "int16":
+        counts = (record.signal * 1000).astype("<i2").tobytes()
+        return Payload(counts, {"Content-Type": "application/x-ecg-int16"}, params | more | {"scale": "0.001"})
+    stream = io.BytesIO()
+    np.save(stream, record.signal)
+    return Payload(stream.getvalue(), {"Content-Type": "application/x-npy"}, params | more)
+
+
+def closed_loop(url: str, sent: Payload, clients: int, seconds: float, warm_s: float = 1.0) -> Outcome:
+    """`clients` clients that send again as soon as they are answered; the first `warm_s` do not count."""
+
+    async def drive(ask: Callable[[Outcome], Awaitable[None]]) -> Outcome:
+        outcome = Outcome(seconds)
+        begin = time.perf_counter() + warm_s
+        end = begin + seconds
+
+        async def client() -> None:
+            while (now := time.perf_counter()) < end:
+                if now < begin:
+                    await ask(Outcome())
+                else:
+                    await ask(outcome)
+
+        await asyncio.gather(*(client() for _ in range(clients)))
+        # An answer belongs to the window it ended in; those still under way at its end are cut off by their share.
+        outcome.seconds = max(outcome.ended_at, default=end) - begin if outcome.ended_at else seconds
+        return outcome
+
+    return asyncio.run(_connected(url, sent, clients, drive))
+
+
+def open_loop(url: str, sent: Payload, per_s: float, seconds: float, most: int = 2000) -> Outcome:
+    """`per_s` requests a second, evenly, whether they are answered or not; at most `most` open at a time."""
+
+    async def drive(ask: Callable[[Outcome], Awaitable[None]]) -> Outcome:
+        outcome = Outcome(seconds)
+        begin = time.perf_counter()
+        tasks: set[asyncio.Task[None]] = set()
+        for number in range(int(per_s * seconds)):
+            await asyncio.sleep(max(0.0, begin + number / per_s - time.perf_counter()))
+            task = asyncio.ensure_future(ask(outcome))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        sent_for = time.perf_counter() - begin
+        await asyncio.gather(*tasks)
+        outcome.seconds = max(sent_for, max(outcome.ended_at, default=0) - begin)
+        return outcome
+
+    return asyncio.run(_connected(url, sent, most, drive))
+
+
+async def _connected(
+    url: str,
+    sent: Payload,
+    connections: int,
+    drive: Callable[[Callable[[Outcome], Awaitable[None]]], Awaitable[Outcome]],
+) -> Outcome:
+    timeout = aiohttp.ClientTimeout(total=120)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections), timeout=timeout) as session:
+
+        async def ask(outcome: Outcome) -> None:
+            start = time.perf_counter()
+            try:
+                async with session.post(url, data=sent.content, headers=sent.headers, params=sent.params) as answer:
+                    await answer.read()
+            except (aiohttp.ClientError, TimeoutError):
+                outcome.failed += 1
+                return
+            end = time.perf_counter()
+            outcome.statuses[answer.status] += 1
+            if answer.status == 200:
+                outcome.latencies_s.append(end - start)
+                outcome.ended_at.append(end)
+            elif answer.status in (429, 503) and "Retry-After" not in answer.headers:
+                outcome.no_advice += 1
+
+        return await drive(ask)

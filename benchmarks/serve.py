@@ -1,0 +1,165 @@
+"""What does serving cost over the bare engine, under every load, and what happens under too much of it?
+
+    python -m benchmarks.serve [saturation | payloads | no-model | overload | soak] [--full] [--weights DIR | stand-in]
+
+`saturation`: recordings/s of the service with each payload over those of both models called in a row, in turns; the
+latency of a lone request over the engine's. `payloads`: kinds × clients, closed and open loop. `no-model`:
+measurements and quality only. `overload`: five times the saturated rate. `soak`: 70 % of it for `--duration` seconds.
+Without a question: the first three.
+"""
+
+import argparse
+import statistics
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.bare_engine import BareEngine
+from benchmarks.figures import save, show
+from benchmarks.load import KINDS, Outcome, closed_loop, open_loop, payload, recording
+from benchmarks.service import Server, our_service
+from benchmarks.weights import full_size
+
+WITHOUT_MODELS = "measurements,quality"
+
+
+class Weighed:
+    """Resident memory of a server's processes every half second while the block runs: (seconds, MiB)."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._over = threading.Event()
+        self.samples: list[tuple[float, float]] = []
+
+    def __enter__(self) -> "Weighed":
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        start = time.monotonic()
+        while not self._over.wait(0.5):
+            self.samples.append((time.monotonic() - start, self._server.rss_mib()))
+
+    def slope_mib_per_min(self, after: float) -> float | None:
+        """Of the straight line through what was sampled after that share of the time."""
+        late = self.samples[int(len(self.samples) * after) :]
+        if len(late) < 3:
+            return None
+        return round(float(np.polyfit(*np.array(late).T, 1)[0] * 60), 2)
+
+
+def saturation(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    record = recording()
+    engine = BareEngine(options.weights, options.precision, record)
+    url = server.url + "/analyze"
+    kinds = ("npy", "json")
+    sent = {kind: payload(kind, record) for kind in kinds}
+    rounds = []
+    for _ in range(options.rounds):
+        taken: dict[str, float] = {"engine": engine.per_s(options.seconds)}
+        taken["engine_ms"] = statistics.median(engine.latency_s() for _ in range(5)) * 1000
+        for kind in kinds:
+            taken[kind] = closed_loop(url, sent[kind], options.clients, options.seconds).per_s
+        lone = closed_loop(url, sent["npy"], 1, options.seconds)
+        taken["lone_ms"] = statistics.median(lone.latencies_s) * 1000
+        rounds.append({name: round(value, 3) for name, value in taken.items()})
+    shares = {kind: round(statistics.median(r[kind] / r["engine"] for r in rounds), 3) for kind in kinds}
+    over = round(statistics.median(r["lone_ms"] - r["engine_ms"] for r in rounds), 1)
+    show(f"saturation, {options.clients} clients", rounds)
+    print(f"share of the bare engine: {shares}; a lone request takes {over} ms more")
+    models = [f"{model.backend} {model.precision}" for model in engine.models]
+    return {"rounds": rounds, "share": shares, "lone_over_engine_ms": over, "models": models}
+
+
+def payloads(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    record, url = recording(), server.url + "/analyze"
+    rows = []
+    for kind in KINDS:
+        sent = payload(kind, record)
+        for clients in options.client_counts:
+            outcome = closed_loop(url, sent, clients, options.seconds)
+            rows.append({"loop": "closed", "body": kind, "clients": clients} | outcome.to_dict())
+    most = max(row["recordings_per_s"] for row in rows)
+    for share in (0.5, 0.8):
+        outcome = open_loop(url, payload("npy", record), share * most, max(options.seconds, 5))
+        rows.append({"loop": f"open {share:.0%}", "body": "npy", "clients": None} | outcome.to_dict())
+    show("payloads", rows)
+    return {"table": rows}
+
+
+def no_model(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    sent = payload("npy", recording(), WITHOUT_MODELS)
+    rounds = [
+        closed_loop(server.url + "/analyze", sent, options.clients, options.seconds).to_dict()
+        for _ in range(options.rounds)
+    ]
+    show("measurements and quality only, npy", rounds)
+    return {"rounds": rounds, "recordings_per_s": statistics.median(r["recordings_per_s"] for r in rounds)}
+
+
+def overload(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    url, sent = server.url + "/analyze", payload("npy", recording())
+    saturated = closed_loop(url, sent, options.clients, max(options.seconds, 5)).per_s
+    before = server.rss_mib()
+    with Weighed(server) as weighed:
+        outcome = open_loop(url, sent, 5 * saturated, options.duration)
+    start = time.monotonic()
+    while closed_loop(url, sent, 1, 0.5, 0.0).statuses.keys() != {200}:
+        pass
+    recovery = time.monotonic() - start
+    answer = {
+        "saturated_per_s": round(saturated, 2), "goodput_share": round(outcome.per_s / saturated, 3),
+        "rss_before_mib": round(before), "rss_peak_mib": round(max(mib for _, mib in weighed.samples)),
+        "recovery_s": round(recovery, 2),
+    } | outcome.to_dict()  # fmt: skip
+    show("five times too much", [answer])
+    return answer
+
+
+def soak(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    url, sent = server.url + "/analyze", payload("npy", recording())
+    saturated = closed_loop(url, sent, options.clients, max(options.seconds, 5)).per_s
+    with Weighed(server) as weighed:
+        outcome: Outcome = open_loop(url, sent, 0.7 * saturated, options.duration)
+    slope = weighed.slope_mib_per_min(after=0.25)
+    answer = {"duration_s": options.duration, "rss_slope_mib_per_min": slope} | outcome.to_dict()
+    show("soak at 70 %", [answer])
+    return answer | {"rss": weighed.samples[:: max(1, len(weighed.samples) // 200)]}
+
+
+QUESTIONS = {"saturation": saturation, "payloads": payloads, "no-model": no_model, "overload": overload, "soak": soak}
+
+
+def main() -> None:
+    """Ask one server all questions."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("question", nargs="*", choices=[*QUESTIONS, []])
+    parser.add_argument("--full", action="store_true", help="the long run: every client count, 60 s of overload")
+    parser.add_argument("--weights", help="a folder, or stand-in; untrained ones of the published size if not given")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="of each measurement")
+    parser.add_argument("--duration", type=float, help="of overload and soak, in seconds")
+    parser.add_argument("--clients", type=int, default=16, help="that saturate the service")
+    parser.add_argument("--set", action="append", default=[], help="setting of the service, as of python -m serve_app")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (7 if options.full else 3)
+    options.seconds = options.seconds or (15.0 if options.full else 5.0)
+    options.duration = options.duration or (60.0 if options.full else 10.0)
+    options.client_counts = (1, 2, 4, 8, 16, 32, 64) if options.full else (1, 16)
+    options.weights = options.weights or str(full_size())
+    settings = [f"precision={options.precision}", *options.set]
+    with our_service(options.weights, *(part for setting in settings for part in ("--set", setting))) as server:
+        for question in options.question or ("saturation", "payloads", "no-model"):
+            print(save(f"serve-{question}", QUESTIONS[question](server, options)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Servers under test as processes: started, waited for, weighed, and stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+START_LIMIT_S = 600
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: where it listens, and its first process."""
+
+    url: str
+    pid: int
+
+    def tree(self) -> list[psutil.Process]:
+        """The process and all under it."""
+        first = psutil.Process(self.pid)
+        return [first, *first.children(recursive=True)]
+
+    def rss_mib(self) -> float:
+        """Resident memory of the whole tree; pages that its processes share count once for each."""
+        total = 0
+        for process in self.tree():
+            try:
+                total += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        return total / 2**20
+
+    def replicas(self, deployment: str) -> int:
+        """Replica processes of a deployment."""
+        count = 0
+        for process in self.tree():
+            try:
+                count += any(f"ServeReplica:ecg:{deployment}" in part for part in process.cmdline())
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return count
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(command: list[str], port: int, ready_path: str, needle: bytes = b"") -> Iterator[Server]:
+    """The server of `command`, once `ready_path` answers 200 with `needle` in it; stopped afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ecg-bench-") as folder:
+        log = Path(folder) / "server.log"
+        environment = os.environ | {"ECG_DATA_DIR": folder, "PYTHONPATH": str(ROOT)}
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        server = Server(f"http://127.0.0.1:{port}", process.pid)
+        try:
+            deadline = time.monotonic() + START_LIMIT_S
+            while not answers(server.url + ready_path, needle):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"{command} did not start:\n{log.read_text()[-3000:]}")
+                time.sleep(0.2)
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def answers(url: str, needle: bytes = b"") -> bool:
+    """Whether the URL answers 200 with `needle` in the body."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return needle in answer.read()
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def command(weights: str, port: int, *options: str) -> list[str]:
+    """How the service is started on this machine."""
+    return [sys.executable, "-m", "serve_app", "--weights", weights, "--port", str(port), *options]
+
+
+@contextmanager
+def our_service(weights: str, *options: str) -> Iterator[Server]:
+    """The service with both models ready."""
+    port = free_port()
+    with started(command(weights, port, *options), port, "/health", orjson.dumps({"status": "ready"})[1:-1]) as server:
+        yield server
