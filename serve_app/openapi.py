@@ -4,6 +4,8 @@ examples against a running service and validates every answer against its schema
 
 from typing import Any
 
+import orjson
+
 from ecg import __version__
 from ecg.labels import LABEL_NAMES
 from ecg.pipeline import PARTS
@@ -236,7 +238,11 @@ def _bulk_route() -> Schema:
     )
     post["parameters"] = [parameter for parameter in post["parameters"] if parameter["name"] != "filename"]
     content = post["requestBody"]["content"]
-    post["requestBody"]["content"] = {bulk.MEDIA_TYPE: {"schema": _STRING}, bodies.MULTIPART: content[bodies.MULTIPART]}
+    example = 2 * (orjson.dumps(sample_body()).decode() + "\n")
+    post["requestBody"]["content"] = {
+        bulk.MEDIA_TYPE: {"schema": _STRING, "example": example},
+        bodies.MULTIPART: content[bodies.MULTIPART],
+    }
     lines = {"schema": _STRING, "x-line-schema": _ref("BulkLine")}
     post["responses"]["200"] = {"description": "a line for each recording", "content": {bulk.MEDIA_TYPE: lines}}
     del post["responses"]["422"]
