@@ -1,0 +1,76 @@
+"""The launcher: what it refuses before anything starts, and that two services share nothing."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serve_app.__main__ import _describe, _one_of_several
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def launch(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "serve_app", *options],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_two_services_have_no_port_and_no_file_in_common(tmp_path: Path) -> None:
+    held = []
+    environments = []
+    for name in ("a", "b"):
+        environment = _one_of_several(tmp_path / name)
+        environments.append(environment)
+        # a running service holds its ports
+        for key in ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT"):
+            held.append(socket.create_server(("127.0.0.1", int(environment[key]))))
+    first, second = environments
+    for listener in held:
+        listener.close()
+    own = [key for key in first if "PORT" in key or "SOCKET" in key or "HAPROXY" in key]
+    assert "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT" in own
+    assert [key for key in own if first[key] == second[key]] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--port", "0"), "1 to 65535"),
+        (("--port", "99999"), "1 to 65535"),
+        (("--config", "/nonexistent.yaml"), "not a Serve configuration"),
+        (("--config", "LICENSE"), "not a Serve configuration"),
+        (("--check", "--set", "wieghts=hub"), "wieghts"),
+        (("--check", "--set", "max_requests=none"), "max_requests"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_starts(options: tuple[str, ...], told: str) -> None:
+    done = launch(*options)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        done = launch("--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} is in use" in done.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_said() -> None:
+    done = launch("--port", "7999", ECG_DATA_DIR="/dev/null/x")
+    assert done.returncode == 2
+    assert "/dev/null" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_terminal_says_that_a_model_is_untrained() -> None:
+    model = {"state": "ready", "weights": "stand-in/1@x", "trained": False, "backend": "b", "precision": "p"}
+    told = _describe({"status": "ready", "models": {"clinical": model | {"progress": None, "detail": None}}})
+    assert "UNTRAINED" in told
