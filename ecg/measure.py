@@ -13,6 +13,7 @@ from ecg.record import EcgRecord
 from ecg.values import Value, missing
 
 NO_BEATS = "fewer than three beats were found"
+NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_QRS = "the QRS complex has no clear edges"
 NO_T = "the end of the T wave was not found"
 NO_AXIS = "leads I and aVF (or I and II) are needed for an axis"
@@ -83,13 +84,16 @@ def measure(record: EcgRecord) -> Measurements:
     conditioned = condition(record)
     found = find_beats(conditioned)
     median = median_beat(conditioned, record.leads, found)
-    rr = np.diff(found.r_samples) * 1000.0 / FS_HZ
+    rr = found.rr * 1000.0 / FS_HZ
+    steps = np.diff(rr)
+    rr, steps = rr[~np.isnan(rr)], steps[~np.isnan(steps)]
     intervals = _intervals(median)
-    rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", NO_BEATS)
+    no_rr = NO_RR if found.after_gap.any() else NO_BEATS
+    rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", no_rr)
     last = record.n_samples - 1
     r_samples = np.minimum(np.rint(found.r_samples * conditioned.ratio).astype(np.int64), last)
     return Measurements(
-        **_rate(rr_mean, rr),
+        **_rate(rr_mean, rr, steps),
         **intervals,
         **_corrected(intervals["qt_interval"], rr_mean),
         **_axes(median),
@@ -107,15 +111,16 @@ def _rhythm(beats: Beats, median: MedianBeat | None) -> Rhythm:
     return Rhythm(Value(irregularity(beats), ""), Value(median.p_fraction, ""), Value(paced, ""))
 
 
-def _rate(rr_mean: Value, rr: Float) -> dict[str, Value]:
+def _rate(rr_mean: Value, rr: Float, steps: Float) -> dict[str, Value]:
     if rr_mean.value is None:
-        absent = {name: missing("ms", NO_BEATS) for name in ("rr_mean", "rr_sd", "rmssd")}
-        return {"heart_rate": missing("bpm", NO_BEATS)} | absent
+        reason = rr_mean.reason or NO_BEATS
+        absent = {name: missing("ms", reason) for name in ("rr_mean", "rr_sd", "rmssd")}
+        return {"heart_rate": missing("bpm", reason)} | absent
     return {
         "heart_rate": Value(60000.0 / rr_mean.value, "bpm", float((60000.0 / rr).std())),
         "rr_mean": rr_mean,
         "rr_sd": Value(float(rr.std(ddof=1)), "ms"),
-        "rmssd": Value(float(np.sqrt((np.diff(rr) ** 2).mean())), "ms"),
+        "rmssd": Value(float(np.sqrt((steps**2).mean())), "ms") if len(steps) else missing("ms", NO_RR),
     }
 
 
@@ -149,7 +154,7 @@ def _corrected(qt: Value, rr_mean: Value) -> dict[str, Value]:
     """QT corrected for rate by Bazett, Fridericia, Framingham (Sagie 1992) and Hodges, all in ms."""
     names = ("qtc_bazett", "qtc_fridericia", "qtc_framingham", "qtc_hodges")
     if qt.value is None or rr_mean.value is None:
-        return {name: missing("ms", qt.reason or NO_BEATS) for name in names}
+        return {name: missing("ms", qt.reason or rr_mean.reason or NO_BEATS) for name in names}
     rr_s = rr_mean.value / 1000.0
     corrected = (
         qt.value / rr_s**0.5,

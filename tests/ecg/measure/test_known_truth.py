@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import ecg
 from ecg.leads import STANDARD_LEADS
+from ecg.pipeline import examine
 from ecg.record import EcgRecord
 from ecg.simulation import Artefact, Scenario, simulate
 
@@ -105,3 +106,38 @@ def test_the_spread_over_the_leads_grows_with_noise() -> None:
     for name in ("pr_interval", "qrs_duration", "qt_interval"):
         assert getattr(quiet, name).spread is not None
         assert getattr(noisy, name).spread > getattr(quiet, name).spread
+
+
+def with_gap(sinus: EcgRecord, first: int, end: int, rows: slice = slice(None)) -> EcgRecord:
+    signal = sinus.signal.copy()
+    signal[rows, first:end] = np.nan
+    return EcgRecord(signal, sinus.leads, sinus.fs_hz, sinus.unit)
+
+
+@pytest.mark.parametrize(("first", "end"), [(1000, 1900), (300, 700), (2400, 2950), (0, 900)])
+def test_a_gap_of_missing_samples_changes_neither_rate_nor_variability(first: int, end: int) -> None:
+    sinus = simulate(Scenario(heart_rate_bpm=72)).record
+    measured = ecg.measure(with_gap(sinus, first, end))
+    r = ecg.measure(sinus).beats.r_samples
+    rr = np.where((r[1:] > first) & (r[:-1] < end), np.nan, np.diff(r)) * 2.0  # ms at 500 Hz
+    assert measured.heart_rate.value == pytest.approx(60e3 / np.nanmean(rr), abs=0.5)
+    assert measured.rr_sd.value == pytest.approx(np.nanstd(rr, ddof=1), abs=4)  # a sample at either end of an interval
+    assert measured.rmssd.value == pytest.approx(np.nanmean(np.diff(rr) ** 2) ** 0.5, abs=4)
+    findings = {finding.label: finding.present for finding in examine(with_gap(sinus, first, end)).findings}
+    assert findings["Bradycardia"] is False
+    assert findings["Atrioventricular block"] is False
+
+
+def test_a_gap_in_a_few_leads_costs_no_interval(sinus: EcgRecord) -> None:
+    assert not ecg.measure(with_gap(sinus, 1000, 1900, slice(0, 4))).beats.after_gap.any()
+
+
+def test_where_every_interval_crosses_a_gap_there_is_no_rate() -> None:
+    record = simulate(Scenario(heart_rate_bpm=45)).record
+    signal = record.signal.copy()
+    for r in ecg.measure(record).beats.r_samples:
+        signal[:, r + 300 : r + 380] = np.nan
+    measured = ecg.measure(EcgRecord(signal, record.leads, record.fs_hz, record.unit))
+    assert len(measured.beats.r_samples) >= 3
+    assert measured.heart_rate.value is None
+    assert "gap" in (measured.heart_rate.reason or "")
