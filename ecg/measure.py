@@ -16,8 +16,11 @@ NO_BEATS = "fewer than three beats were found"
 NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_QRS = "the QRS complex has no clear edges"
 NO_T = "the end of the T wave was not found"
-NO_AXIS = "leads I and aVF (or I and II) are needed for an axis"
+NO_AXIS = "two usable limb leads are needed for an axis"
+NO_LEAD = "the lead is flat or mostly missing"
 NO_UNIT = "the unit of the samples is not known"
+#: A limb lead made from two others is flat below this share of their height.
+FLAT_LEAD = 0.02
 
 
 @dataclass(frozen=True)
@@ -184,14 +187,34 @@ def _axis(median: MedianBeat, start: float | None, end: float | None, reason: st
     """
     if start is None or end is None:
         return missing("deg", reason)
-    wave = median.signal[:, round(start) : round(end) + 1]
-    net = wave.sum(axis=1) - wave.shape[1] * (wave[:, 0] + wave[:, -1]) / 2
-    area = dict(zip(median.leads, net.tolist(), strict=True))
-    if "aVF" not in area and {"I", "II"} <= area.keys():
-        area["aVF"] = area["II"] - 0.5 * area["I"]
-    if not {"I", "aVF"} <= area.keys() or area["I"] == area["aVF"] == 0.0:
+    limbs = _frontal_leads(median, slice(round(start), round(end) + 1))
+    if limbs is None:
         return missing("deg", NO_AXIS)
-    return Value(float(np.degrees(np.arctan2(area["aVF"] * 2 / 3**0.5, area["I"]))), "deg")
+    net_i, net_avf = (float(wave.sum() - len(wave) * (wave[0] + wave[-1]) / 2) for wave in limbs)
+    if net_i == net_avf == 0.0:
+        return missing("deg", NO_AXIS)
+    return Value(float(np.degrees(np.arctan2(net_avf * 2 / 3**0.5, net_i))), "deg")
+
+
+def _frontal_leads(median: MedianBeat, span: slice) -> tuple[Float, Float] | None:
+    """Leads I and aVF over a span of the median beat, each [sample]; one that is unusable is made of two others.
+
+    None without two usable limb leads, and where the lead that is made would be flat: then the others were made from
+    the dead one, and show its zero and not the heart.
+    """
+    wave = {lead: median.signal[row, span] for row, lead in enumerate(median.leads) if median.usable[row]}
+    pair: tuple[Float, Float]
+    if {"I", "aVF"} <= wave.keys():
+        return wave["I"], wave["aVF"]
+    if {"I", "II"} <= wave.keys():
+        pair, made = (wave["I"], wave["II"] - 0.5 * wave["I"]), 1
+    elif {"II", "III"} <= wave.keys():
+        pair, made = (wave["II"] - wave["III"], (wave["II"] + wave["III"]) / 2), 0
+    elif {"II", "aVF"} <= wave.keys():
+        pair, made = (2 * (wave["II"] - wave["aVF"]), wave["aVF"]), 0
+    else:
+        return None
+    return None if np.ptp(pair[made]) < FLAT_LEAD * np.ptp(pair[1 - made]) else pair
 
 
 def _amplitudes(median: MedianBeat | None, unit: str | None) -> dict[str, LeadAmplitudes]:
@@ -201,6 +224,8 @@ def _amplitudes(median: MedianBeat | None, unit: str | None) -> dict[str, LeadAm
 
 
 def _lead_amplitudes(median: MedianBeat, row: int, unit: str | None) -> LeadAmplitudes:
+    if not median.usable[row]:
+        return LeadAmplitudes(*(missing("mV", NO_LEAD) for _ in range(8)))
     if unit is None:
         return LeadAmplitudes(*(missing("mV", NO_UNIT) for _ in range(8)))
     if median.qrs_onset is None or median.qrs_offset is None:
