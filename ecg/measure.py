@@ -10,7 +10,7 @@ from ecg.delineation.condition import condition
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.median import MedianBeat, irregularity, median_beat
 from ecg.record import EcgRecord
-from ecg.values import Value, missing
+from ecg.values import PLAUSIBLE_MV, Value, missing
 
 NO_BEATS = "fewer than three beats were found"
 NO_RR = "too few beats follow each other without a gap of missing samples"
@@ -220,14 +220,30 @@ def _frontal_leads(median: MedianBeat, span: slice) -> tuple[Float, Float] | Non
 def _amplitudes(median: MedianBeat | None, unit: str | None) -> dict[str, LeadAmplitudes]:
     if median is None:
         return {}
-    return {lead: _lead_amplitudes(median, row, unit) for row, lead in enumerate(median.leads)}
+    no_mv = no_millivolts(median, unit)
+    return {lead: _lead_amplitudes(median, row, no_mv) for row, lead in enumerate(median.leads)}
 
 
-def _lead_amplitudes(median: MedianBeat, row: int, unit: str | None) -> LeadAmplitudes:
+def no_millivolts(median: MedianBeat | None, unit: str | None) -> str | None:
+    """Why the samples cannot be taken as mV: their unit is unknown, or the QRS is not of a size that an ECG has.
+
+    None when they can.
+    """
+    if unit is None:
+        return NO_UNIT
+    if median is None or median.qrs_onset is None or median.qrs_offset is None:
+        return None
+    qrs = median.signal[median.usable, round(median.qrs_onset) : round(median.qrs_offset) + 1]
+    height = float(np.median(np.ptp(qrs, axis=1)))
+    low, high = PLAUSIBLE_MV
+    return None if low <= height <= high else f"a QRS complex of {height:.3g} mV is not plausible: check the unit"
+
+
+def _lead_amplitudes(median: MedianBeat, row: int, no_mv: str | None) -> LeadAmplitudes:
     if not median.usable[row]:
         return LeadAmplitudes(*(missing("mV", NO_LEAD) for _ in range(8)))
-    if unit is None:
-        return LeadAmplitudes(*(missing("mV", NO_UNIT) for _ in range(8)))
+    if no_mv is not None:
+        return LeadAmplitudes(*(missing("mV", no_mv) for _ in range(8)))
     if median.qrs_onset is None or median.qrs_offset is None:
         return LeadAmplitudes(*(missing("mV", NO_QRS) for _ in range(8)))
     onset, offset = round(median.qrs_onset), round(median.qrs_offset)

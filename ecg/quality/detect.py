@@ -43,7 +43,7 @@ class BeatView:
 
 
 BEFORE_S, AFTER_S = 0.30, 0.45
-_QRS_S = (0.06, 0.08)
+QRS_S = (0.06, 0.08)
 
 
 def view_beats(signal: Floats, fs_hz: float, peaks: Indexes | None) -> BeatView:
@@ -144,7 +144,7 @@ def _align(peaks: Indexes, energy: Floats, fs_hz: float) -> Indexes:
 
 
 def _readable(signal: Floats, peaks: Indexes, fs_hz: float) -> NDArray[np.float64]:
-    before, after = (round(s * fs_hz) for s in _QRS_S)
+    before, after = (round(s * fs_hz) for s in QRS_S)
     peaks = peaks[(peaks >= before) & (peaks < signal.shape[1] - after)]
     if len(peaks) < 2:
         return np.zeros(len(signal))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.measure import Measurements
+from ecg.measure import Measurements, no_millivolts
 from ecg.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
 from ecg.record import EcgRecord
@@ -120,7 +120,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         shapes={} if median is None else qrs_shapes(median),
         slow_start_ms=None if median is None else slow_start(median),
         reversal=quality.lead_reversal,
-        unit_known=record.unit is not None,
+        unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
     )
 

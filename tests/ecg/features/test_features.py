@@ -139,3 +139,10 @@ def test_a_dead_lead_leaves_nulls_in_the_vector(sinus: Simulation):
     assert {name for name in of_v3 if values[name] is not None} == set()
     loops = [name for name in NAMES if "_loop_" in name or "gradient" in name or name.startswith("spatial_qrs_t")]
     assert {name for name in loops if values[name] is not None} == set()
+
+
+def test_samples_that_are_hardly_mv_leave_every_amplitude_null(sinus: Simulation):
+    scaled = EcgRecord(sinus.record.signal * np.float32(1000), sinus.record.leads, sinus.record.fs_hz, "mV")
+    values = values_of(scaled)
+    assert {f.name for f in SCHEMA if "mV" in f.unit and values[f.name] is not None} == set()
+    assert values["qrs_duration"] is not None

@@ -175,3 +175,13 @@ def test_without_two_live_limb_leads_there_is_no_axis() -> None:
     dead[[2, 5]] = dead[1]  # III and aVF as a recorder derives them from II and a dead I
     measured = ecg.measure(EcgRecord(dead, sinus.leads, sinus.fs_hz, sinus.unit))
     assert measured.qrs_axis.value is None
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.001])
+def test_amplitudes_no_ecg_has_are_missing_and_the_intervals_stay(sinus: EcgRecord, factor: float) -> None:
+    scaled = EcgRecord(sinus.signal * np.float32(factor), sinus.leads, sinus.fs_hz, "mV")
+    measured = ecg.measure(scaled)
+    r = measured.lead_amplitudes["II"].r
+    assert r.value is None
+    assert "not plausible" in (r.reason or "")
+    assert measured.qrs_duration.value == pytest.approx(value(sinus, "qrs_duration"), abs=0.1)

@@ -164,3 +164,24 @@ def test_a_single_lead_is_graded() -> None:
     one = EcgRecord(record.signal[1:2], ("II",), record.fs_hz, "mV")
     assert assess_quality(one).grade == "Excellent"
     assert ecg.assess_quality is assess_quality
+
+
+@pytest.mark.parametrize(("factor", "plausible"), [(1000, False), (0.001, False), (1, True), (5, True)])
+def test_a_qrs_of_a_size_no_ecg_has_is_faulted_when_the_unit_is_mv(factor: float, plausible: bool) -> None:
+    record = simulate(SCENARIOS["sinus"], seed=1).record
+    for unit in ("mV", None):
+        scaled = EcgRecord(record.signal * np.float32(factor), record.leads, record.fs_hz, unit)
+        quality = assess_quality(scaled)
+        if plausible or unit is None:
+            assert quality == assess_quality(record)
+        else:
+            assert "implausible_amplitude" in codes(quality, None)
+            assert quality.grade == "Fair"
+
+
+def test_twelve_copies_of_one_lead_are_not_twelve_leads() -> None:
+    record = simulate(SCENARIOS["sinus"], seed=1).record
+    copies = EcgRecord(np.tile(record.signal[1], (12, 1)), record.leads, record.fs_hz, "mV")
+    quality = assess_quality(copies)
+    assert "limb_leads_inconsistent" in codes(quality, None)
+    assert GRADES.index(quality.grade) >= GRADES.index("Fair")
