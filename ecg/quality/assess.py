@@ -12,6 +12,7 @@ from ecg.quality.reversal import INDEPENDENT_LEADS, limb_reversal, precordial_re
 from ecg.record import EcgRecord
 from ecg.values import PLAUSIBLE_MV
 
+FEWEST_BEATS = 3  # fewer make neither a rate nor a median beat
 SHORTEST_S = 2.0  # two beats at 60 a minute; under it nothing can be compared with anything
 
 
@@ -95,6 +96,7 @@ def grade(leads: tuple[str, ...], figures: Figures, limits: Limits, unit: str | 
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
         None if figures.residual is None else limits.residual.judge(None, figures.residual),
         None if figures.residual_at_r is None else limits.residual_at_r.judge(None, figures.residual_at_r),
+        _too_few(figures.beats.n_beats),
         _amplitude_cause(figures.height) if unit == "mV" else None,
         limits.mean_shift.judge(None, float(np.minimum(figures.shift, 1.0).mean())),
         None if reversal is None else _reversal_cause(reversal),
@@ -113,6 +115,10 @@ def _suspected_reversal(leads: tuple[str, ...], figures: Figures, per_lead: tupl
     beats = beats[[leads.index(lead) for lead in INDEPENDENT_LEADS]]
     fs_hz = figures.beats.fs_hz
     return limb_reversal(wave_vectors(beats, fs_hz)) or precordial_reversal(beats[2:], fs_hz)
+
+
+def _too_few(n_beats: int) -> Cause | None:
+    return None if n_beats >= FEWEST_BEATS else Cause("too_few_beats", None, float(n_beats), "beats", "Poor")
 
 
 def _amplitude_cause(height_mv: float) -> Cause | None:
