@@ -66,7 +66,8 @@ def marks() -> dict[str, dict[str, float]]:
         at = np.array([beat["r"] for beat in reference]) / conditioned.ratio
         near = (beats.r_samples > at.min() - 2000) & (beats.r_samples < at.max() + 2000)
         chosen = [name for name, keep in zip(beats.classes, near, strict=True) if keep]
-        some = replace(beats, r_samples=beats.r_samples[near], classes=tuple(chosen), measured=beats.measured[near])
+        some = replace(beats, r_samples=beats.r_samples[near], classes=tuple(chosen), measured=beats.measured[near],
+                       after_gap=beats.after_gap[near])  # fmt: skip
         found = mark_beats(conditioned, some, median)
         nearest = np.abs(some.r_samples[None, :] - at[:, None]).argmin(axis=1)
         for mark, lists in by_record.items():

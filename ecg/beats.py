@@ -35,6 +35,8 @@ class Beats:
     measured
         bool [beat], the beats that the median beat is made of: the dominant ones, or the paced ones where there are
         fewer than three of those.
+    after_gap
+        bool [beat], whether samples are missing between this beat and the one before, so that beats may be, too.
     detector_agreement
         F1 within 75 ms between these beats and those of sleepecg, 0 to 1; None when there are no beats.
     """
@@ -42,7 +44,13 @@ class Beats:
     r_samples: Index
     classes: tuple[BeatClass, ...]
     measured: NDArray[np.bool_]
+    after_gap: NDArray[np.bool_]
     detector_agreement: float | None
+
+    @property
+    def rr(self) -> Float:
+        """RR intervals in samples, float64 [beat - 1]; NaN where samples are missing between the beats."""
+        return np.where(self.after_gap[1:], np.nan, np.diff(self.r_samples))
 
     def is_class(self, name: BeatClass) -> NDArray[np.bool_]:
         """Which beats are of a class, bool [beat]."""
@@ -54,12 +62,15 @@ def find_beats(conditioned: Conditioned) -> Beats:
     signal = conditioned.signal[conditioned.usable]
     r = detect_qrs(signal)
     if len(r) == 0:
-        return Beats(r, (), np.zeros(0, dtype=bool), None)
+        nothing = np.zeros(0, dtype=bool)
+        return Beats(r, (), nothing, nothing, None)
     agreement = second_opinion(signal, r)
     r, shape = _sort_by_shape(signal, r)
     paced = _is_paced(r, conditioned.spikes)
     dominant = _dominant_shape(r, shape, ~paced)
-    early = _is_early(r, dominant)
+    gaps = conditioned.gaps.mean(axis=1)
+    after_gap = np.diff(np.searchsorted(gaps, r), prepend=np.searchsorted(gaps, r[:1])) > 0
+    early = _is_early(r, dominant, after_gap)
     measured = dominant & ~early if (dominant & ~early).sum() >= 3 else dominant
     if dominant.sum() < 3 <= paced.sum():
         measured = _dominant_shape(r, shape, paced)
@@ -71,7 +82,7 @@ def find_beats(conditioned: Conditioned) -> Beats:
             classes.append("ectopic")
         else:
             classes.append("premature" if early[beat] else "dominant")
-    return Beats(r, tuple(classes), measured, agreement)
+    return Beats(r, tuple(classes), measured, after_gap, agreement)
 
 
 def _sort_by_shape(signal: Float, r: Index) -> tuple[Index, Index]:
@@ -145,13 +156,16 @@ def _dominant_shape(r: Index, shape: Index, among: NDArray[np.bool_]) -> NDArray
     return dominant
 
 
-def _is_early(r: Index, dominant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _is_early(r: Index, dominant: NDArray[np.bool_], after_gap: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Dominant-shape beats after less than 80 % of the median RR, in a rhythm otherwise regular; bool [beat]."""
     early = np.zeros(len(r), dtype=bool)
     if len(r) < 5:
         return early
-    rr = np.diff(r)
-    typical = np.median(rr)
-    if np.median(np.abs(np.diff(rr))) < 0.1 * typical:
+    rr = np.where(after_gap[1:], np.nan, np.diff(r))
+    steps = np.diff(rr)
+    if np.isnan(steps).all():
+        return early
+    typical = np.nanmedian(rr)
+    if np.nanmedian(np.abs(steps)) < 0.1 * typical:
         early[1:] = rr < 0.8 * typical
     return early & dominant

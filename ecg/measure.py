@@ -10,13 +10,17 @@ from ecg.delineation.condition import condition
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.median import MedianBeat, irregularity, median_beat
 from ecg.record import EcgRecord
-from ecg.values import Value, missing
+from ecg.values import PLAUSIBLE_MV, Value, missing
 
 NO_BEATS = "fewer than three beats were found"
+NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_QRS = "the QRS complex has no clear edges"
 NO_T = "the end of the T wave was not found"
-NO_AXIS = "leads I and aVF (or I and II) are needed for an axis"
+NO_AXIS = "two usable limb leads are needed for an axis"
+NO_LEAD = "the lead is flat or mostly missing"
 NO_UNIT = "the unit of the samples is not known"
+#: A limb lead made from two others is flat below this share of their height.
+FLAT_LEAD = 0.02
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,16 @@ def measure(record: EcgRecord) -> Measurements:
     conditioned = condition(record)
     found = find_beats(conditioned)
     median = median_beat(conditioned, record.leads, found)
-    rr = np.diff(found.r_samples) * 1000.0 / FS_HZ
+    rr = found.rr * 1000.0 / FS_HZ
+    steps = np.diff(rr)
+    rr, steps = rr[~np.isnan(rr)], steps[~np.isnan(steps)]
     intervals = _intervals(median)
-    rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", NO_BEATS)
+    no_rr = NO_RR if found.after_gap.any() else NO_BEATS
+    rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", no_rr)
     last = record.n_samples - 1
     r_samples = np.minimum(np.rint(found.r_samples * conditioned.ratio).astype(np.int64), last)
     return Measurements(
-        **_rate(rr_mean, rr),
+        **_rate(rr_mean, rr, steps),
         **intervals,
         **_corrected(intervals["qt_interval"], rr_mean),
         **_axes(median),
@@ -107,15 +114,16 @@ def _rhythm(beats: Beats, median: MedianBeat | None) -> Rhythm:
     return Rhythm(Value(irregularity(beats), ""), Value(median.p_fraction, ""), Value(paced, ""))
 
 
-def _rate(rr_mean: Value, rr: Float) -> dict[str, Value]:
+def _rate(rr_mean: Value, rr: Float, steps: Float) -> dict[str, Value]:
     if rr_mean.value is None:
-        absent = {name: missing("ms", NO_BEATS) for name in ("rr_mean", "rr_sd", "rmssd")}
-        return {"heart_rate": missing("bpm", NO_BEATS)} | absent
+        reason = rr_mean.reason or NO_BEATS
+        absent = {name: missing("ms", reason) for name in ("rr_mean", "rr_sd", "rmssd")}
+        return {"heart_rate": missing("bpm", reason)} | absent
     return {
         "heart_rate": Value(60000.0 / rr_mean.value, "bpm", float((60000.0 / rr).std())),
         "rr_mean": rr_mean,
         "rr_sd": Value(float(rr.std(ddof=1)), "ms"),
-        "rmssd": Value(float(np.sqrt((np.diff(rr) ** 2).mean())), "ms"),
+        "rmssd": Value(float(np.sqrt((steps**2).mean())), "ms") if len(steps) else missing("ms", NO_RR),
     }
 
 
@@ -149,7 +157,7 @@ def _corrected(qt: Value, rr_mean: Value) -> dict[str, Value]:
     """QT corrected for rate by Bazett, Fridericia, Framingham (Sagie 1992) and Hodges, all in ms."""
     names = ("qtc_bazett", "qtc_fridericia", "qtc_framingham", "qtc_hodges")
     if qt.value is None or rr_mean.value is None:
-        return {name: missing("ms", qt.reason or NO_BEATS) for name in names}
+        return {name: missing("ms", qt.reason or rr_mean.reason or NO_BEATS) for name in names}
     rr_s = rr_mean.value / 1000.0
     corrected = (
         qt.value / rr_s**0.5,
@@ -179,25 +187,63 @@ def _axis(median: MedianBeat, start: float | None, end: float | None, reason: st
     """
     if start is None or end is None:
         return missing("deg", reason)
-    wave = median.signal[:, round(start) : round(end) + 1]
-    net = wave.sum(axis=1) - wave.shape[1] * (wave[:, 0] + wave[:, -1]) / 2
-    area = dict(zip(median.leads, net.tolist(), strict=True))
-    if "aVF" not in area and {"I", "II"} <= area.keys():
-        area["aVF"] = area["II"] - 0.5 * area["I"]
-    if not {"I", "aVF"} <= area.keys() or area["I"] == area["aVF"] == 0.0:
+    limbs = _frontal_leads(median, slice(round(start), round(end) + 1))
+    if limbs is None:
         return missing("deg", NO_AXIS)
-    return Value(float(np.degrees(np.arctan2(area["aVF"] * 2 / 3**0.5, area["I"]))), "deg")
+    net_i, net_avf = (float(wave.sum() - len(wave) * (wave[0] + wave[-1]) / 2) for wave in limbs)
+    if net_i == net_avf == 0.0:
+        return missing("deg", NO_AXIS)
+    return Value(float(np.degrees(np.arctan2(net_avf * 2 / 3**0.5, net_i))), "deg")
+
+
+def _frontal_leads(median: MedianBeat, span: slice) -> tuple[Float, Float] | None:
+    """Leads I and aVF over a span of the median beat, each [sample]; one that is unusable is made of two others.
+
+    None without two usable limb leads, and where the lead that is made would be flat: then the others were made from
+    the dead one, and show its zero and not the heart.
+    """
+    wave = {lead: median.signal[row, span] for row, lead in enumerate(median.leads) if median.usable[row]}
+    pair: tuple[Float, Float]
+    if {"I", "aVF"} <= wave.keys():
+        return wave["I"], wave["aVF"]
+    if {"I", "II"} <= wave.keys():
+        pair, made = (wave["I"], wave["II"] - 0.5 * wave["I"]), 1
+    elif {"II", "III"} <= wave.keys():
+        pair, made = (wave["II"] - wave["III"], (wave["II"] + wave["III"]) / 2), 0
+    elif {"II", "aVF"} <= wave.keys():
+        pair, made = (2 * (wave["II"] - wave["aVF"]), wave["aVF"]), 0
+    else:
+        return None
+    return None if np.ptp(pair[made]) < FLAT_LEAD * np.ptp(pair[1 - made]) else pair
 
 
 def _amplitudes(median: MedianBeat | None, unit: str | None) -> dict[str, LeadAmplitudes]:
     if median is None:
         return {}
-    return {lead: _lead_amplitudes(median, row, unit) for row, lead in enumerate(median.leads)}
+    no_mv = no_millivolts(median, unit)
+    return {lead: _lead_amplitudes(median, row, no_mv) for row, lead in enumerate(median.leads)}
 
 
-def _lead_amplitudes(median: MedianBeat, row: int, unit: str | None) -> LeadAmplitudes:
+def no_millivolts(median: MedianBeat | None, unit: str | None) -> str | None:
+    """Why the samples cannot be taken as mV: their unit is unknown, or the QRS is not of a size that an ECG has.
+
+    None when they can.
+    """
     if unit is None:
-        return LeadAmplitudes(*(missing("mV", NO_UNIT) for _ in range(8)))
+        return NO_UNIT
+    if median is None or median.qrs_onset is None or median.qrs_offset is None:
+        return None
+    qrs = median.signal[median.usable, round(median.qrs_onset) : round(median.qrs_offset) + 1]
+    height = float(np.median(np.ptp(qrs, axis=1)))
+    low, high = PLAUSIBLE_MV
+    return None if low <= height <= high else f"a QRS complex of {height:.3g} mV is not plausible: check the unit"
+
+
+def _lead_amplitudes(median: MedianBeat, row: int, no_mv: str | None) -> LeadAmplitudes:
+    if not median.usable[row]:
+        return LeadAmplitudes(*(missing("mV", NO_LEAD) for _ in range(8)))
+    if no_mv is not None:
+        return LeadAmplitudes(*(missing("mV", no_mv) for _ in range(8)))
     if median.qrs_onset is None or median.qrs_offset is None:
         return LeadAmplitudes(*(missing("mV", NO_QRS) for _ in range(8)))
     onset, offset = round(median.qrs_onset), round(median.qrs_offset)

@@ -23,6 +23,9 @@ RHYTHMS = (
     "Supraventricular tachycardia with aberrancy", "Electronic pacemaker",
 )  # fmt: skip
 NOT_ABNORMAL = ("Sinus rhythm", "Poor data quality")
+LIMB_REVERSAL = (
+    "The limb electrodes {} seem to be exchanged: axes and limb-lead amplitudes are of the leads as recorded."
+)
 POOR = "The recording is of poor quality: the findings are indeterminate."
 
 
@@ -59,6 +62,12 @@ class Report:
         scores = self.model_scores
         return () if scores is None else contradictions(scores, self.findings)
 
+    @property
+    def _limb_reversal(self) -> str | None:
+        """Limb electrodes that seem exchanged; None for none, and for precordial ones, which leave the axes alone."""
+        reversal = self.quality.lead_reversal
+        return None if reversal is None or reversal.startswith("V") else reversal
+
     def to_dict(self) -> dict[str, Any]:
         """The wire form (docs/api.md), JSON-ready; a part that was not asked for is null."""
         clinical = "clinical" in self.include
@@ -87,7 +96,7 @@ class Report:
         return {
             "rhythm": rhythm,
             **{name: measured[name] for name in ("heart_rate", "qrs_duration", "qt_interval", "pr_interval")},
-            "axis_deviation": axis_deviation(measured["qrs_axis"]),
+            "axis_deviation": None if self._limb_reversal else axis_deviation(measured["qrs_axis"]),
             "abnormalities": abnormalities,
             "confidence": confidence,
             "source": "rules" if self.model_scores is None else "ecg-fm",
@@ -125,6 +134,8 @@ class Report:
         warnings = list(self.warnings)
         if not self.quality.acceptable:
             warnings.append(POOR)
+        if self._limb_reversal:
+            warnings.append(LIMB_REVERSAL.format(self._limb_reversal))
         for part, result in (("clinical", self.clinical), ("feature", self.features)):
             if result is not None and not result.identity.trained:
                 warnings.append(f"The {part} model is untrained (stand-in weights): its output carries no meaning.")

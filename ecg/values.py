@@ -3,6 +3,10 @@
 import math
 from dataclasses import dataclass
 
+#: Height in mV that the QRS complexes of a surface ECG can have in the median of its leads; outside of it the samples
+#: are in another unit.
+PLAUSIBLE_MV = (0.05, 20.0)
+
 
 @dataclass(frozen=True)
 class Value:

@@ -13,6 +13,8 @@ from ecg.record import EcgRecord
 
 #: A lead with more missing samples than this fraction is left out of every measurement.
 MAX_MISSING = 0.2
+#: Longer stretches without samples may hide a beat; at most one QRS complex is no longer than this.
+MAX_BRIDGE_S = 0.1
 _BLOCK = 20  # samples a block mean: the baseline is estimated at 25 Hz
 _BASELINE = low_pass_filter(0.5, FS_HZ / _BLOCK)
 
@@ -31,18 +33,24 @@ class Conditioned:
         int64 [spike], samples at which pacing spikes stood before they were taken out of `signal`.
     ratio
         Samples of the recording per sample here.
+    gaps
+        float64 [gap, 2], first and last sample of each stretch of more than 0.1 s that is missing in at least half
+        of the usable leads.
     """
 
     signal: Float
     usable: NDArray[np.bool_]
     spikes: NDArray[np.int64]
     ratio: float
+    gaps: Float
 
 
 def condition(record: EcgRecord) -> Conditioned:
     """The recording at 500 Hz, zero-phase high-passed at 0.5 Hz, pacing spikes removed, as `Conditioned`."""
     samples = record.signal.astype(np.float64)
-    usable = _bridge(samples)
+    absent = np.isnan(samples)
+    usable = _bridge(samples, absent)
+    gaps = _gaps(absent[usable], record.fs_hz)
     # The rate is approximated by a fraction with a small denominator; `ratio` keeps the exact one that was used.
     rate = Fraction(FS_HZ / record.fs_hz).limit_denominator(200)
     if rate != 1:
@@ -51,12 +59,11 @@ def condition(record: EcgRecord) -> Conditioned:
     samples[~usable] = 0.0
     spikes = find_spikes(samples)
     remove_spikes(samples, spikes)
-    return Conditioned(samples, usable, spikes, float(1 / rate))
+    return Conditioned(samples, usable, spikes, float(1 / rate), gaps * float(rate))
 
 
-def _bridge(samples: Float) -> NDArray[np.bool_]:
+def _bridge(samples: Float, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Bridge missing samples in place; which leads are usable, bool [lead]."""
-    absent = np.isnan(samples)
     usable = np.ones(len(samples), dtype=bool)
     at = np.arange(samples.shape[1])
     for row in np.flatnonzero(absent.any(axis=1)):
@@ -68,6 +75,16 @@ def _bridge(samples: Float) -> NDArray[np.bool_]:
             samples[row] = np.interp(at, at[present], samples[row, present])
     varies: NDArray[np.bool_] = samples.max(axis=1) > samples.min(axis=1)
     return usable & varies
+
+
+def _gaps(absent: NDArray[np.bool_], fs_hz: float) -> Float:
+    """First and last sample of the long stretches missing in at least half of the leads, float64 [gap, 2]."""
+    if not absent.any():
+        return np.zeros((0, 2))
+    lost = np.concatenate([[False], absent.mean(axis=0) >= 0.5, [False]])
+    edges = np.flatnonzero(np.diff(lost)).reshape(-1, 2)
+    long: Float = edges[edges[:, 1] - edges[:, 0] > MAX_BRIDGE_S * fs_hz] - np.array([0.0, 1.0])
+    return long
 
 
 def _baseline(samples: Float) -> Float:

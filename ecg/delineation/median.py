@@ -86,7 +86,7 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     if edges is None:
         return beat
     onset, offset = edges.onset, edges.offset
-    rr = float(np.median(np.diff(beats.r_samples)))
+    rr = typical_rr(beats)
     paced = beats.is_class("paced") & beats.measured
     if paced.any():
         onset = max(onset, _after_spike(conditioned, beats.r_samples[paced]))
@@ -129,10 +129,16 @@ def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> Me
 
 def irregularity(beats: Beats) -> float:
     """Median magnitude of successive RR differences over the median RR: about 0.03 in sinus rhythm, 0.2 in AF."""
-    if len(beats.r_samples) < 4:
-        return 0.0
-    rr = np.diff(beats.r_samples)
-    return float(np.median(np.abs(np.diff(rr))) / np.median(rr))
+    rr = beats.rr
+    steps = np.abs(np.diff(rr))
+    steps = steps[~np.isnan(steps)]
+    return float(np.median(steps) / np.nanmedian(rr)) if len(steps) >= 2 else 0.0
+
+
+def typical_rr(beats: Beats) -> float:
+    """Median RR in samples; of all intervals where each of them crosses a gap."""
+    rr = beats.rr
+    return float(np.median(np.diff(beats.r_samples)) if np.isnan(rr).all() else np.nanmedian(rr))
 
 
 def _after_spike(conditioned: Conditioned, r: Index) -> float:

@@ -6,7 +6,7 @@ groups.
 
 from ecg.features import morphological, spatial, temporal
 from ecg.features.schema import Feature
-from ecg.measure import Measurements
+from ecg.measure import Measurements, no_millivolts
 from ecg.models.result import ModelResult
 from ecg.record import EcgRecord
 
@@ -28,14 +28,15 @@ def feature_vector(record: EcgRecord, measurements: Measurements, model: ModelRe
     """Values in the order of `SCHEMA`; None where a quantity could not be measured.
 
     Without a model the embedding positions are None. What depends on amplitude is None when the unit of the samples is
-    not known. Raises `ValueError` for an embedding of another width than `EMBEDDING_DIM`.
+    not known or
+    not plausible. Raises `ValueError` for an embedding of another width than `EMBEDDING_DIM`.
     """
     embedding: list[float | None] = [None] * (2 * EMBEDDING_DIM)
     if model is not None:
         embedding = [*model.embedding.tolist(), *model.spread.tolist()]
         if len(embedding) != 2 * EMBEDDING_DIM:
             raise ValueError(f"an embedding of {EMBEDDING_DIM} values is needed, not {len(model.embedding)}")
-    unit_known = record.unit is not None
+    unit_known = no_millivolts(measurements.median_beat, record.unit) is None
     return [
         *embedding,
         *temporal.values(measurements, record.fs_hz),

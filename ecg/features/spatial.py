@@ -57,7 +57,7 @@ _N_TOGETHER = 5
 
 
 def values(measurements: Measurements, unit_known: bool) -> list[float | None]:
-    """Values in the order of `FEATURES`; correlations need both leads, loops I, II and V1 to V6, sizes a unit."""
+    """Values in the order of `FEATURES`; correlations need both leads, loops live I, II and V1 to V6, sizes a unit."""
     axes = [getattr(measurements, name).value for name in _AXES]
     median = measurements.median_beat
     return [*axes, _angle_between(axes[1], axes[2]), *_correlations(median), *_loops(median, unit_known)]
@@ -96,7 +96,8 @@ def _loops(median: MedianBeat | None, unit_known: bool) -> list[float | None]:
     nothing: list[float | None] = [None] * (len(_LOOPS) * _N_LOOP + _N_TOGETHER)
     if median is None or median.qrs_onset is None or median.qrs_offset is None or median.t_end is None:
         return nothing
-    if not set(KORS_LEADS) <= set(median.leads):
+    usable = {lead for lead, live in zip(median.leads, median.usable, strict=True) if live}
+    if not usable.issuperset(KORS_LEADS):
         return nothing
     onset, offset, end = round(median.qrs_onset), round(median.qrs_offset), round(median.t_end)
     rows = [median.leads.index(lead) for lead in KORS_LEADS]

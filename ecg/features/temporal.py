@@ -36,9 +36,10 @@ FEATURES: tuple[Feature, ...] = (
 def values(measurements: Measurements, fs_hz: float) -> list[float | None]:
     """Values in the order of `FEATURES`; variability is None under four intervals of the dominant rhythm."""
     classes = measurements.beats.classes
-    rr = np.diff(measurements.beats.r_samples) * (1000.0 / fs_hz)
-    both = np.array([a == b == "dominant" for a, b in pairwise(classes)], dtype=bool)
-    span = None if len(rr) < 2 else 60000.0 / float(rr.min()) - 60000.0 / float(rr.max())
+    rr = measurements.beats.rr * (1000.0 / fs_hz)
+    known = rr[~np.isnan(rr)]
+    both = np.array([a == b == "dominant" for a, b in pairwise(classes)], dtype=bool) & ~np.isnan(rr)
+    span = None if len(known) < 2 else 60000.0 / float(known.min()) - 60000.0 / float(known.max())
     return [
         *(getattr(measurements, name).value for name, _ in _MEASURED),
         measurements.heart_rate.spread,

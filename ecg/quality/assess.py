@@ -10,7 +10,9 @@ from ecg.quality.figures import Figures, measure_figures
 from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
 from ecg.quality.reversal import INDEPENDENT_LEADS, limb_reversal, precordial_reversal, wave_vectors
 from ecg.record import EcgRecord
+from ecg.values import PLAUSIBLE_MV
 
+FEWEST_BEATS = 3  # fewer make neither a rate nor a median beat
 SHORTEST_S = 2.0  # two beats at 60 a minute; under it nothing can be compared with anything
 
 
@@ -51,6 +53,7 @@ class Limits:
     spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)
     unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.54)
     residual: Criterion = Criterion("limb_leads_inconsistent", "QRS", 0.25, 0.5, None)
+    residual_at_r: Criterion = Criterion("limb_leads_inconsistent", "QRS at R", None, 1.3, None)
     disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
     mean_shift: Criterion = Criterion("motion", "QRS", None, 0.2, 0.28)
 
@@ -64,7 +67,8 @@ def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> 
     Parameters
     ----------
     record
-        Every criterion is relative to the recording's own QRS, so a record without a unit is graded alike.
+        Every criterion is relative to the recording's own QRS, so a record without a unit is graded alike; one in mV
+        is faulted when its QRS has no height that an ECG has.
     beats
         Sample indexes of R peaks, to be held against an independent detector; found by sleepecg when None.
 
@@ -81,16 +85,19 @@ def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> 
     if record.duration_s < SHORTEST_S:
         cause = Cause("too_short", None, record.duration_s, "s", "Poor")
         return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads), None)
-    return grade(record.leads, measure_figures(record, beats), LIMITS)
+    return grade(record.leads, measure_figures(record, beats), LIMITS, record.unit)
 
 
-def grade(leads: tuple[str, ...], figures: Figures, limits: Limits) -> Quality:
-    """The grades that `limits` give to `figures`."""
+def grade(leads: tuple[str, ...], figures: Figures, limits: Limits, unit: str | None = None) -> Quality:
+    """The grades that `limits` give to `figures`; with the unit mV their height must be that of an ECG, too."""
     per_lead = tuple(_grade_lead(name, index, figures, limits) for index, name in enumerate(leads))
     reversal = _suspected_reversal(leads, figures, per_lead)
     whole = _found(
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
         None if figures.residual is None else limits.residual.judge(None, figures.residual),
+        None if figures.residual_at_r is None else limits.residual_at_r.judge(None, figures.residual_at_r),
+        _too_few(figures.beats.n_beats),
+        _amplitude_cause(figures.height) if unit == "mV" else None,
         limits.mean_shift.judge(None, float(np.minimum(figures.shift, 1.0).mean())),
         None if reversal is None else _reversal_cause(reversal),
     )
@@ -108,6 +115,18 @@ def _suspected_reversal(leads: tuple[str, ...], figures: Figures, per_lead: tupl
     beats = beats[[leads.index(lead) for lead in INDEPENDENT_LEADS]]
     fs_hz = figures.beats.fs_hz
     return limb_reversal(wave_vectors(beats, fs_hz)) or precordial_reversal(beats[2:], fs_hz)
+
+
+def _too_few(n_beats: int) -> Cause | None:
+    return None if n_beats >= FEWEST_BEATS else Cause("too_few_beats", None, float(n_beats), "beats", "Poor")
+
+
+def _amplitude_cause(height_mv: float) -> Cause | None:
+    """The cause that samples in mV are far from any ECG's size; None too when nothing moves: that is flat."""
+    low, high = PLAUSIBLE_MV
+    if height_mv == 0.0 or low <= height_mv <= high:
+        return None
+    return Cause("implausible_amplitude", None, round(height_mv, 4), "mV", "Fair")
 
 
 def _reversal_cause(reversal: str) -> Cause:

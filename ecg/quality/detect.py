@@ -24,6 +24,8 @@ class BeatView:
     ----------
     peaks
         Sample indexes of the beats of the envelope detector, aligned on the QRS.
+    n_beats
+        Number of the beats given; where none are given, of the detector that found more.
     agreement
         F1 score of the two detectors, 0..1; 0 without beats.
     readable
@@ -36,6 +38,7 @@ class BeatView:
     """
 
     peaks: Indexes
+    n_beats: int
     agreement: float
     readable: NDArray[np.float64]
     fs_hz: float
@@ -43,7 +46,7 @@ class BeatView:
 
 
 BEFORE_S, AFTER_S = 0.30, 0.45
-_QRS_S = (0.06, 0.08)
+QRS_S = (0.06, 0.08)
 
 
 def view_beats(signal: Floats, fs_hz: float, peaks: Indexes | None) -> BeatView:
@@ -58,10 +61,13 @@ def view_beats(signal: Floats, fs_hz: float, peaks: Indexes | None) -> BeatView:
     own = _envelope_peaks(envelope, fs_hz)
     if peaks is None:
         peaks = _sleepecg_peaks(slope, fs_hz)
+        n_beats = max(len(peaks), len(own))
+    else:
+        n_beats = len(peaks)
     agreement = _agreement(peaks, own, envelope, MATCH_S * fs_hz)
     aligned = _align(own, energy, fs_hz)
     readable = _readable(signal, aligned, fs_hz)
-    return BeatView(aligned, agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
+    return BeatView(aligned, n_beats, agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
 
 
 def _slopes(signal: Floats, fs_hz: float) -> Floats:
@@ -144,7 +150,7 @@ def _align(peaks: Indexes, energy: Floats, fs_hz: float) -> Indexes:
 
 
 def _readable(signal: Floats, peaks: Indexes, fs_hz: float) -> NDArray[np.float64]:
-    before, after = (round(s * fs_hz) for s in _QRS_S)
+    before, after = (round(s * fs_hz) for s in QRS_S)
     peaks = peaks[(peaks >= before) & (peaks < signal.shape[1] - after)]
     if len(peaks) < 2:
         return np.zeros(len(signal))

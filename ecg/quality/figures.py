@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.quality.detect import BeatView, view_beats
+from ecg.quality.detect import BEFORE_S, QRS_S, BeatView, view_beats
 from ecg.record import EcgRecord
 
 Floats = NDArray[np.float32]
@@ -13,6 +13,7 @@ Floats = NDArray[np.float32]
 WORKING_HZ = 200.0  # everything but spikes and clipping is measured on block means at this rate or up to twice it
 MAINS_HZ = (50.0, 60.0)
 FLAT = 0.02  # of the typical height: less movement than this in a second is none
+RESIDUAL_QUANTILE = 0.9
 OUTLYING = 4.0  # times the typical height, and half that times the lead's own: no QRS is
 
 
@@ -44,6 +45,11 @@ class Figures:
     residual
         Departure from Einthoven's and Goldberger's laws, exceeded in a tenth of the samples; None where they cannot
         be checked.
+    residual_at_r
+        The largest departure from the same laws in the QRS complex of the median beat, over the height of the median
+        lead's QRS; None as above and under two beats.
+    height
+        What the ratios are to, in the unit of the record; 0 when nothing moves.
     beats
         See `BeatView`.
     """
@@ -60,15 +66,17 @@ class Figures:
     noise: NDArray[np.float64]
     spikes: NDArray[np.float64]
     residual: float | None
+    residual_at_r: float | None
+    height: float
     beats: BeatView
 
 
 def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figures:
     """Figures of any valid record of a second or longer; `peaks` are R peaks in samples of the record."""
     missing, signal = _fill(record.signal)
-    largest = float(np.abs(signal).max())
+    largest, scale = float(np.abs(signal).max()), 1.0
     if largest > 1e6:  # squares must stay within float32; nothing below depends on the scale
-        signal = signal / np.float32(largest)
+        signal, scale = signal / np.float32(largest), largest
     step = max(1, int(record.fs_hz // WORKING_HZ))
     fs_hz = record.fs_hz / step
     n = signal.shape[1] // step
@@ -81,6 +89,7 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
     beats = view_beats(work, fs_hz, None if peaks is None else np.asarray(peaks, dtype=np.intp) // step)
     wander, shift = _baseline(chunks, height)
     mains, mains_hz, noise = _fast(chunks, fs_hz, height)
+    dead = np.flatnonzero(movement.max(axis=1) <= FLAT * height)
     own = np.median(movement, axis=1, keepdims=True)
     outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
     return Figures(
@@ -95,7 +104,9 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
         mains_hz=mains_hz,
         noise=noise,
         spikes=_spikes(signal, record.fs_hz, height, beats.peaks * step) / record.duration_s,
-        residual=_residual(record.leads, work, height, np.flatnonzero(movement.max(axis=1) <= FLAT * height)),
+        residual=_residual(record.leads, work[:, ::8], height, dead, RESIDUAL_QUANTILE),
+        residual_at_r=_residual_at_r(record.leads, beats, dead),
+        height=height * scale if movement.any() else 0.0,
         beats=beats,
     )
 
@@ -217,12 +228,25 @@ def _spikes(signal: Floats, fs_hz: float, height: float, peaks: NDArray[np.intp]
     return counts
 
 
-def _residual(leads: tuple[str, ...], work: Floats, height: float, dead: NDArray[np.intp]) -> float | None:
-    """Size of I + III - II and of the augmented leads' residuals, exceeded in a tenth of the samples; the largest.
+def _residual_at_r(leads: tuple[str, ...], beats: BeatView, dead: NDArray[np.intp]) -> float | None:
+    """The largest `_residual` within the QRS complex of the median beat, over its height in the median lead."""
+    if beats.median_beats is None:
+        return None
+    r, before, after = (round(s * beats.fs_hz) for s in (BEFORE_S, *QRS_S))
+    level = np.median(beats.median_beats, axis=1, keepdims=True)
+    qrs = (beats.median_beats - level)[:, r - before : r + after]
+    height = float(np.median(np.ptp(np.delete(qrs, dead, axis=0), axis=1)))
+    return _residual(leads, qrs, height, dead, 1.0) if height > 0 else None
+
+
+def _residual(
+    leads: tuple[str, ...], work: Floats, height: float, dead: NDArray[np.intp], quantile: float
+) -> float | None:
+    """A quantile of the sizes of I + III - II and of the augmented leads' residuals; the largest of the laws.
 
     Flat leads are left out; None without I, II and one of the others.
     """
-    row = {lead: work[i, ::8] for i, lead in enumerate(leads) if i not in dead}
+    row = {lead: work[i] for i, lead in enumerate(leads) if i not in dead}
     laws = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
     if "I" not in row or "II" not in row:
         return None
@@ -231,5 +255,6 @@ def _residual(leads: tuple[str, ...], work: Floats, height: float, dead: NDArray
         if lead in row:
             left = row[lead] - on_i * row["I"] - on_ii * row["II"]
             size = np.abs(left - np.median(left))
-            found.append(float(np.partition(size, int(0.9 * (size.size - 1)))[int(0.9 * (size.size - 1))]) / height)
+            rank = int(quantile * (size.size - 1))
+            found.append(float(np.partition(size, rank)[rank]) / height)
     return max(found, default=None)

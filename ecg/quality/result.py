@@ -8,7 +8,7 @@ GRADES: tuple[Grade, ...] = ("Excellent", "Good", "Fair", "Poor")  # best first
 CauseCode = Literal[
     "too_short", "missing_samples", "flat", "saturated", "clipped", "outlying", "baseline_wander", "motion", "mains",
     "muscle_noise", "spikes", "no_qrs", "limb_leads_inconsistent", "beat_detectors_disagree", "limb_lead_reversal",
-    "precordial_order",
+    "precordial_order", "implausible_amplitude", "too_few_beats",
 ]  # fmt: skip
 
 

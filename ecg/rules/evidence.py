@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.measure import Measurements
+from ecg.measure import Measurements, no_millivolts
 from ecg.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
 from ecg.record import EcgRecord
 from ecg.rules.atrial import AtrialActivity, atrial_activity
 from ecg.rules.extra_beats import ExtraBeat, extra_beats
-from ecg.rules.reduced import reduce
+from ecg.rules.reduced import Float, reduce
 
 #: Limits on the evidence that more than one rule asks about; sources and the records they were checked on are in
 #: docs/rules.md.
@@ -100,7 +100,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
     beats, median, rhythm = measurements.beats, measurements.median_beat, measurements.rhythm
     reduced = reduce(record, measurements)
     rr_mean, rmssd = measurements.rr_mean.value, measurements.rmssd.value
-    n_beats, rr = len(beats.r_samples), np.diff(beats.r_samples)
+    n_beats, rr = len(beats.r_samples), beats.rr
     paced = rhythm.paced_fraction.value or 0.0
     return Evidence(
         heart_rate=measurements.heart_rate.value,
@@ -108,7 +108,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         qrs=measurements.qrs_duration.value,
         p_axis=measurements.p_axis.value,
         qrs_axis=measurements.qrs_axis.value,
-        rr_s=float(np.median(rr)) / record.fs_hz if len(rr) else None,
+        rr_s=None if np.isnan(rr).all() else float(np.nanmedian(rr)) / record.fs_hz,
         irregularity=rhythm.rr_irregularity.value,
         irregularity_rms=None if rmssd is None or rr_mean is None else rmssd / rr_mean,
         paced_fraction=paced,
@@ -120,14 +120,15 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         shapes={} if median is None else qrs_shapes(median),
         slow_start_ms=None if median is None else slow_start(median),
         reversal=quality.lead_reversal,
-        unit_known=record.unit is not None,
+        unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
     )
 
 
-def _pause(rr: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float | None:
-    if len(rr) < 4:
+def _pause(rr: Float) -> float | None:
+    known = ~np.isnan(rr)
+    if known.sum() < 4:
         return None
-    usual = float(np.percentile(rr, 25))
-    after_early = np.concatenate([[False], rr[:-1] < 0.85 * np.median(rr)])
-    return float(rr[~after_early].max(initial=0) / usual) if usual else None
+    usual = float(np.percentile(rr[known], 25))
+    after_early = np.concatenate([[False], rr[:-1] < 0.85 * np.median(rr[known])])
+    return float(rr[known & ~after_early].max(initial=0) / usual) if usual else None

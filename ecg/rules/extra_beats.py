@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.beats import Beats
+from ecg.delineation.median import typical_rr
 from ecg.rules.reduced import Float, Reduced
 
 _HALF_S = 0.13
@@ -21,7 +22,7 @@ class ExtraBeat:
     at
         Its place among the beats.
     coupling
-        Interval from the beat before over the median RR; None for the first.
+        Interval from the beat before over the median RR; None for the first and after a gap.
     width_ms, width
         Time between the first and the last sample at over a fifth of the beat's own greatest spatial speed (about
         20 ms less than the QRS duration), and the same over the median of the measured beats.
@@ -45,12 +46,13 @@ def extra_beats(reduced: Reduced, beats: Beats) -> tuple[ExtraBeat, ...]:
         return ()
     widths, sizes = _widths(reduced)
     width, size = float(np.median(widths[own])), float(np.median(sizes[own]))
-    rr = np.diff(reduced.r)
+    rr = beats.rr
+    usual = typical_rr(beats)
     edge = _EDGE_S * reduced.fs_hz
     return tuple(
         ExtraBeat(
             int(beat),
-            float(rr[beat - 1] / np.median(rr)) if beat else None,
+            float(rr[beat - 1] / usual) if beat and not beats.after_gap[beat] else None,
             float(widths[beat]) * 1000.0 / reduced.fs_hz,
             float(widths[beat] / width) if width else 0.0,
             float(sizes[beat] / size) if size else 0.0,

@@ -128,3 +128,21 @@ def test_a_flat_lead_has_no_area():
 def test_a_silent_recording_has_no_features():
     silent = EcgRecord(np.zeros((12, 5000), np.float32), simulate().record.leads, 500, "mV")
     assert all(value is None for value in values_of(silent).values())
+
+
+def test_a_dead_lead_leaves_nulls_in_the_vector(sinus: Simulation):
+    signal = sinus.record.signal.copy()
+    signal[sinus.record.leads.index("V3")] = 0.0
+    values = values_of(EcgRecord(signal, sinus.record.leads, sinus.record.fs_hz, "mV"))
+    of_v3 = [name for name in NAMES if "V3" in name.split("_")]
+    assert len(of_v3) > 40
+    assert {name for name in of_v3 if values[name] is not None} == set()
+    loops = [name for name in NAMES if "_loop_" in name or "gradient" in name or name.startswith("spatial_qrs_t")]
+    assert {name for name in loops if values[name] is not None} == set()
+
+
+def test_samples_that_are_hardly_mv_leave_every_amplitude_null(sinus: Simulation):
+    scaled = EcgRecord(sinus.record.signal * np.float32(1000), sinus.record.leads, sinus.record.fs_hz, "mV")
+    values = values_of(scaled)
+    assert {f.name for f in SCHEMA if "mV" in f.unit and values[f.name] is not None} == set()
+    assert values["qrs_duration"] is not None

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import ecg
 from ecg.leads import STANDARD_LEADS
+from ecg.pipeline import examine
 from ecg.record import EcgRecord
 from ecg.simulation import Artefact, Scenario, simulate
 
@@ -105,3 +106,82 @@ def test_the_spread_over_the_leads_grows_with_noise() -> None:
     for name in ("pr_interval", "qrs_duration", "qt_interval"):
         assert getattr(quiet, name).spread is not None
         assert getattr(noisy, name).spread > getattr(quiet, name).spread
+
+
+def with_gap(sinus: EcgRecord, first: int, end: int, rows: slice = slice(None)) -> EcgRecord:
+    signal = sinus.signal.copy()
+    signal[rows, first:end] = np.nan
+    return EcgRecord(signal, sinus.leads, sinus.fs_hz, sinus.unit)
+
+
+@pytest.mark.parametrize(("first", "end"), [(1000, 1900), (300, 700), (2400, 2950), (0, 900)])
+def test_a_gap_of_missing_samples_changes_neither_rate_nor_variability(first: int, end: int) -> None:
+    sinus = simulate(Scenario(heart_rate_bpm=72)).record
+    measured = ecg.measure(with_gap(sinus, first, end))
+    r = ecg.measure(sinus).beats.r_samples
+    rr = np.where((r[1:] > first) & (r[:-1] < end), np.nan, np.diff(r)) * 2.0  # ms at 500 Hz
+    assert measured.heart_rate.value == pytest.approx(60e3 / np.nanmean(rr), abs=0.5)
+    assert measured.rr_sd.value == pytest.approx(np.nanstd(rr, ddof=1), abs=4)  # a sample at either end of an interval
+    assert measured.rmssd.value == pytest.approx(np.nanmean(np.diff(rr) ** 2) ** 0.5, abs=4)
+    findings = {finding.label: finding.present for finding in examine(with_gap(sinus, first, end)).findings}
+    assert not findings["Bradycardia"]  # undecided where the gap makes the quality poor
+    assert not findings["Atrioventricular block"]
+
+
+def test_a_gap_in_a_few_leads_costs_no_interval(sinus: EcgRecord) -> None:
+    assert not ecg.measure(with_gap(sinus, 1000, 1900, slice(0, 4))).beats.after_gap.any()
+
+
+def test_where_every_interval_crosses_a_gap_there_is_no_rate() -> None:
+    record = simulate(Scenario(heart_rate_bpm=45)).record
+    signal = record.signal.copy()
+    for r in ecg.measure(record).beats.r_samples:
+        signal[:, r + 300 : r + 380] = np.nan
+    measured = ecg.measure(EcgRecord(signal, record.leads, record.fs_hz, record.unit))
+    assert len(measured.beats.r_samples) >= 3
+    assert measured.heart_rate.value is None
+    assert "gap" in (measured.heart_rate.reason or "")
+
+
+def without(record: EcgRecord, lead: str, samples: float | slice) -> EcgRecord:
+    """The recording with a lead at a constant, or without some of its samples."""
+    signal = record.signal.copy()
+    row = signal[record.leads.index(lead)]
+    if isinstance(samples, slice):
+        row[samples] = np.nan
+    else:
+        row[:] = samples
+    return EcgRecord(signal, record.leads, record.fs_hz, record.unit)
+
+
+@pytest.mark.parametrize("samples", [0.0, 0.3, slice(1000, 2200)], ids=["zero", "constant", "missing"])
+@pytest.mark.parametrize("lead", ["I", "aVF", "V2"])
+def test_a_dead_lead_has_no_amplitudes_and_the_axis_comes_from_the_others(lead: str, samples: float | slice) -> None:
+    sinus = simulate(Scenario(qrs_axis_deg=40)).record
+    measured = ecg.measure(without(sinus, lead, samples))
+    dead = vars(measured.lead_amplitudes[lead]).values()
+    assert all(amplitude.value is None and "flat or mostly missing" in amplitude.reason for amplitude in dead)
+    assert measured.lead_amplitudes["II"].r.value is not None
+    for name in ("p_axis", "qrs_axis", "t_axis"):
+        # a lead that is made of two others carries the noise of both
+        assert getattr(measured, name).value == pytest.approx(value(sinus, name), abs=5)
+
+
+def test_without_two_live_limb_leads_there_is_no_axis() -> None:
+    sinus = simulate(Scenario(qrs_axis_deg=40)).record
+    alone = EcgRecord(sinus.signal[[1, 6, 7, 8]], ("II", "V1", "V2", "V3"), sinus.fs_hz, sinus.unit)
+    assert "limb leads" in (ecg.measure(alone).qrs_axis.reason or "")
+    dead = without(sinus, "I", 0.0).signal.copy()
+    dead[[2, 5]] = dead[1]  # III and aVF as a recorder derives them from II and a dead I
+    measured = ecg.measure(EcgRecord(dead, sinus.leads, sinus.fs_hz, sinus.unit))
+    assert measured.qrs_axis.value is None
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.001])
+def test_amplitudes_no_ecg_has_are_missing_and_the_intervals_stay(sinus: EcgRecord, factor: float) -> None:
+    scaled = EcgRecord(sinus.signal * np.float32(factor), sinus.leads, sinus.fs_hz, "mV")
+    measured = ecg.measure(scaled)
+    r = measured.lead_amplitudes["II"].r
+    assert r.value is None
+    assert "not plausible" in (r.reason or "")
+    assert measured.qrs_duration.value == pytest.approx(value(sinus, "qrs_duration"), abs=0.1)

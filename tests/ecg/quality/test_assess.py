@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ecg
+from ecg.pipeline import examine
 from ecg.quality import GRADES, Quality, assess_quality
 from ecg.quality.detect import MATCH_S, view_beats
 from ecg.record import EcgRecord
+from ecg.report import Report
 from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
 
 CLEAN = ("sinus", "sinus_tachycardia", "long_qt", "lbbb", "rbbb", "lafb", "preexcitation", "pvc", "atrial_flutter",
@@ -164,3 +166,47 @@ def test_a_single_lead_is_graded() -> None:
     one = EcgRecord(record.signal[1:2], ("II",), record.fs_hz, "mV")
     assert assess_quality(one).grade == "Excellent"
     assert ecg.assess_quality is assess_quality
+
+
+@pytest.mark.parametrize(("factor", "plausible"), [(1000, False), (0.001, False), (1, True), (5, True)])
+def test_a_qrs_of_a_size_no_ecg_has_is_faulted_when_the_unit_is_mv(factor: float, plausible: bool) -> None:
+    record = simulate(SCENARIOS["sinus"], seed=1).record
+    for unit in ("mV", None):
+        scaled = EcgRecord(record.signal * np.float32(factor), record.leads, record.fs_hz, unit)
+        quality = assess_quality(scaled)
+        if plausible or unit is None:
+            assert quality == assess_quality(record)
+        else:
+            assert "implausible_amplitude" in codes(quality, None)
+            assert quality.grade == "Fair"
+
+
+def test_twelve_copies_of_one_lead_are_not_twelve_leads() -> None:
+    record = simulate(SCENARIOS["sinus"], seed=1).record
+    copies = EcgRecord(np.tile(record.signal[1], (12, 1)), record.leads, record.fs_hz, "mV")
+    quality = assess_quality(copies)
+    assert "limb_leads_inconsistent" in codes(quality, None)
+    assert GRADES.index(quality.grade) >= GRADES.index("Fair")
+
+
+@pytest.mark.parametrize("seconds", [2.0, 2.4, 10.0])
+def test_fewer_than_three_beats_are_not_acceptable(seconds: float) -> None:
+    record = simulate(Scenario(heart_rate_bpm=50)).record
+    short = EcgRecord(record.signal[:, : round(seconds * 500)].copy(), record.leads, 500.0, "mV")
+    found = ecg.measure(short).beats.r_samples
+    quality = assess_quality(short, found)
+    assert (len(found) >= 3) == (seconds == 10.0)
+    assert ("too_few_beats" in codes(quality, None)) == (seconds < 10.0)
+    assert quality.acceptable == (seconds == 10.0)
+
+
+def test_a_suspected_limb_reversal_leaves_the_axis_undecided_with_a_warning() -> None:
+    scenario = Scenario(artefacts=(Artefact("reversal", at="LA/RA"),))
+    for made, suspected in ((scenario, True), (Scenario(), False)):
+        record = simulate(made, seed=1).record
+        found = examine(record)
+        parts = (found.measurements, found.quality, found.findings)
+        answer = Report(record, frozenset({"clinical"}), *parts, None, None, (), 0.1).to_dict()
+        assert found.measurements.qrs_axis.value is not None
+        assert (answer["clinical_analysis"]["axis_deviation"] is None) == suspected
+        assert any("LA/RA" in warning for warning in answer["warnings"]) == suspected
