@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ecg.errors import InconsistentInput, MalformedInput
-from ecg.leads import canonical_lead
+from ecg.leads import MAX_LEADS, canonical_lead
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class Stated:
     def settle_leads(self, in_file: tuple[str, ...] | None) -> tuple[str, ...]:
         """Lead names in row order, from the file or the statement; `MalformedInput` when neither says."""
         settled = self.leads if in_file is None else in_file
+        for names in (self.leads, in_file):
+            if names is not None and len(names) > MAX_LEADS:
+                raise MalformedInput("Too many lead names.", "lead_names", f"<= {MAX_LEADS}", len(names))
         if settled is None:
             raise MalformedInput("The lead names are not stated.", "lead_names", "one name a row", None)
         if self.leads is not None and [canonical_lead(n) for n in settled] != [canonical_lead(n) for n in self.leads]:

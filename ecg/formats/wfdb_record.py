@@ -14,7 +14,7 @@ import numpy as np
 
 from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
 from ecg.formats.stated import Stated
-from ecg.leads import distinct_leads
+from ecg.leads import MAX_LEADS, distinct_leads
 from ecg.record import EcgRecord, Signal, to_millivolt
 
 NAME = "wfdb"
@@ -82,6 +82,8 @@ def _read_header(data: bytes) -> _Header:
     if found["segments"]:
         raise UnusableRecording("Multi-segment WFDB records are not read.", "file", "a single segment", lines[0][:80])
     n_leads = int(found["n_leads"])
+    if n_leads > MAX_LEADS:
+        raise MalformedInput("The WFDB header has too many signals.", "file", f"<= {MAX_LEADS}", n_leads)
     if n_leads * int(found["n"] or 0) > MAX_VALUES:
         raise InputTooLarge(
             "The WFDB header announces too many samples.", "file", MAX_VALUES, n_leads * int(found["n"])
