@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ecg.errors import InconsistentInput, MalformedInput
 from ecg.leads import MAX_LEADS, canonical_lead
+from ecg.record import MILLIVOLTS_PER_UNIT
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Stated:
 
     def settle_unit(self, in_file: str | None) -> str | None:
         """The unit of the samples, from the file or the statement; None when neither says."""
-        if in_file and self.unit and in_file.strip().lower() != self.unit.strip().lower():
+        if in_file and self.unit and _factor(in_file) != _factor(self.unit):
             raise InconsistentInput("The file states another unit.", "units", in_file, self.unit)
         return in_file or self.unit
+
+
+def _factor(unit: str) -> float | str:
+    """What tells a unit from another: its size, so that µV and uV are one; the word itself when it is unknown."""
+    word = unit.strip().lower()
+    return MILLIVOLTS_PER_UNIT.get(word, word)
