@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 LIMB_LEADS = STANDARD_LEADS[:6]
 PRECORDIAL_LEADS = STANDARD_LEADS[6:]
+MAX_LEADS = 64  # five times what an ECG has
 
 _BY_LOWER = {name.lower(): name for name in STANDARD_LEADS}
 _BY_LOWER |= {
@@ -32,12 +33,26 @@ def canonical_lead(name: str) -> str:
 
 
 def distinct_leads(names: Sequence[str]) -> tuple[str, ...]:
-    """Signal names with repeats of a non-standard one numbered: Holter records call every signal ``ECG``."""
-    taken: list[str] = []
+    """Signal names with repeats of a non-standard one numbered: Holter records call every signal ``ECG``.
+
+    A number is not given when another signal already has the name that it would make. A standard lead named twice
+    stays, for `EcgRecord` to refuse.
+    """
+    used = {canonical_lead(name) for name in names}
+    last: dict[str, int] = {}
+    distinct = []
     for name in names:
-        repeat = canonical_lead(name) not in STANDARD_LEADS and name in taken
-        taken.append(f"{name} {1 + sum(other.split(' ')[0] == name for other in taken)}" if repeat else name)
-    return tuple(taken)
+        if name in last and canonical_lead(name) not in STANDARD_LEADS:
+            number = last[name] + 1
+            while canonical_lead(f"{name} {number}") in used:
+                number += 1
+            last[name] = number
+            distinct.append(f"{name} {number}")
+            used.add(canonical_lead(distinct[-1]))
+        else:
+            last[name] = 1
+            distinct.append(name)
+    return tuple(distinct)
 
 
 def derivable_leads(leads: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.errors import DuplicateLead, InvalidSamples, MalformedInput, MissingLeads, SamplingRateOutOfRange
-from ecg.leads import STANDARD_LEADS, canonical_lead, derivable_leads, derive_lead
+from ecg.leads import MAX_LEADS, STANDARD_LEADS, canonical_lead, derivable_leads, derive_lead
 
 Signal = NDArray[np.float32]
 
@@ -58,6 +58,8 @@ class EcgRecord:
         signal = np.ascontiguousarray(self.signal, dtype=np.float32)
         if signal is self.signal and signal.flags.writeable:
             signal = signal.copy()  # the caller may go on writing into the array
+        if len(self.leads) > MAX_LEADS:
+            raise MalformedInput("Too many lead names.", "lead_names", f"<= {MAX_LEADS}", len(self.leads))
         leads = tuple(canonical_lead(lead) for lead in self.leads)
         if signal.ndim != 2 or signal.shape[1] == 0:
             raise MalformedInput("The signal is not [lead, sample].", "signal", "2 dimensions", list(signal.shape))
@@ -66,9 +68,11 @@ class EcgRecord:
                 f"{signal.shape[0]} rows of samples, but {len(leads)} lead names.",
                 "lead_names", signal.shape[0], len(leads),
             )  # fmt: skip
+        seen: set[str] = set()
         for lead in leads:
-            if leads.count(lead) > 1:
+            if lead in seen:
                 raise DuplicateLead(f"Lead {lead} stands more than once.", "lead_names", "each lead once", list(leads))
+            seen.add(lead)
         fs_hz = float(self.fs_hz)
         if not MIN_FS_HZ <= fs_hz <= MAX_FS_HZ:
             raise SamplingRateOutOfRange(

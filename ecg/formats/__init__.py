@@ -33,6 +33,7 @@ class Format(Protocol):
 
 FORMATS: tuple[Format, ...] = (wfdb_record, npy_array, json_body, csv_table)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,199}")
+_MAX_NAME = 255
 _HEAD_BYTES = 4096
 
 
@@ -70,7 +71,7 @@ def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated = Stated
             raise MalformedInput(
                 f"{name} needs {companion}, which is not beside it.", "file", companion, "no such file"
             ) from None
-    return parse(files, stated, main=name)
+    return _format_of(name, data).parse(files, name, stated)
 
 
 def is_named_like_a_recording(name: str) -> bool:
@@ -81,15 +82,23 @@ def is_named_like_a_recording(name: str) -> bool:
 def parse(files: Mapping[str, bytes], stated: Stated = Stated(), main: str | None = None) -> EcgRecord:  # noqa: B008
     """The recording in files that are already in memory, such as an upload: file name to content.
 
-    `main` names the file to start from; without it, the one whose format asks for the others is taken.
+    `main` names the file to start from; without it, the one whose format asks for the others is taken. Raises
+    `MalformedInput` for a file that is not part of the recording, and for a name that could be a path.
     """
     for name in files:
-        _plain(name)
+        _refuse_path(name)
     if main is None:
         main = next((name for name in files if name.lower().endswith(".hea")), next(iter(files), None))
     if main is None:
         raise MalformedInput("No file was given.", "file", "at least one file", 0)
-    return _format_of(main, files[main]).parse(files, main, stated)
+    module = _format_of(main, files[main])
+    strangers = sorted(set(files) - {main, *module.companions(files[main])})
+    if strangers:
+        raise MalformedInput(
+            f"Not part of the recording {main}: {', '.join(strangers)[:200]}.", "file", "the files of one recording",
+            strangers[:5],
+        )  # fmt: skip
+    return module.parse(files, main, stated)
 
 
 def _format_of(name: str, data: bytes) -> Format:
@@ -101,8 +110,20 @@ def _format_of(name: str, data: bytes) -> Format:
     )
 
 
+def _refuse_path(name: str) -> None:
+    """Refuse a name that is hidden, could leave its folder or could disturb a terminal; any letters will do."""
+    if (
+        not 0 < len(name) <= _MAX_NAME
+        or not name.isprintable()
+        or set("/\\") & set(name)
+        or name[0] == "."
+        or ".." in name
+    ):
+        raise MalformedInput("A file name is not a plain name.", "file", "no path, no control characters", name[:80])
+
+
 def _plain(name: str) -> str:
-    """The name itself when it is a plain file name; anything that could leave its folder is refused."""
+    """The name that a header asks for, when it is a plain file name; what could leave its folder is refused."""
     if not _PLAIN_NAME.fullmatch(name) or ".." in name:
         raise MalformedInput("A file name is not a plain name.", "file", "letters, digits, . _ - ( ) +", name[:80])
     return name

@@ -1,19 +1,26 @@
 """CSV tables: one named column a lead, one row a sample; rate and unit in ``# fs: 500`` comments or stated beside."""
 
 import csv
-import math
+import io
 import re
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecg.errors import MalformedInput
+from ecg.errors import InconsistentInput, InputTooLarge, MalformedInput
 from ecg.formats.stated import Stated
+from ecg.formats.time_column import check_rate, rate_of, seconds_per_unit
+from ecg.leads import MAX_LEADS
 from ecg.record import EcgRecord, to_millivolt
 
 NAME = "csv"
-_CLOCK_COLUMNS = {"", "time", "time_s", "t", "index", "sample", "sample #", "n"}
+MAX_VALUES = 10_000_000  # cells: 64 MiB of text hold more only at less than seven characters each
+_MAX_HEADING = 16_384  # characters
+_MAX_COMMENTS = 1000
+_COUNTERS = {"", "index", "sample", "sample #", "n"}  # columns that number the rows
 _COMMENT = re.compile(r"#\s*(fs|units|name)\s*[:=]\s*(.+)", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(\.\d*)?([eE][-+]?\d+)?", re.ASCII)
 
 
 def claims(name: str, head: bytes) -> bool:
@@ -30,50 +37,104 @@ def companions(data: bytes) -> tuple[str, ...]:
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
-    """The recording in a table whose heading names the leads; an empty cell or ``nan`` is a missing sample."""
+    """The recording in a table whose heading names the leads; an empty cell or ``nan`` is a missing sample.
+
+    A column of times must agree with the sampling rate, and gives it where nothing else does and its name has the unit
+    (``time_s``, ``time (ms)``). Raises `MalformedInput`, `InconsistentInput`, `InputTooLarge`.
+    """
+    comments, heading, rows = _split(files[main])
+    delimiter = max(",;\t", key=heading.count)
+    columns = _columns(heading, delimiter)
+    if rows.count("\n") * len(columns) > MAX_VALUES:
+        raise InputTooLarge("The table has too many cells.", "body", MAX_VALUES, rows.count("\n") * len(columns))
+    clock = [i for i, name in enumerate(columns) if seconds_per_unit(name)]
+    leads = [i for i, name in enumerate(columns) if i not in clock and name.lower() not in _COUNTERS]
+    names = tuple(columns[i] for i in leads)
+    if not leads or any(_is_number(name) for name in names):
+        raise MalformedInput("The first row does not name the leads.", "lead_names", "a heading of lead names", None)
+    names = stated.settle_leads(names)
+    table = _numbers(rows, delimiter, len(columns))
+    fs_in_file = _comment_fs(comments.get("fs"))
+    if fs_in_file is None and stated.fs_hz is None:
+        fs_in_file = next((fs for i in clock if (fs := rate_of(columns[i], table[:, i])) is not None), None)
+    fs_hz = stated.settle_fs(fs_in_file)
+    for i in clock:
+        check_rate(columns[i], table[:, i], fs_hz)
+    with np.errstate(over="ignore"):  # beyond float32 becomes infinity, which EcgRecord refuses
+        samples = np.ascontiguousarray(table[:, leads].T.astype(np.float32))
+        signal, unit = to_millivolt(samples, stated.settle_unit(comments.get("units")))
+    return EcgRecord(signal, names, fs_hz, unit, name=comments.get("name"), format=NAME)
+
+
+def _split(data: bytes) -> tuple[dict[str, str], str, str]:
+    """The stating comments, the heading and the rows, each row ended by a newline; other comments are dropped."""
     try:
-        text = files[main].decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise MalformedInput("The table is not UTF-8 text.", "body", "UTF-8 text", None) from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n") + "\n"
+    if text.count("\n") > MAX_VALUES:
+        raise InputTooLarge("The table has too many rows.", "body", MAX_VALUES, text.count("\n"))
     comments: dict[str, str] = {}
-    lines = []
-    for line in text.splitlines():
-        found = _COMMENT.match(line)
-        if found:
-            comments[found[1].lower()] = found[2].strip()
-        elif line.strip() and not line.startswith("#"):
-            lines.append(line)
-    if len(lines) < 2:
-        raise MalformedInput("The table has no rows.", "body", "a heading and rows of samples", len(lines))
-    delimiter = max(",;\t", key=lines[0].count)
-    heading, *rows = csv.reader(lines, delimiter=delimiter)
-    columns = [i for i, name in enumerate(heading) if name.strip().strip("'\"").lower() not in _CLOCK_COLUMNS]
-    names = tuple(heading[i].strip().strip("'\"") for i in columns)
-    if any(_is_number(name) for name in names):
-        raise MalformedInput("The first row does not name the leads.", "lead_names", "a heading of lead names", None)
-    table = np.empty((len(columns), len(rows)), np.float64)
-    for at, row in enumerate(rows):
-        if len(row) != len(heading):
-            raise MalformedInput(f"Row {at + 1} has another number of cells.", "signal", len(heading), len(row))
-        try:
-            table[:, at] = [float(row[i]) if row[i].strip() else math.nan for i in columns]
-        except ValueError:
-            raise MalformedInput(
-                f"Row {at + 1} holds something else than numbers.", "signal", "numbers", None
-            ) from None
-    with np.errstate(over="ignore"):
-        signal, unit = to_millivolt(table.astype(np.float32), stated.settle_unit(comments.get("units")))
-    fs_hz = stated.settle_fs(_comment_fs(comments.get("fs")))
-    return EcgRecord(signal, stated.settle_leads(names), fs_hz, unit, name=comments.get("name"), format=NAME)
+    if text.count("\n#") > _MAX_COMMENTS:
+        raise InputTooLarge("The table has too many comments.", "body", _MAX_COMMENTS, text.count("\n#"))
+    if text.startswith("#") or "\n#" in text:
+        for line in re.finditer(r"^#.*\n", text, re.MULTILINE):
+            found = _COMMENT.match(line[0])
+            if found and comments.setdefault(found[1].lower(), found[2].strip()) != found[2].strip():
+                key = found[1].lower()
+                raise InconsistentInput(
+                    f"Two comments state different {key}.", key, comments[key][:80], found[2].strip()[:80]
+                )
+        text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
+    heading, _, rows = text.lstrip("\n").partition("\n")
+    if not rows.strip():
+        raise MalformedInput("The table has no rows.", "body", "a heading and rows of samples", None)
+    return comments, heading, rows
+
+
+def _columns(heading: str, delimiter: str) -> list[str]:
+    """The names of the columns, without quotes."""
+    if len(heading) > _MAX_HEADING or heading.count(delimiter) > 2 * MAX_LEADS:
+        raise MalformedInput("The heading is too long.", "lead_names", f"<= {MAX_LEADS} leads", len(heading))
+    try:
+        (names,) = csv.reader([heading], delimiter=delimiter)
+    except (csv.Error, ValueError):
+        raise MalformedInput("The heading cannot be read.", "lead_names", "a heading of lead names", None) from None
+    return [name.strip().strip("'\"") for name in names]
+
+
+def _numbers(rows: str, delimiter: str, n_columns: int) -> NDArray[np.float64]:
+    """float64 [row, column] of the cells; an empty one is NaN."""
+    if not rows.isascii():
+        raise MalformedInput("The rows hold something else than numbers.", "signal", "numbers", None)
+    if rows.count(delimiter) > (n_columns - 1) * rows.count("\n"):
+        raise MalformedInput("The rows have more cells than the heading.", "signal", n_columns, None)
+    if " " in rows:
+        while "  " in rows:
+            rows = rows.replace("  ", " ")
+        for end in (delimiter, "\n"):
+            rows = rows.replace(f" {end}", end).replace(f"{end} ", end)
+    rows = "\n" + rows
+    for gap in (delimiter + delimiter, "\n" + delimiter, delimiter + "\n"):
+        for _ in range(2 if gap in rows else 0):  # twice: of three delimiters in a row the first two are replaced
+            rows = rows.replace(gap, f"{gap[0]}nan{gap[1]}")
+    try:
+        table = np.loadtxt(io.StringIO(rows), delimiter=delimiter, comments=None, quotechar='"', ndmin=2)
+    except ValueError as error:
+        raise MalformedInput(f"The rows cannot be read: {str(error)[:120]}", "signal", "numbers", None) from None
+    if table.shape[1] != n_columns:
+        raise MalformedInput("The rows have another number of cells.", "signal", n_columns, table.shape[1])
+    return table
 
 
 def _comment_fs(text: str | None) -> float | None:
     if text is None:
         return None
-    try:
-        return float(text.lower().removesuffix("hz"))
-    except ValueError:
-        raise MalformedInput("The comment fs is not a number.", "fs", "Hz", text[:40]) from None
+    number = text.lower().removesuffix("hz").strip()
+    if not _NUMBER.fullmatch(number):
+        raise MalformedInput("The comment fs is not a number.", "fs", "Hz", text[:40])
+    return float(number)
 
 
 def _is_number(text: str) -> bool:

@@ -1,6 +1,7 @@
 """JSON recordings: ``{"signal": [[…], …], "fs": 500, "lead_names": […], "recording_duration": 10, "units": "mV"}``."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,15 @@ import orjson
 
 from ecg.errors import InconsistentInput, MalformedInput
 from ecg.formats.stated import Stated
+from ecg.leads import MAX_LEADS
 from ecg.record import EcgRecord, Signal, to_millivolt
 
 NAME = "json"
+FIELDS = ("signal", "fs", "lead_names", "recording_duration", "units", "name")
+MAX_VALUES = 10_000_000  # samples of all leads: more than 64 MiB of text hold at six characters each
+# What a recording needs at most of each mark, checked before the parser makes an object of 8 to 100 bytes of each.
+_MOST = {b"[": 4 * MAX_LEADS, b"{": 16, b'"': 1024, b"\\": 1024, b",": MAX_VALUES}
+_STRING = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*(:?)')
 _DURATION_TOLERANCE_S = 0.1  # clients round the duration; a wrong sampling rate is off by far more
 
 
@@ -25,13 +32,23 @@ def companions(data: bytes) -> tuple[str, ...]:
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
-    """The recording in a JSON body; a ``null`` sample is a missing one. Raises `MalformedInput` naming the field."""
+    """The recording in a JSON body; a ``null`` sample is a missing one. Raises `MalformedInput` naming the field.
+
+    A field that is not one of `FIELDS`, or that stands twice, is refused: what it states would go unread.
+    """
+    data = files[main]
+    for mark, most in _MOST.items():
+        if data.count(mark) > most:
+            raise MalformedInput(
+                f"The body has too many {mark.decode()} to be a recording.", "body", f"<= {most}", data.count(mark)
+            )
     try:
-        body = orjson.loads(files[main])
+        body = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise MalformedInput(f"Not JSON: {error}.", "body", "a JSON object", None) from None
     if not isinstance(body, dict):
         raise MalformedInput("The body is not a JSON object.", "body", "a JSON object", type(body).__name__)
+    _check_fields(data)
     if "signal" not in body:
         raise MalformedInput("The field signal is missing.", "signal", "rows of samples", None)
     fs_hz = stated.settle_fs(_number(body, "fs"))
@@ -39,6 +56,27 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
     signal, unit = to_millivolt(_samples(body["signal"], len(leads)), stated.settle_unit(_text(body, "units")))
     _check_duration(_number(body, "recording_duration"), signal.shape[1], fs_hz)
     return EcgRecord(signal, leads, fs_hz, unit, name=_text(body, "name"), format=NAME)
+
+
+def _check_fields(data: bytes) -> None:
+    found: set[str] = set()
+    for field in _top_level_keys(data):
+        if field not in FIELDS:
+            raise MalformedInput(f"Unknown field {field[:80]!r}.", "body", list(FIELDS), field[:80])
+        if field in found:
+            raise MalformedInput(f"The field {field} stands more than once.", field, "each field once", None)
+        found.add(field)
+
+
+def _top_level_keys(data: bytes) -> Iterator[str]:
+    """The keys of a valid JSON object in order, repeats included (`orjson` keeps only the last of a key)."""
+    depth = at = 0
+    while string := _STRING.search(data, at):
+        depth += data.count(b"{", at, string.start()) + data.count(b"[", at, string.start())
+        depth -= data.count(b"}", at, string.start()) + data.count(b"]", at, string.start())
+        at = string.end()
+        if depth == 1 and string[2]:
+            yield orjson.loads(string[1])
 
 
 def _number(body: dict[str, Any], field: str) -> float | None:

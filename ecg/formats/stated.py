@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from ecg.errors import InconsistentInput, MalformedInput
-from ecg.leads import canonical_lead
+from ecg.leads import MAX_LEADS, canonical_lead
+from ecg.record import MILLIVOLTS_PER_UNIT
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Stated:
     def settle_leads(self, in_file: tuple[str, ...] | None) -> tuple[str, ...]:
         """Lead names in row order, from the file or the statement; `MalformedInput` when neither says."""
         settled = self.leads if in_file is None else in_file
+        for names in (self.leads, in_file):
+            if names is not None and len(names) > MAX_LEADS:
+                raise MalformedInput("Too many lead names.", "lead_names", f"<= {MAX_LEADS}", len(names))
         if settled is None:
             raise MalformedInput("The lead names are not stated.", "lead_names", "one name a row", None)
         if self.leads is not None and [canonical_lead(n) for n in settled] != [canonical_lead(n) for n in self.leads]:
@@ -34,6 +38,12 @@ class Stated:
 
     def settle_unit(self, in_file: str | None) -> str | None:
         """The unit of the samples, from the file or the statement; None when neither says."""
-        if in_file and self.unit and in_file.strip().lower() != self.unit.strip().lower():
+        if in_file and self.unit and _factor(in_file) != _factor(self.unit):
             raise InconsistentInput("The file states another unit.", "units", in_file, self.unit)
         return in_file or self.unit
+
+
+def _factor(unit: str) -> float | str:
+    """What tells a unit from another: its size, so that µV and uV are one; the word itself when it is unknown."""
+    word = unit.strip().lower()
+    return MILLIVOLTS_PER_UNIT.get(word, word)

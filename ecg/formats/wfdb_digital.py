@@ -11,15 +11,10 @@ import wfdb
 from numpy.typing import NDArray
 
 from ecg.errors import MalformedInput, RecordingTooShort
+from ecg.formats.wfdb_signals import GAP_IN_FORMAT, INVALID_SAMPLE
 
-INVALID_SAMPLE = -32768  # WFDB_INVALID_SAMPLE, whatever the value that marks a gap in the signal file's own format
 BLOCK_FRAMES = 2**17
 _GAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-# The value that marks a missing sample, per signal file format (signal(5) and the WFDB library's getframe).
-_GAP_IN_FORMAT = {
-    "16": -(2**15), "61": -(2**15), "160": -(2**15), "80": -(2**7), "212": -(2**11), "310": -(2**9), "311": -(2**9),
-    "24": -(2**23), "32": -(2**31), "508": -(2**7), "516": -(2**15), "524": -(2**23),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ class DigitalRecord:
         columns = []
         for samples, width, fmt in zip(record.e_d_signal, self.samples_per_frame, record.fmt, strict=True):
             held = samples.reshape(-1, width)[:, np.arange(per_frame) * width // per_frame].reshape(-1)
-            columns.append(np.where(held == _GAP_IN_FORMAT.get(fmt), INVALID_SAMPLE, held))
+            columns.append(np.where(held == GAP_IN_FORMAT.get(fmt), INVALID_SAMPLE, held))
         return np.stack(columns, axis=1).astype(np.int32)
 
 

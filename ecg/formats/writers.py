@@ -47,7 +47,8 @@ def write_csv(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     path = folder / f"{name}.csv"
     times = np.arange(record.n_samples)[:, None] / record.fs_hz
     header = ",".join(["time_s", *record.leads])
-    np.savetxt(path, np.hstack([times, record.signal.T]), "%.6g", ",", header=header, comments="")
+    digits = ["%.10g", *["%.6g"] * len(record.leads)]  # times of a long recording need more
+    np.savetxt(path, np.hstack([times, record.signal.T]), digits, ",", header=header, comments="")
     return [path]
 
 

@@ -4,11 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg import errors
-from ecg.leads import STANDARD_LEADS, canonical_lead
+from ecg.leads import MAX_LEADS, STANDARD_LEADS, canonical_lead, distinct_leads
 from ecg.record import EcgRecord, to_millivolt
 from tests.conftest import noise_record
 
@@ -65,6 +65,7 @@ def test_the_callers_array_stays_writeable() -> None:
     assert mine[0, 0] == 7
 
 
+@settings(deadline=None)
 @given(st.permutations(range(12)))
 def test_any_order_becomes_the_standard_order(order: list[int]) -> None:
     record = noise_record(seconds=1)
@@ -101,3 +102,17 @@ def test_no_unit_is_not_guessed() -> None:
     assert to_millivolt(TWO, None)[1] is None
     with pytest.raises(errors.MalformedInput):
         to_millivolt(TWO, "furlong")
+
+
+def test_more_leads_than_any_recording_has_are_refused_before_they_are_listed() -> None:
+    names = tuple(f"x{i}" for i in range(MAX_LEADS + 1))
+    with pytest.raises(errors.MalformedInput, match="Too many") as refused:
+        EcgRecord(np.zeros((len(names), 1), np.float32), names, 500, "mV")
+    assert refused.value.got == len(names)
+    EcgRecord(np.zeros((MAX_LEADS, 1), np.float32), names[:MAX_LEADS], 500, "mV")
+
+
+def test_a_name_of_several_words_that_repeats_is_numbered() -> None:
+    assert distinct_leads(["My wave"] * 3) == ("My wave", "My wave 2", "My wave 3")
+    assert distinct_leads(["x", "x", "x 2"]) == ("x", "x 3", "x 2")
+    assert distinct_leads(["I", "I"]) == ("I", "I")

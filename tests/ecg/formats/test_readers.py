@@ -142,6 +142,38 @@ def test_read_by_path_with_and_without_suffix(tmp_path: Path) -> None:
     assert read(tmp_path / "rec.hea").sha256 == read(tmp_path / "rec").sha256
 
 
+@pytest.mark.parametrize("name", ["Müller 1.csv", "_x.csv", "心电图.csv", "a&b.csv"])
+def test_a_file_may_have_any_plain_name(name: str, tmp_path: Path) -> None:
+    table = b"# fs: 500\nI\n1\n2\n"
+    assert formats.parse({name: table}).leads == ("I",)
+    (tmp_path / name).write_bytes(table)
+    assert read(tmp_path / name).leads == ("I",)
+
+
+@pytest.mark.parametrize("name", ["../x.csv", "a/x.csv", "a\\x.csv", ".x.csv", "x..csv", "x\n.csv", "\u202ex.csv", ""])
+def test_an_upload_named_like_a_path_is_refused(name: str) -> None:
+    with pytest.raises(MalformedInput, match="plain name"):
+        formats.parse({name: b"# fs: 500\nI\n1\n2\n"})
+
+
+def test_a_file_of_no_part_in_the_recording_is_refused_by_name() -> None:
+    files = wfdb_bytes(np.ones((3, 20), np.int16))
+    assert formats.parse(files).leads == LEADS
+    for stranger in ("other.hea", "rec.atr", "second.csv"):
+        with pytest.raises(MalformedInput, match=stranger):
+            formats.parse(files | {stranger: files["rec.hea"]})
+    with pytest.raises(MalformedInput, match=r"b\.npy"):
+        formats.parse({"a.npy": npy_bytes(np.zeros((3, 20))), "b.npy": npy_bytes(np.zeros((3, 20)))}, STATED)
+
+
+@pytest.mark.parametrize("unit", ["uV", "µV", "\u03bcV", " UV "])
+def test_spellings_of_one_unit_agree(unit: str) -> None:
+    table = "# fs: 500\n# units: µV\nI\n1000\n2000\n".encode()
+    assert formats.parse({"x.csv": table}, Stated(unit=unit)).signal.tolist() == [[1.0, 2.0]]
+    with pytest.raises(InconsistentInput):
+        formats.parse({"x.csv": table}, Stated(unit="mV"))
+
+
 @pytest.mark.shared
 def test_every_shared_wfdb_record_is_read(shared: Path) -> None:
     paths = sorted(shared.glob("data/ludb/*.hea")) + sorted(shared.glob("data/cinc2021_sample/*.hea"))
