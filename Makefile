@@ -11,6 +11,7 @@ help:
 	@echo "make test   install what the tests need and run the whole suite"
 	@echo "make lint   ruff and mypy"
 	@echo "make check  lint and test"
+	@echo "make bench  how fast engine and service are (FULL=--full: the long run); JSON in benchmarks/results/"
 	@echo "make conformance  how accurate measurements, beats, quality and rules are: benchmarks/results/conformance.html"
 
 .venv/bin/python:
@@ -43,6 +44,10 @@ check: lint test
 
 conformance: .venv/dev.stamp
 	@$(BIN)/python -m benchmarks.conformance
+
+# FULL=--full asks every question for as long as it takes; short runs otherwise.
+bench: .venv/dev.stamp
+	@$(BIN)/python -m benchmarks.suite $(FULL)
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

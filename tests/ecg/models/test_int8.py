@@ -1,0 +1,82 @@
+"""Quantisation and the gate in front of it, on the tiny checkpoint."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecg.errors import BackendUnavailable
+from ecg.labels import sigmoid
+from ecg.models import load_model
+from ecg.models.accuracy_gate import FILE, MAX_PROBABILITY_DIFFERENCE
+from ecg.models.openvino_engine import import_openvino
+from tests.ecg.models.test_engines import CHECKPOINT
+
+pytest.importorskip("nncf", reason="quantising needs NNCF")
+
+
+@pytest.fixture(scope="module")
+def quantised(cache: Path) -> Path:
+    """The folder of the tiny checkpoint's quantised graphs."""
+    load_model(CHECKPOINT, "openvino", "int8")
+    (folder,) = (path for path in (cache / "openvino").iterdir() if path.name.endswith(".int8"))
+    return folder
+
+
+@pytest.fixture
+def damaged(quantised: Path, tmp_path: Path) -> Iterator[Path]:
+    """The same folder with one of the stored answers turned round, put right afterwards."""
+    kept = tmp_path / FILE
+    shutil.copy(quantised / FILE, kept)
+    yield quantised
+    shutil.copy(kept, quantised / FILE)
+
+
+@pytest.mark.usefixtures("quantised")
+def test_a_quantised_network_is_close_to_the_float32_one() -> None:
+    model, reference = load_model(CHECKPOINT, "openvino", "int8"), load_model(CHECKPOINT, "torch", "float32")
+    assert (model.precision, model.note) == ("int8", None)
+    segments = np.random.default_rng(5).standard_normal((3, 12, 2500), dtype=np.float32)
+    found, expected = model(segments).logits, reference(segments).logits
+    assert found is not None
+    assert expected is not None
+    difference = np.abs(sigmoid(found) - sigmoid(expected)).max()
+    assert 0 < difference <= MAX_PROBABILITY_DIFFERENCE  # noise is nothing it was calibrated on; 0 is not quantised
+
+
+def test_a_quantisation_that_answers_otherwise_is_refused_with_its_figures(damaged: Path) -> None:
+    with np.load(damaged / FILE) as stored:
+        contents = dict(stored)
+    contents["logits"][3] = -contents["logits"][3]
+    contents["embedding"][3] = -contents["embedding"][3]
+    np.savez(damaged / FILE, **contents)
+    model = load_model(CHECKPOINT, "openvino", "int8")
+    assert model.precision in ("bfloat16", "float32")
+    assert model.note is not None
+    assert "int8 was refused" in model.note
+    assert "cosine -" in model.note
+    assert model(contents["segments"]).logits is not None
+
+
+def test_a_damaged_quantisation_is_refused(quantised: Path, tmp_path: Path) -> None:
+    openvino = import_openvino()
+    kept = shutil.copytree(quantised, tmp_path / "kept")
+    graph = openvino.Core().read_model(kept / "encoder.xml")
+    tokens = graph.get_results()[0].input_value(0)
+    shift = np.random.default_rng(0).standard_normal(tokens.partial_shape[2].get_length()).astype(np.float32)
+    shifted = openvino.opset13.add(tokens, openvino.opset13.constant(shift))
+    try:
+        openvino.save_model(openvino.Model([shifted], graph.get_parameters()), quantised / "encoder.xml")
+        model = load_model(CHECKPOINT, "openvino", "int8")
+    finally:
+        shutil.rmtree(quantised)
+        shutil.copytree(kept, quantised)
+    assert model.precision in ("bfloat16", "float32")
+    assert "int8 was refused" in (model.note or "")
+
+
+def test_int8_on_torch_is_a_typed_refusal() -> None:
+    with pytest.raises(BackendUnavailable, match="no int8"):
+        load_model(CHECKPOINT, "torch", "int8")
