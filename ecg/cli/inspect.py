@@ -25,8 +25,8 @@ def _show(path: Path, record: EcgRecord) -> None:
     print(f"  rate      {record.fs_hz:g} Hz")
     print(f"  units     {record.unit or 'not known'}")
     print(f"  duration  {record.duration_s:.3f} s ({record.n_samples} samples)")
-    low, high = np.nanmin(record.signal, axis=1), np.nanmax(record.signal, axis=1)
-    print(f"  range     {low.min():.3f} to {high.max():.3f}")
+    present = record.signal[~np.isnan(record.signal)]
+    print(f"  range     {f'{present.min():.3f} to {present.max():.3f}' if present.size else 'every sample is missing'}")
     print(f"  sha256    {record.sha256}")
     try:
         check_preparable(record)

@@ -28,13 +28,24 @@ def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) 
     failed = 0
     for path in args.files:
         try:
-            work(path, read(path, fs_hz=args.fs, leads=leads, unit=args.units))
+            record = _open(path, args, leads)
+            if record is None:
+                failed += 1
+            else:
+                work(path, record)
         except EcgError as error:
             failed += 1
             print(f"{path}: {describe(error)}", file=sys.stderr)
-        except OSError as error:
-            failed += 1
-            print(f"{path}: {error.strerror or error}", file=sys.stderr)
+    sys.stdout.flush()  # a reader that has gone away is met here, not while the interpreter ends
     if failed and len(args.files) > 1:
         print(f"{failed} of {len(args.files)} files failed", file=sys.stderr)
     return 0 if not failed else 2 if failed == len(args.files) else 1
+
+
+def _open(path: Path, args: argparse.Namespace, leads: tuple[str, ...] | None) -> EcgRecord | None:
+    """The recording, or None, with a line on stderr, when the operating system does not give the file."""
+    try:
+        return read(path, fs_hz=args.fs, leads=leads, unit=args.units)
+    except OSError as error:
+        print(f"{path}: {error.strerror or error}", file=sys.stderr)
+        return None

@@ -1,0 +1,47 @@
+"""Files on the command line: one that is empty of samples, one that is missing, and a reader that goes away."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecg.cli import main
+from ecg.formats.writers import write_wfdb
+from tests.conftest import noise_record
+
+
+def test_a_recording_without_a_sample_is_inspected_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "none.npy"
+    np.save(path, np.full((1, 1000), np.nan, np.float32))
+    assert main(["inspect", str(path), "--fs", "500", "--leads", "I"]) == 0
+    shown = capsys.readouterr()
+    assert "every sample is missing" in shown.out
+    assert "nan" not in shown.out
+    assert shown.err == ""
+
+
+def test_a_missing_file_is_told_and_the_next_one_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header, _ = write_wfdb(noise_record(seconds=1), tmp_path, "rec")
+    assert main(["inspect", str(tmp_path / "gone.csv"), str(header)]) == 1
+    shown = capsys.readouterr()
+    assert "gone.csv: No such file" in shown.err
+    assert "1 of 2 files failed" in shown.err
+    assert "500 Hz" in shown.out
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["measure"], ["measure", "--jsonl"]])
+def test_a_reader_that_goes_away_ends_the_command_quietly(command: list[str], tmp_path: Path) -> None:
+    header, _ = write_wfdb(noise_record(seconds=10), tmp_path, "rec")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "ecg", *command, str(header), str(header)],
+            stdout=writing, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
