@@ -17,6 +17,7 @@ _BAND = dsp.butter(2, (8.0, 30.0), "bandpass", fs=_FS_HZ, output="sos")
 _QRS_S = 0.1  # slope energy is averaged over the length of a QRS complex
 _REFRACTORY_S, _T_WAVE_S = 0.22, 0.36
 _LEVEL_BLOCK, _NOISE_BLOCK = 375, 125  # samples: 1.5 s holds a beat, 0.5 s is mostly not QRS
+_EMPTY = 0.15  # a block whose maximum is a smaller share of both its neighbours' holds no beat
 _THRESHOLD, _PER_NOISE = 0.35, 0.6  # share of the usual QRS height a beat must reach, and more of it in noise
 _LOW, _LOW_OVER_NOISE = 0.15, 2.0  # the same when a gap is searched again
 _GAP = 1.6  # an RR interval longer than this many median ones is a gap
@@ -77,7 +78,7 @@ def _slopes(half: Float) -> tuple[Float, Float]:
     band = dsp.sosfiltfilt(_BAND, half, axis=1)
     slope = np.gradient(band, axis=1)
     size = np.abs(slope)
-    usual = np.median(_blocks(size, _LEVEL_BLOCK).max(axis=2), axis=1, keepdims=True)
+    usual = np.median(_beat_maxima(size), axis=1, keepdims=True)
     usual = np.where(usual > 0, usual, 1.0)
     background = np.maximum(np.median(_blocks(size, _NOISE_BLOCK), axis=2) / usual, 0.02)
     weight = _stretch(background, half.shape[1]) ** -2
@@ -93,6 +94,21 @@ def _blocks(values: Float, size: int) -> Float:
     return cut
 
 
+def _beat_maxima(values: Float) -> Float:
+    """Maxima of 1.5 s blocks [row, block]; one without a beat, in a slow rhythm, has the lower one of its neighbours.
+
+    Without that the usual height between two slow beats would be the noise's, and P and T waves would reach it.
+    """
+    maxima: Float = _blocks(values, _LEVEL_BLOCK).max(axis=2)
+    if maxima.shape[1] < 2:
+        return maxima
+    beyond = np.full((len(maxima), 1), np.inf)
+    before, after = np.hstack([beyond, maxima[:, :-1]]), np.hstack([maxima[:, 1:], beyond])
+    around = np.minimum(before, after)
+    filled: Float = np.where(maxima < _EMPTY * around, around, maxima)
+    return filled
+
+
 def _stretch(blocks: Float, n: int) -> Float:
     """Values per block [row, block] interpolated to n samples."""
     count = blocks.shape[1]
@@ -102,7 +118,7 @@ def _stretch(blocks: Float, n: int) -> Float:
 
 def _level(energy: Float) -> Float:
     """Usual peak energy of the time around each sample: median over 7.5 s of the maxima of 1.5 s blocks."""
-    maxima = _blocks(energy[None], _LEVEL_BLOCK).max(axis=2)[0]
+    maxima = _beat_maxima(energy[None])[0]
     width = min(5, len(maxima) - (len(maxima) + 1) % 2)
     usual: Float = median_filter(maxima, width, mode="nearest")
     level: Float = _stretch(usual[None], len(energy))[0]

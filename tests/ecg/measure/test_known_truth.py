@@ -185,3 +185,12 @@ def test_amplitudes_no_ecg_has_are_missing_and_the_intervals_stay(sinus: EcgReco
     assert r.value is None
     assert "not plausible" in (r.reason or "")
     assert measured.qrs_duration.value == pytest.approx(value(sinus, "qrs_duration"), abs=0.1)
+
+
+@pytest.mark.parametrize("rhythm", ["sinus", "avb3"])
+@pytest.mark.parametrize("rate", [20, 25, 28, 35])
+def test_every_beat_of_a_very_slow_rhythm_is_found_once(rhythm: str, rate: int) -> None:
+    made = simulate(Scenario(rhythm=rhythm, heart_rate_bpm=rate))
+    measured = ecg.measure(made.record)
+    assert measured.heart_rate.value == pytest.approx(made.truth.heart_rate_bpm, abs=0.5)
+    assert len(measured.beats.r_samples) == len(made.truth.beats)
