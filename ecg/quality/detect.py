@@ -13,6 +13,8 @@ Indexes = NDArray[np.intp]
 
 MATCH_S = 0.1  # two detectors mean the same beat within this
 SAME_SHAPE = 0.7  # correlation with the median beat from which a beat counts as readable
+SAME_KIND, KIND_SEEDS = 0.75, 40  # mean correlation over the leads of two beats of one kind
+KIND_SHARE, KINDS_COVER = 0.2, 0.9  # of the beats: the least a second kind has, and what two kinds together have
 NEGLIGIBLE = 0.15  # of a typical lead's QRS: a deviation too small to matter, as in a lead at right angles to the QRS
 
 
@@ -29,8 +31,8 @@ class BeatView:
     agreement
         F1 score of the two detectors, 0..1; 0 without beats.
     readable
-        float [lead]: fraction of beats whose QRS looks like the lead's median QRS. Beats that differ in most leads
-        are another kind of beat and do not count.
+        float [lead]: fraction of beats whose QRS looks like the lead's median QRS. Of two kinds of beats that both
+        come often each has a median of its own; other beats that differ in most leads do not count.
     fs_hz
         Sampling rate of `peaks` and `median_beats`.
     median_beats
@@ -156,6 +158,33 @@ def _readable(signal: Floats, peaks: Indexes, fs_hz: float) -> NDArray[np.float6
         return np.zeros(len(signal))
     qrs = signal[:, peaks[:, None] + np.arange(-before, after)]
     qrs = qrs - qrs.mean(axis=2, keepdims=True)
+    second = _second_kind(qrs)
+    if second is None:
+        return _alike(qrs)
+    share = second.mean()
+    fraction: NDArray[np.float64] = (1 - share) * _alike(qrs[:, ~second]) + share * _alike(qrs[:, second])
+    return fraction
+
+
+def _second_kind(qrs: Floats) -> NDArray[np.bool_] | None:
+    """Which beats of [lead, beat, sample] are of a second kind that is as coherent as the first, as when a pacemaker
+    comes and goes; None where there is one kind only.
+    """  # fmt: skip
+    if len(qrs) < 3 or qrs.shape[1] < 6:
+        return None
+    norm = np.sqrt((qrs**2).sum(axis=2, keepdims=True))
+    unit = qrs / np.where(norm > 0, norm, np.inf)
+    seeds = unit[:, :: -(-qrs.shape[1] // KIND_SEEDS)]
+    alike = np.einsum("lbs,lcs->cb", unit, seeds, optimize=True) > SAME_KIND * len(qrs)
+    first = alike[alike.sum(axis=1).argmax()]
+    rest = alike & ~first
+    second: NDArray[np.bool_] = rest[rest.sum(axis=1).argmax()]
+    enough = second.sum() >= max(3, KIND_SHARE * len(second))
+    return second if enough and (first | second).mean() >= KINDS_COVER else None
+
+
+def _alike(qrs: Floats) -> NDArray[np.float64]:
+    """Fraction of the beats [lead, beat, sample] whose QRS looks like the median of the lead, float [lead]."""
     median = np.median(qrs, axis=1, keepdims=True)
     size = np.sqrt((median**2).mean(axis=2))
     norm = np.sqrt((qrs**2).mean(axis=2)) * size
@@ -163,8 +192,8 @@ def _readable(signal: Floats, peaks: Indexes, fs_hz: float) -> NDArray[np.float6
     typical = float(np.median(size))
     off = np.sqrt(((qrs - median) ** 2).mean(axis=2))
     # with three leads or more, a beat unlike the median in most of them is ectopic, not unreadable
-    usual = np.median(like, axis=0) > SAME_SHAPE if len(signal) > 2 else np.ones(len(peaks), dtype=bool)
-    if usual.sum() < len(peaks) / 2:
+    usual = np.median(like, axis=0) > SAME_SHAPE if len(qrs) > 2 else np.ones(qrs.shape[1], dtype=bool)
+    if usual.sum() < len(usual) / 2:
         usual[:] = True
     readable = ((like > SAME_SHAPE) | (off < NEGLIGIBLE * typical))[:, usual].mean(axis=1)
     dead = size[:, 0] <= 0.02 * typical

@@ -1,6 +1,6 @@
 """What is measured in each lead: disturbances relative to the height of the recording's own QRS."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ WORKING_HZ = 200.0  # everything but spikes and clipping is measured on block me
 MAINS_HZ = (50.0, 60.0)
 FLAT = 0.02  # of the typical height: less movement than this in a second is none
 RESIDUAL_QUANTILE = 0.9
+LAWFUL = 0.25  # residual up to which the limb leads are taken to follow the laws
 OUTLYING = 4.0  # times the typical height, and half that times the lead's own: no QRS is
 
 
@@ -92,6 +93,9 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
     dead = np.flatnonzero(movement.max(axis=1) <= FLAT * height)
     own = np.median(movement, axis=1, keepdims=True)
     outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
+    residual = _residual(record.leads, work[:, ::8], height, dead, RESIDUAL_QUANTILE)
+    if residual is not None and residual <= LAWFUL:
+        beats = replace(beats, readable=_readable_by_law(record.leads, beats.readable, dead))
     return Figures(
         missing=missing,
         flat=(movement <= FLAT * height).mean(axis=1),
@@ -104,7 +108,7 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
         mains_hz=mains_hz,
         noise=noise,
         spikes=_spikes(signal, record.fs_hz, height, beats.peaks * step) / record.duration_s,
-        residual=_residual(record.leads, work[:, ::8], height, dead, RESIDUAL_QUANTILE),
+        residual=residual,
         residual_at_r=_residual_at_r(record.leads, beats, dead),
         height=height * scale if movement.any() else 0.0,
         beats=beats,
@@ -226,6 +230,20 @@ def _spikes(signal: Floats, fs_hz: float, height: float, peaks: NDArray[np.intp]
         twins = (np.abs(following[:, None] - following) <= 0.012 * fs_hz).sum(axis=1) - 1
         counts[index] = int((twins < 2).sum())
     return counts
+
+
+def _readable_by_law(
+    leads: tuple[str, ...], readable: NDArray[np.float64], dead: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Leads III, aVR, aVL and aVF are at least as readable as both I and II, which they are made of.
+
+    A small QRS there, unlike from beat to beat, is what two readable leads leave of each other.
+    """
+    both = min(readable[leads.index("I")], readable[leads.index("II")])
+    made = [row for row, lead in enumerate(leads) if lead in ("III", "aVR", "aVL", "aVF") and row not in dead]
+    raised = readable.copy()
+    raised[made] = np.maximum(raised[made], both)
+    return raised
 
 
 def _residual_at_r(leads: tuple[str, ...], beats: BeatView, dead: NDArray[np.intp]) -> float | None:

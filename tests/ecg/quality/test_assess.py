@@ -210,3 +210,33 @@ def test_a_suspected_limb_reversal_leaves_the_axis_undecided_with_a_warning() ->
         assert found.measurements.qrs_axis.value is not None
         assert (answer["clinical_analysis"]["axis_deviation"] is None) == suspected
         assert any("LA/RA" in warning for warning in answer["warnings"]) == suspected
+
+
+@pytest.mark.parametrize("share", [0.5, 0.6])
+def test_two_kinds_of_beats_that_take_turns_are_both_readable(share: float) -> None:
+    at = round(share * 5000)
+    kinds = [simulate(replace(SCENARIOS[name], fs_hz=500.0), seed=1).record for name in ("sinus", "paced")]
+    mixed = np.concatenate([kinds[0].signal[:, :at], kinds[1].signal[:, at:5000]], axis=1)
+    quality = assess_quality(EcgRecord(mixed, kinds[0].leads, 500.0, "mV"))
+    assert "no_qrs" not in {cause.code for cause in quality.causes if cause.grade in ("Fair", "Poor")}
+    noisy = mixed.copy()
+    noisy[6] += np.random.default_rng(0).standard_normal(5000).astype(np.float32) * 3
+    quality = assess_quality(EcgRecord(noisy, kinds[0].leads, 500.0, "mV"))
+    assert "no_qrs" in codes(quality, kinds[0].leads[6])
+    assert not quality.acceptable
+
+
+def test_a_small_qrs_in_a_lead_made_of_two_readable_ones_is_no_fault() -> None:
+    record = simulate(SCENARIOS["sinus"], seed=1).record
+    signal = record.signal.copy()
+    # lead II nearly equals lead I, each beat a little otherwise: what is left in III is small and never the same
+    own = np.sin(np.arange(signal.shape[1]) / 60.0).astype(np.float32)
+    signal[1] = signal[0] * (1 + np.float32(0.2) * own)
+    signal[2], signal[3] = signal[1] - signal[0], -(signal[0] + signal[1]) / 2
+    signal[4], signal[5] = signal[0] - signal[1] / 2, signal[1] - signal[0] / 2
+    lawful = assess_quality(EcgRecord(signal, record.leads, record.fs_hz, "mV"))
+    assert "no_qrs" not in codes(lawful, "III")
+    signal = signal.copy()
+    signal[2] = np.random.default_rng(0).standard_normal(signal.shape[1]).astype(np.float32)
+    lawless = assess_quality(EcgRecord(signal, record.leads, record.fs_hz, "mV"))
+    assert "no_qrs" in codes(lawless, "III")
