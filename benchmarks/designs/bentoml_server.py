@@ -10,11 +10,21 @@ import bentoml
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from benchmarks.designs.whole import Whole
 from serve_app.bodies import NPY, decode
 
-web = Starlette()
+
+async def analyze(request: Request) -> Response:
+    """Hands one body to the engine, which gathers batches."""
+    service = bentoml.get_current_service()
+    asked = [{"body": await request.body(), "parameters": dict(request.query_params)}]
+    (document,) = await service.engine.to_async.analyze(asked)
+    return Response(document, media_type="application/json")
+
+
+web = Starlette(routes=[Route("/analyze", analyze, methods=["POST"])])
 
 
 @bentoml.service(workers=1, traffic={"timeout": 120})  # type: ignore[misc]
@@ -36,10 +46,3 @@ class Analyzer:
     """The HTTP side: bodies stay bytes until the engine has them."""
 
     engine = bentoml.depends(Engine)
-
-    @web.route("/analyze", methods=["POST"])  # type: ignore[misc, deprecated]
-    async def analyze(request: Request) -> Response:  # noqa: N805
-        service = bentoml.get_current_service()
-        asked = [{"body": await request.body(), "parameters": dict(request.query_params)}]
-        (document,) = await service.engine.to_async.analyze(asked)
-        return Response(document, media_type="application/json")
