@@ -63,9 +63,7 @@ class Graph:
         """Raise `ModelNotReady` when a model without which no report of `include` is given cannot answer yet."""
         part = "clinical" if "clinical" in include else "features"
         if part in include:
-            state = await self.models[part].ready_or_state()
-            if state.state != "ready":
-                raise not_ready(part, state)
+            check_ready(part, await self.models[part].ready_or_state())
 
     async def document(self, record: EcgRecord) -> bytes:
         """The report as JSON, for a recording that came without a caller to ask: the models answer when they can.
@@ -83,18 +81,17 @@ class Graph:
 
 def _inference(part: str, handle: DeploymentHandle, watch: ModelWatch) -> Callable[[Any], Awaitable[ModelResult]]:
     async def infer(segments: Any) -> ModelResult:
-        state = await watch.ready_or_state()
-        if state.state != "ready":
-            raise not_ready(part, state)
+        check_ready(part, await watch.ready_or_state())
         result: ModelResult = await handle.infer.remote(segments)
         return result
 
     return infer
 
 
-def not_ready(part: str, state: ModelState) -> ModelNotReady:
-    """The refusal of a model that cannot answer yet."""
-    return ModelNotReady(state.detail or f"The {part} model is still loading.", part, "ready", state.state)
+def check_ready(part: str, state: ModelState) -> None:
+    """Raise `ModelNotReady` for a model that cannot answer yet."""
+    if state.state != "ready":
+        raise ModelNotReady(state.detail or f"The {part} model is still loading.", part, "ready", state.state)
 
 
 def as_ecg_error(error: BaseException) -> EcgError | None:

@@ -61,7 +61,7 @@ def parse_include(text: str | None) -> frozenset[str]:
 
 
 async def compose(record: EcgRecord, stages: Stages, include: frozenset[str] = frozenset(PARTS)) -> Report:
-    """The `Report` of a recording with the parts asked for; what is not asked for is not computed.
+    """The `Report` of a recording with the parts asked for; a model that is not asked for is not run.
 
     Every part needs the examination: the clinical part is not given for a recording of poor quality, and half of the
     features are measured. When the clinical part was asked for and the feature model is absent or still loading, the

@@ -82,16 +82,17 @@ def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if encoding not in _INFLATERS:
         raise UnknownFormat("Unknown content encoding.", "Content-Encoding", ["gzip", "zstd", "identity"], encoding)
     inflated = bytearray()
-    rest = body
+    at = 0
     try:
-        while rest:  # a body may be several members (frames) one after the other
+        while at < len(body):  # a body may be several members (frames) one after the other
             inflater = _INFLATERS[encoding]()
-            for start in range(0, len(rest), _INFLATE_STEP):
-                inflated += inflater.decompress(rest[start : start + _INFLATE_STEP])
+            for start in range(at, len(body), _INFLATE_STEP):
+                step = body[start : start + _INFLATE_STEP]
+                inflated += inflater.decompress(step)
                 if len(inflated) > max_bytes:
                     raise InputTooLarge("The inflated body is too large.", "body", max_bytes, f"> {max_bytes}")
                 if inflater.eof:
-                    rest = inflater.unused_data + rest[start + _INFLATE_STEP :]
+                    at = start + len(step) - len(inflater.unused_data)
                     break
             else:
                 raise MalformedInput("The compressed body is cut off.", "body", f"a whole {encoding} stream", None)

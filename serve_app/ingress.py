@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from deployments.graph import Graph, Handles, as_ecg_error, not_ready
+from deployments.graph import Graph, Handles, as_ecg_error, check_ready
 from deployments.stage_metrics import LATENCY_BUCKETS_MS
 from ecg import __version__
 from ecg.errors import MalformedInput, Overloaded
@@ -132,9 +132,7 @@ class Ingress:
 
     async def ready(self, request: Request) -> Response:
         """200 when `/analyze` can answer with its clinical part, else 503."""
-        state = await self._graph.models["clinical"].state()
-        if state.state != "ready":
-            raise not_ready("clinical", state)
+        check_ready("clinical", await self._graph.models["clinical"].state())
         return _json({"status": "ready"})
 
     async def analyze(self, request: Request) -> Response:
