@@ -18,7 +18,7 @@ from ecg.models.weight_file import VERSION
 from ecg.models.weights import Weights
 
 #: Change it with any change to the network or its translation: cached graphs of another version are not used.
-GRAPH_VERSION = "2"
+GRAPH_VERSION = "3"
 #: How a translated encoder is stored.
 GraphForm = Literal["full", "half", "int8"]
 #: bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
