@@ -106,7 +106,7 @@ def no_model(server: Server, options: argparse.Namespace) -> dict[str, Any]:
 
 def overload(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     url, sent = server.url + "/analyze", payload("npy", recording())
-    saturated = closed_loop(url, sent, options.clients, max(options.seconds, 5)).per_s
+    saturated = closed_loop(url, sent, options.clients, max(options.seconds, 30)).per_s
     before = server.rss_mib()
     with Weighed(server) as weighed:
         outcome = open_loop(url, sent, 5 * saturated, options.duration)
@@ -125,7 +125,7 @@ def overload(server: Server, options: argparse.Namespace) -> dict[str, Any]:
 
 def soak(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     url, sent = server.url + "/analyze", payload("npy", recording())
-    saturated = closed_loop(url, sent, options.clients, max(options.seconds, 5)).per_s
+    saturated = closed_loop(url, sent, options.clients, max(options.seconds, 30)).per_s
     with Weighed(server) as weighed:
         outcome: Outcome = open_loop(url, sent, 0.7 * saturated, options.duration)
     slope = weighed.slope_mib_per_min(after=0.25)
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="setting of the service, as of python -m serve_app")
     options = parser.parse_args()
     options.rounds = options.rounds or (7 if options.full else 3)
-    options.seconds = options.seconds or (15.0 if options.full else 5.0)
+    options.seconds = options.seconds or (20.0 if options.full else 10.0)
     options.duration = options.duration or (60.0 if options.full else 10.0)
     options.client_counts = (1, 2, 4, 8, 16, 32, 64) if options.full else (1, 16)
     options.weights = options.weights or str(full_size())

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -154,7 +155,9 @@ class ModelRunner:
 
         weights = resolve_weights(config.weights, self._kind, progress)
         self._say(ModelState("loading", step="compiling"))
-        model = load_model(weights, config.backend, config.precision, kind=self._kind, threads=config.threads)
+        # Both models run at once: with every processor for each of them, they wait for one another's threads.
+        threads = config.threads or max(1, (os.cpu_count() or 1) // 2)
+        model = load_model(weights, config.backend, config.precision, kind=self._kind, threads=threads)
         model(np.zeros((1, 12, SEGMENT_SAMPLES), np.float32))  # the first pass allocates and compiles
         return model
 

@@ -18,7 +18,9 @@ class AppSettings(BaseModel):
     precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
         "auto", description="number format of both models"
     )
-    threads: int | None = Field(None, ge=1, description="processor threads a model replica uses; all of them if unset")
+    threads: int | None = Field(
+        None, ge=1, description="processor threads of a model replica; half of the machine's if unset"
+    )
     max_batch_segments: int = Field(16, ge=1, description="most five-second segments in one forward pass")
     max_requests: int = Field(64, ge=1, description="most requests with a body in progress in one ingress replica")
     max_body_mib: float = Field(64.0, gt=0, description="largest request body, also after inflation")
