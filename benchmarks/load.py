@@ -44,6 +44,14 @@ class Outcome:
     failed: int = 0
     ended_at: list[float] = field(default_factory=list)
 
+    def add(self, other: "Outcome") -> None:
+        """Count what another one holds as well; the time stays."""
+        self.latencies_s += other.latencies_s
+        self.statuses += other.statuses
+        self.no_advice += other.no_advice
+        self.failed += other.failed
+        self.ended_at += other.ended_at
+
     @property
     def per_s(self) -> float:
         """Answers with 200 a second."""
@@ -57,6 +65,7 @@ class Outcome:
             "p99_ms": round(p99, 1), "ok": len(self.latencies_s), "refused": self.statuses[429] + self.statuses[503],
             "refused_without_advice": self.no_advice,
             "errors": self.failed + sum(n for status, n in self.statuses.items() if status not in (200, 429, 503)),
+            "statuses": {str(status): n for status, n in sorted(self.statuses.items())},
         }  # fmt: skip
 
 
@@ -82,8 +91,11 @@ def payload(kind: str, record: EcgRecord, include: str | None = None) -> Payload
     return Payload(stream.getvalue(), {"Content-Type": "application/x-npy"}, params | more)
 
 
-def closed_loop(url: str, sent: Payload, clients: int, seconds: float, warm_s: float = 1.0) -> Outcome:
-    """`clients` clients that send again as soon as they are answered; the first `warm_s` do not count."""
+def closed_loop(url: str, sent: Payload, clients: int, seconds: float, warm_s: float = 3.0) -> Outcome:
+    """`clients` clients that send again as soon as they are answered, until the window is over.
+
+    What counts are the answers that arrive in the `seconds` after the first `warm_s`, whenever they were asked for.
+    """
 
     async def drive(ask: Callable[[Outcome], Awaitable[None]]) -> Outcome:
         outcome = Outcome(seconds)
@@ -91,15 +103,13 @@ def closed_loop(url: str, sent: Payload, clients: int, seconds: float, warm_s: f
         end = begin + seconds
 
         async def client() -> None:
-            while (now := time.perf_counter()) < end:
-                if now < begin:
-                    await ask(Outcome())
-                else:
-                    await ask(outcome)
+            while time.perf_counter() < end:
+                answered = Outcome()
+                await ask(answered)
+                if begin <= time.perf_counter() < end:
+                    outcome.add(answered)
 
         await asyncio.gather(*(client() for _ in range(clients)))
-        # An answer belongs to the window it ended in; those still under way at its end are cut off by their share.
-        outcome.seconds = max(outcome.ended_at, default=end) - begin if outcome.ended_at else seconds
         return outcome
 
     return asyncio.run(_connected(url, sent, clients, drive))

@@ -111,7 +111,7 @@ def overload(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     with Weighed(server) as weighed:
         outcome = open_loop(url, sent, 5 * saturated, options.duration)
     start = time.monotonic()
-    while closed_loop(url, sent, 1, 0.5, 0.0).statuses.keys() != {200}:
+    while closed_loop(url, sent, 1, 1.0, 0.0).statuses.keys() != {200}:
         pass
     recovery = time.monotonic() - start
     answer = {

@@ -4,14 +4,19 @@ python -m benchmarks.designs.litserve_server PORT WEIGHTS PRECISION
 """
 
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import litserve
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 
 from benchmarks.designs.whole import Whole
 from ecg.record import EcgRecord
 from serve_app.bodies import NPY, decode
+
+
+async def received(request: Request) -> dict[str, Any]:
+    """Body and query as plain values: LitServe itself would take the body for JSON."""
+    return {"body": await request.body(), "parameters": dict(request.query_params)}
 
 
 class Analyzer(litserve.LitAPI):  # type: ignore[misc]
@@ -24,8 +29,8 @@ class Analyzer(litserve.LitAPI):  # type: ignore[misc]
     def setup(self, device: str) -> None:
         self._whole = Whole(self._weights, self._precision)
 
-    async def decode_request(self, request: Request) -> EcgRecord:
-        return decode(NPY, await request.body(), dict(request.query_params), {})
+    def decode_request(self, request: Annotated[dict[str, Any], Depends(received)]) -> EcgRecord:
+        return decode(NPY, request["body"], request["parameters"], {})
 
     def batch(self, inputs: list[EcgRecord]) -> list[EcgRecord]:
         return inputs
