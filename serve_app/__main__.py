@@ -87,7 +87,7 @@ def _run(path: Path, port: int) -> int:
         # A shell that starts this in the background hands down an ignored SIGINT, which nothing could then stop.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         server = subprocess.Popen(  # noqa: S603  our own interpreter and file
-            [sys.executable, "-m", "ray.serve.scripts", "run", str(path)],
+            [sys.executable, "-m", "serve_app.cluster", str(path)],
             stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
         )  # fmt: skip
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -152,15 +152,16 @@ def _is_free(port: int) -> bool:
 def _watch(server: subprocess.Popen[bytes], url: str) -> None:
     """Print every change of state until the server ends; a KeyboardInterrupt passes through."""
     start = time.monotonic()
-    said = None
+    said = metrics = None
     while server.poll() is None:
         told = _describe(_health(url))
         if told != said:
             console.print(f"[dim]{time.monotonic() - start:5.1f} s[/dim]  {told}")
             if told.startswith("ready"):
                 console.print(f"open {url} , or post a recording to {url}/analyze")
-                console.print(f"metrics: {_metrics_url(server.pid) or 'see the Ray dashboard'}")
             said = told
+        if metrics is None and told.startswith("ready") and (metrics := _metrics_url(server.pid)):
+            console.print(f"metrics: {metrics}")
         time.sleep(0.5)
 
 

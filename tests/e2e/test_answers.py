@@ -228,12 +228,14 @@ def assert_same(answer: dict[str, Any], expected: dict[str, Any]) -> None:
 
 def test_metrics_reach_rays_port(service: httpx.Client, launcher_log: Path, sinus: EcgRecord) -> None:
     service.post("/analyze", **as_npy(sinus))
-    (url,) = re.findall(r"metrics: (http://\S+)", launcher_log.read_text())
+    deadline = time.monotonic() + 60  # Ray's agents start after the service and report every few seconds
+    while not (told := re.findall(r"metrics: (http://\S+)", launcher_log.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    (url,) = told
     wanted = {
         "ray_ecg_requests_total", "ray_ecg_request_latency_ms_bucket", "ray_ecg_stage_latency_ms_bucket",
         "ray_ecg_model_ready", "ray_ecg_batch_segments_bucket",
     }  # fmt: skip
-    deadline = time.monotonic() + 60  # Ray's agents report every few seconds
     seen: set[str] = set()
     while not seen >= wanted and time.monotonic() < deadline:
         seen = set(re.findall(r"^(ray_ecg_\w+)", httpx.get(url).text, re.MULTILINE))
