@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import botocore.config
 import botocore.exceptions
+import botocore.parsers
 import orjson
 
 from ecg.cardioai.message import ORIGIN_CODES
@@ -86,7 +87,11 @@ def calling() -> Iterator[None]:
     """Turns what AWS or the way to it answers into `BusError`."""
     try:
         yield
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+    except (
+        botocore.exceptions.BotoCoreError,
+        botocore.exceptions.ClientError,
+        botocore.parsers.ResponseParserError,
+    ) as error:
         raise BusError(f"AWS: {error}") from error
 
 

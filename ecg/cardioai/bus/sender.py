@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import botocore.exceptions
+import botocore.parsers
 import orjson
 
 from ecg.cardioai.bus.layout import MESSAGE, OBJECT_NOTICE, SOURCE, Clients
@@ -115,9 +116,9 @@ def _call(call: Callable[..., Any], **arguments: Any) -> Any:
     except botocore.exceptions.ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         _raise(str(error.response["Error"].get("Code") or status), status)
-    except botocore.exceptions.HTTPClientError as error:
+    except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
         raise NotDelivered(type(error).__name__) from None
-    except botocore.exceptions.ResponseParserError:
+    except botocore.parsers.ResponseParserError:
         raise NotDelivered("unreadable answer") from None
     except botocore.exceptions.BotoCoreError as error:
         raise Refused(type(error).__name__) from None
