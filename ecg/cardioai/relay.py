@@ -128,7 +128,7 @@ class Relay:
             thread.start()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait up to `timeout_s` for the end of the run; True when it has ended. Raises what ended it before its time."""
+        """Wait up to `timeout_s` for the end of the run; True when it has ended. Raises what ended it early."""
         until = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))

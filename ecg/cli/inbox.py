@@ -1,6 +1,7 @@
 """`ecg inbox`: look after the durable store of received messages, and work on what it holds."""
 
 import argparse
+import shlex
 import signal
 import sys
 import threading
@@ -31,25 +32,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("stats", help="counts by origin and route, states, quarantine, oldest waiting")
     record = actions.add_parser("record", help="state and result of one recording")
-    record.add_argument("record_id")
+    record.add_argument("record_id", help="recordId of its messages")
     listing = actions.add_parser("quarantine", help="list what could not be used, and why")
     listing.add_argument("--code", help="only this reason code")
     show = actions.add_parser("show", help="write a quarantined message to standard output as it came")
-    show.add_argument("id", type=int)
+    show.add_argument("id", type=int, help="number in the quarantine")
     again = actions.add_parser("replay", help="judge quarantined messages again, as if they came now")
-    again.add_argument("id", type=int, nargs="*")
-    again.add_argument("--code", help="all of this reason code")
+    again.add_argument("id", type=int, nargs="*", help="number in the quarantine")
+    again.add_argument("--code", help="also all of this reason code")
     failed = actions.add_parser("retry", help="give failed recordings to the workers again")
     failed.add_argument("record_id", nargs="?", help="only this record (default: all that failed)")
     device = actions.add_parser("device", help="register what a device model sends; without options, list all")
-    device.add_argument("device_code", nargs="?")
-    device.add_argument("--fs", type=float, metavar="HZ")
+    device.add_argument("device_code", nargs="?", help="what its messages call the device model")
+    device.add_argument("--fs", type=float, metavar="HZ", help="samples per second of every lead")
     device.add_argument("--gain", type=float, help="ADC units per physical unit, with --baseline and --units")
-    device.add_argument("--baseline", type=int)
-    device.add_argument("--units")
+    device.add_argument("--baseline", type=int, help="ADC value of physical zero")
+    device.add_argument("--units", help="physical unit, such as mV")
     upkeep = actions.add_parser("prune", help="give up waiting for missing parts and delete what is old")
     upkeep.add_argument("--incomplete-after", type=float, default=900.0, metavar="S", help="default 900")
-    upkeep.add_argument("--keep-days", type=float, required=True)
+    upkeep.add_argument("--keep-days", type=float, required=True, metavar="N", help="delete what is older")
     work = actions.add_parser("work", help="measure recordings as they become whole, until interrupted")
     work.add_argument("--lease", type=float, default=60.0, metavar="S", help="take over a silent worker after this")
     work.add_argument("--once", action="store_true", help="end when nothing is ready")
@@ -74,7 +75,9 @@ def _record(engine: Engine, args: argparse.Namespace) -> int:
 
 def _quarantine(engine: Engine, args: argparse.Namespace) -> int:
     for message in quarantined(engine, args.code):
-        command = f"ecg inbox --store {args.store} replay {message.id}"
+        # The address without its password, which has no place in a listing: PostgreSQL takes it from ~/.pgpass as well.
+        store = shlex.quote(engine.url.render_as_string(hide_password=True))
+        command = f"ecg inbox --store {store} replay {message.id}"
         _say(orjson.dumps(asdict(message) | {"replay": command}))
     return 0
 
@@ -88,6 +91,8 @@ def _show(engine: Engine, args: argparse.Namespace) -> int:
 
 def _replay(engine: Engine, args: argparse.Namespace) -> int:
     ids = list(args.id)
+    if not ids and args.code is None:
+        raise MalformedInput("Nothing is named to replay.", "id", "numbers, or --code")
     if args.code is not None:
         ids += [message.id for message in quarantined(engine, args.code)]
     still = 0
@@ -124,6 +129,8 @@ def _prune(engine: Engine, args: argparse.Namespace) -> int:
 
 
 def _work(engine: Engine, args: argparse.Namespace) -> int:
+    if not args.lease > 0:
+        raise MalformedInput("A lease lasts some time.", "lease", "> 0 s", args.lease)
     worker = Worker(engine, measured, args.lease)
     if args.once:
         while worker.step():

@@ -45,6 +45,7 @@ def decode(body: bytes, route: str, fs_hz: float | None, limits: Limits) -> Inco
         route=route,
         fs_hz=fs_hz,
         content_hash=digest,
+        size=len(body),
         body=zstandard.compress(body, level=1),
         part=part,
         fault=fault,
