@@ -1,5 +1,6 @@
 """What a relay run has delivered, kept so that a killed run goes on where it stopped."""
 
+import errno
 import fcntl
 import os
 import threading
@@ -35,7 +36,7 @@ class Checkpoint:
         self.path = path
         self._lock = threading.Lock()
         try:
-            self._file = path.open("ab+")
+            self._file = path.open("ab+", buffering=0)
         except OSError as error:
             raise _unusable(path, error) from None
         try:
@@ -91,8 +92,11 @@ class Checkpoint:
 
     def _append(self, fields: dict[str, str]) -> None:
         try:
-            self._file.write(orjson.dumps(fields) + b"\n")
-            self._file.flush()
+            line = orjson.dumps(fields) + b"\n"
+            written = self._file.write(line)
+            if written < len(line):  # a disk that has just become full
+                self._file.truncate(self._file.tell() - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise _unusable(self.path, error) from None
 

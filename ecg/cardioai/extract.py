@@ -29,11 +29,17 @@ class Extracted:
 
 
 def read_manifest(path: Path) -> Iterator[Path]:
-    """The header paths of a manifest, one a line, relative to the working directory; blank lines are passed over."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.strip():
-                yield Path(line.rstrip("\r\n"))
+    """The header paths of a manifest, one a line, relative to the working directory; blank lines are passed over.
+
+    Raises `MalformedInput` when the file is no UTF-8 text.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for line in lines:
+                if line.strip():
+                    yield Path(line.rstrip("\r\n"))
+    except UnicodeDecodeError:
+        raise MalformedInput(f"{path} is no UTF-8 text.", "manifest", "one path a line") from None
 
 
 def extract(header: Path, from_s: int, to_s: int, destination: Path) -> Extracted:

@@ -15,6 +15,7 @@ MESSAGE_TYPE = "cardioai.ekg.data"
 ORIGIN_CODES = ("clinical", "consumer")
 MAX_MESSAGE_BYTES = 16 * 2**20
 MAX_ID_CHARS = 128
+MAX_SEQUENCE = 10**6
 MAX_INT64 = 2**63 - 1
 
 
@@ -144,7 +145,7 @@ def payload_from(fields: dict[str, Any], with_calibration: bool) -> Payload:
     data = fields.get("data")
     if not isinstance(data, list) or not set(map(type, data)) <= {str}:
         raise MalformedInput("The rows are not an array of text.", "data", "array of text", type(data).__name__)
-    sequence = _integer(fields, "sequence", 1, 10**6)
+    sequence = _integer(fields, "sequence", 1, MAX_SEQUENCE)
     return Payload(
         device_id=_text(fields, "deviceId", optional=True),
         customer_id=_text(fields, "customerId", optional=True),

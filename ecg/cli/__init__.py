@@ -51,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is still buffered would fail again, with a message, when the interpreter flushes it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"ecg {args.command}: {error}", file=sys.stderr)
+        return 2
 
 
 def describe(error: EcgError) -> str:

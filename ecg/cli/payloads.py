@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecg.cardioai.extract import map_path, read_map
 from ecg.cardioai.message import NOTHING_KNOWN
-from ecg.cardioai.payloads import write_payloads
+from ecg.cardioai.payloads import record_id_of, write_payloads
 from ecg.cli.batch_progress import Batch
 from ecg.errors import MalformedInput
 
@@ -40,10 +40,15 @@ def run(args: argparse.Namespace) -> int:
     if not sources:
         raise MalformedInput(f"No .txt file in {args.source}.", "source")
     parts = 0
+    seen: set[str] = set()
     with Batch("payloads", len(sources)) as batch:
         for source in sources:
             with batch.item(source.name):
-                calibration = known.get(source.name.split(".")[0], NOTHING_KNOWN)
+                record_id = record_id_of(source)
+                if record_id in seen:
+                    raise MalformedInput(f"Another file has the record id {record_id} as well.", "source")
+                seen.add(record_id)
+                calibration = known.get(record_id, NOTHING_KNOWN)
                 parts += write_payloads(source, args.destination, calibration, args.max_bytes, args.max_samples).parts
     print(f"{batch.summary()}, {parts} payload files", file=sys.stderr)
     return batch.exit_status
