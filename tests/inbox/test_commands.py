@@ -16,11 +16,11 @@ from sqlalchemy import make_url
 from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration
 from ecg.cli import main
-from ecg.errors import MissingLeads, UnknownRecording
+from ecg.errors import MissingLeads, Overloaded, UnknownRecording
 from ecg.inbox.database import open_database
 from ecg.inbox.receipts import Limits
 from ecg.inbox.receiver import Receiver
-from ecg.inbox.service import Inbox
+from ecg.inbox.service import MAX_IN_PROGRESS, Inbox
 from ecg.inbox.views import stats
 from ecg.record import EcgRecord
 
@@ -156,6 +156,20 @@ def test_the_deployment_answers_and_feeds_the_graph(url: str) -> None:
     assert (counts["recordings"]["done"], counts["recordings"]["failed"]) == (1, 1)
     assert record["recordings"][0]["result"] == {"answer": 42}
     assert [found.name for found in seen] == ["r0", "r1"]
+
+
+def test_the_deployment_holds_so_many_messages_at_a_time_and_refuses_the_next(url: str) -> None:
+    async def use() -> list[object]:
+        inbox = Inbox(url, None, Limits())
+        bodies = [message(payload(f"seq-{n}", data=["0,1,2"])) for n in range(MAX_IN_PROGRESS + 1)]
+        answers = await asyncio.gather(*(inbox.accept(body, None) for body in bodies), return_exceptions=True)
+        assert (await inbox.accept(bodies[-1], None)).outcome == "accepted"
+        await inbox.close()
+        return answers
+
+    *kept, refused = asyncio.run(use())
+    assert {getattr(answer, "outcome", answer) for answer in kept} == {"accepted"}
+    assert isinstance(refused, Overloaded)
 
 
 def test_the_deployment_outlives_a_failing_analysis_and_is_unhealthy_without_its_threads(url: str) -> None:
