@@ -68,14 +68,12 @@ class Figures:
 
     def quantile_ms(self, share: float) -> float | None:
         """Latency in ms that `share` of the messages kept under, within 2 %; None before the first."""
-        total = sum(self.latencies.values())
-        if not total:
-            return None
-        counts = itertools.accumulate(self.latencies[bucket] for bucket in sorted(self.latencies))
-        bucket = next(
-            bucket for bucket, count in zip(sorted(self.latencies), counts, strict=True) if count >= share * total
-        )
-        return round(1e3 * math.exp(bucket / _BUCKETS_PER_E), 2)
+        below = 0
+        for bucket, count in sorted(self.latencies.items()):
+            below += count
+            if below >= share * self.latencies.total():
+                return round(1e3 * math.exp(bucket / _BUCKETS_PER_E), 2)
+        return None
 
     def summary(self) -> dict[str, Any]:
         """The figures as JSON fields."""

@@ -56,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def write_line(document: bytes) -> None:
+    """One line on standard output, at once: what reads it may be waiting for it."""
+    sys.stdout.buffer.write(document + b"\n")
+    sys.stdout.flush()
+
+
 def describe(error: EcgError) -> str:
     """One terminal line: what is wrong, where, what was expected and what came."""
     parts = [error.message]

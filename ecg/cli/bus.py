@@ -16,6 +16,7 @@ import orjson
 from ecg.cardioai.bus.consumer import Consumer, depths, objects, reconcile, redrive
 from ecg.cardioai.bus.layout import Clients, Layout, connect, set_up, verify
 from ecg.cardioai.message import ORIGIN_CODES
+from ecg.cli import write_line
 from ecg.cli.metrics_page import MetricsPage
 from ecg.errors import BusError, MalformedInput, StoreUnavailable
 from ecg.inbox.database import open_database
@@ -141,8 +142,7 @@ def _reconcile(clients: Clients, layout: Layout, args: argparse.Namespace) -> in
 
 
 def _say(fields: dict[str, object]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(fields) + b"\n")
-    sys.stdout.flush()
+    write_line(orjson.dumps(fields))
 
 
 _ACTIONS: dict[str, Callable[[Clients, Layout, argparse.Namespace], int]] = {

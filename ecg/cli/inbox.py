@@ -11,6 +11,7 @@ from dataclasses import asdict
 import orjson
 
 from ecg import local
+from ecg.cli import write_line
 from ecg.errors import MalformedInput, UnknownRecording
 from ecg.inbox.database import Engine, open_database
 from ecg.inbox.devices import Device, register, registered
@@ -52,7 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     upkeep.add_argument("--incomplete-after", type=float, default=900.0, metavar="S", help="default 900")
     upkeep.add_argument("--keep-days", type=float, required=True, metavar="N", help="delete what is older")
     work = actions.add_parser("work", help="measure recordings as they become whole, until interrupted")
-    work.add_argument("--lease", type=float, default=60.0, metavar="S", help="take over a silent worker after this")
     work.add_argument("--once", action="store_true", help="end when nothing is ready")
 
 
@@ -129,9 +129,7 @@ def _prune(engine: Engine, args: argparse.Namespace) -> int:
 
 
 def _work(engine: Engine, args: argparse.Namespace) -> int:
-    if not args.lease > 0:
-        raise MalformedInput("A lease lasts some time.", "lease", "> 0 s", args.lease)
-    worker = Worker(engine, measured, args.lease)
+    worker = Worker(engine, measured)
     if args.once:
         while worker.step():
             pass
@@ -151,8 +149,7 @@ def measured(record: EcgRecord) -> bytes:
 
 
 def _say(document: bytes) -> int:
-    sys.stdout.buffer.write(document + b"\n")
-    sys.stdout.flush()
+    write_line(document)
     return 0
 
 

@@ -21,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--version", type=int, choices=(1, 2), default=2,
         help="2 adds rate, gain, baseline, units and start time where the record map knows them; 1 never does",
     )  # fmt: skip
-    parser.add_argument("--map", type=Path, help="record map of ecg extract (default: beside SOURCE, if it is there)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,9 +31,7 @@ def run(args: argparse.Namespace) -> int:
     for name in ("max_bytes", "max_samples"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise MalformedInput("A limit must be at least 1.", name.replace("_", "-"), ">= 1", getattr(args, name))
-    record_map = args.map or map_path(args.source)
-    if args.map is not None and not args.map.is_file():
-        raise MalformedInput(f"{args.map} is not a file.", "map")
+    record_map = map_path(args.source)
     known = read_map(record_map) if args.version == 2 and record_map.is_file() else {}
     sources = sorted(args.source.glob("*.txt"))
     if not sources:

@@ -12,6 +12,7 @@ from ecg.cardioai.delivery import Adapter, HttpAdapter
 from ecg.cardioai.message import ORIGIN_CODES
 from ecg.cardioai.payloads import DEVICE_CODE_RESERVE
 from ecg.cardioai.relay import Plan, Relay
+from ecg.cli import write_line
 from ecg.errors import MalformedInput
 
 
@@ -81,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
             relay.join(args.timeout)
             raise
         finally:
-            sys.stdout.buffer.write(orjson.dumps(relay.figures.summary()) + b"\n")
-            sys.stdout.flush()
+            write_line(orjson.dumps(relay.figures.summary()))
         failed = sum(relay.figures.failures.values())
         if not failed:
             checkpoint.discard()

@@ -45,7 +45,7 @@ def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
         state, reason = _add(connection, incoming, part, recording, now)
     else:
         outcome = Outcome.DUPLICATE
-        state = _learn_fs(connection, recording, _stated_fs(incoming, part.payload), now)
+        state = _learn_fs(connection, recording, _stated(incoming, part.payload).get("fs"), now)
         reason = None if state is State.READY else recording.reason
     if known is None or again:
         _log(connection, incoming, outcome, None, now)
@@ -91,8 +91,10 @@ def _stored_near(connection: Connection, payload: Payload) -> dict[int, Any]:
     return {row.part_index: row for row in rows}
 
 
-def _stated_fs(incoming: Incoming, payload: Payload) -> float | None:
-    return payload.calibration.fs_hz if payload.calibration.fs_hz is not None else incoming.fs_hz
+def _stated(incoming: Incoming, payload: Payload) -> dict[str, Any]:
+    """The calibration that the message, or else its address, states."""
+    in_address = {} if incoming.fs_hz is None else {"fs": incoming.fs_hz}
+    return in_address | calibration_fields(payload.calibration)
 
 
 def _contradiction(incoming: Incoming, payload: Payload, limits: Limits) -> Fault | None:
@@ -139,7 +141,7 @@ def _differing(incoming: Incoming, payload: Payload, recording: Row[Any]) -> lis
         "customerId": recording.customer_id,
         "deviceCode": recording.device_code,
     }
-    here = calibration_fields(payload.calibration) | _fs_field(incoming, payload)
+    here = _stated(incoming, payload)
     here |= {
         "sequence": payload.sequence,
         "headers": payload.headers,
@@ -150,11 +152,6 @@ def _differing(incoming: Incoming, payload: Payload, recording: Row[Any]) -> lis
     }
     here = orjson.loads(orjson.dumps(here))
     return [name for name, value in here.items() if None not in (value, said.get(name)) and said[name] != value]
-
-
-def _fs_field(incoming: Incoming, payload: Payload) -> dict[str, float]:
-    fs_hz = _stated_fs(incoming, payload)
-    return {} if fs_hz is None else {"fs": fs_hz}
 
 
 def _check_quota(
@@ -182,7 +179,7 @@ def _add(
 ) -> tuple[State, str | None]:
     """Insert the part and move its recording on; the state after it, and why if it is stuck."""
     payload = part.payload
-    stated = calibration_fields(payload.calibration) | _fs_field(incoming, payload)
+    stated = _stated(incoming, payload)
     received = 1 if recording is None else recording.parts_received + 1
     size = incoming.size + (0 if recording is None else recording.bytes_received)
     known = stated if recording is None else orjson.loads(recording.calibration) | stated

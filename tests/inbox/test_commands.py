@@ -94,7 +94,7 @@ def test_the_replay_command_can_be_pasted_into_a_shell(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("arguments", [("prune", "--keep-days", "-1"), ("prune", "--keep-days", "nan"),
-                                       ("work", "--lease", "0"), ("device", "D", "--fs", "inf")])  # fmt: skip
+                                       ("device", "D", "--fs", "inf")])  # fmt: skip
 def test_senseless_numbers_are_bad_input(
     capsys: pytest.CaptureFixture[str], url: str, arguments: tuple[str, ...]
 ) -> None:
