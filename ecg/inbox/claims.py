@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import Engine, Update, and_, insert, or_, select, update
+from sqlalchemy import Engine, Update, and_, insert, not_, or_, select, update
 
 from ecg.errors import MalformedInput
 from ecg.inbox.assemble import assemble
@@ -39,7 +39,9 @@ def _claim_one(engine: Engine, lease_s: float, max_attempts: int) -> Claim | Non
     """`claim`'s one transaction; `LOST` when it has closed a recording instead."""
     with writing(engine) as connection:
         now = clock(connection)
-        lapsed = and_(recordings.c.state == State.RUNNING, recordings.c.lease_until < now)
+        # A lease that ends much later than one given now was given by a clock that has been put back since.
+        in_force = recordings.c.lease_until.between(now, now + 2 * lease_s)
+        lapsed = and_(recordings.c.state == State.RUNNING, not_(in_force))
         row = connection.execute(
             select(recordings.c.sequence_id, recordings.c.attempts)
             .where(or_(recordings.c.state == State.READY, lapsed))

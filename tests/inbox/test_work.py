@@ -9,7 +9,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration
@@ -79,6 +79,15 @@ def test_a_lapsed_lease_is_taken_over_and_the_late_worker_changes_nothing(engine
     assert fail(engine, dead, "late") is False
     assert finish(engine, alive, b'"right"', "w2") is True
     assert view(engine)["result"] == "right"
+
+
+def test_a_dead_workers_lease_does_not_outlast_a_clock_that_is_put_back(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    assert claim(engine, 60.0, 5) is not None
+    assert claim(engine, 60.0, 5) is None
+    with writing(engine) as connection:  # an hour back
+        connection.execute(update(recordings).values(lease_until=recordings.c.lease_until + 3600.0))
+    assert claim(engine, 60.0, 5) is not None
 
 
 def test_a_renewed_lease_is_not_taken_over(engine: Engine, receiver: Receiver) -> None:
