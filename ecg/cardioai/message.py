@@ -62,11 +62,6 @@ class Payload:
     created_ms: int | None
     calibration: Calibration = NOTHING_KNOWN
 
-    @property
-    def leads(self) -> tuple[str, ...]:
-        """Lead names in column order, without the INDEX column."""
-        return tuple(self.headers.split(",")[1:])
-
 
 @dataclass(frozen=True)
 class Envelope:

@@ -5,7 +5,7 @@ import itertools
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ecg.cardioai.extract import replacing
@@ -25,30 +25,21 @@ from ecg.errors import InputTooLarge, MalformedInput
 DEVICE_CODE_RESERVE = 64
 
 
-@dataclass(frozen=True)
-class Written:
-    """What became of one extracted file."""
-
-    record_id: str
-    sequence_id: str
-    parts: int
-    rows: int
-
-
 def write_payloads(
     source: Path,
     destination: Path,
     calibration: Calibration = NOTHING_KNOWN,
     max_bytes: int | None = None,
     max_samples: int | None = None,
-) -> Written:
-    """Write the payload files of one extracted file: ``<recordId>.json``, or ``<recordId>-<index>.json`` of several.
+) -> int:
+    """Write the payload files of one extracted file and say how many.
 
-    Every message that `ecg relay` makes of a part has fewer than `max_bytes` bytes, and a part at most `max_samples`
-    rows; without either the record is one payload, as in the original generator. Sequence, device and customer
-    identifiers follow from the content, so that a second run makes the same files, and one with other limits takes the
-    place of the first. The file is read twice and only a part of it held. Raises `MalformedInput` for a file with no
-    rows or rows that break the payload's rules; there are no payload files then.
+    A single one is ``<recordId>.json``, several are ``<recordId>-<index>.json``. Every message that `ecg relay` makes of
+    a part has fewer than `max_bytes` bytes, and a part at most `max_samples` rows; without either the record is one
+    payload, as in the original generator. Sequence, device and customer identifiers follow from the content, so that a
+    second run makes the same files, and one with other limits takes the place of the first. The file is read twice and
+    only a part of it held. Raises `MalformedInput` for a file with no rows or rows that break the payload's rules;
+    there are no payload files then.
     """
     record_id = record_id_of(source)
     with source.open(encoding="utf-8", newline="") as lines:
@@ -85,7 +76,7 @@ def write_payloads(
         raise
     for path in _files_of_another_cut(destination, record_id, len(counts)):
         path.unlink()
-    return Written(record_id, sequence_id, len(counts), sum(counts))
+    return len(counts)
 
 
 def record_id_of(source: Path) -> str:

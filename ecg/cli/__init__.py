@@ -4,7 +4,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ecg.errors import EcgError
 
@@ -54,6 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"ecg {args.command}: {error}", file=sys.stderr)
         return 2
+
+
+def actions_of(parser: argparse.ArgumentParser) -> Callable[..., argparse.ArgumentParser]:
+    """Gives a command actions: a function of name, handler and help that adds one; the handler is `args.act` then."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def add(name: str, act: Callable[..., int], help: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        action.set_defaults(act=act)
+        return action
+
+    return add
 
 
 def write_line(document: bytes) -> None:

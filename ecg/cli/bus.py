@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
@@ -16,7 +15,7 @@ import orjson
 from ecg.cardioai.bus.consumer import Consumer, depths, objects, reconcile, redrive
 from ecg.cardioai.bus.layout import Clients, Layout, connect, set_up, verify
 from ecg.cardioai.message import ORIGIN_CODES
-from ecg.cli import write_line
+from ecg.cli import actions_of, write_line
 from ecg.cli.metrics_page import MetricsPage
 from ecg.errors import BusError, MalformedInput, StoreUnavailable
 from ecg.inbox.database import open_database
@@ -32,18 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prefix", default="cardioai", help="begins the names of buses and queues (default cardioai)")
     parser.add_argument("--region", help="AWS region (default: the AWS configuration's)")
     parser.add_argument("--endpoint", help="AWS endpoint URL")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("setup", help="create buses, rules, queues and bucket, or bring them up to date")
-    actions.add_parser("verify", help="check them; exit status 1 when something differs")
-    actions.add_parser("redrive", help="put dead letters back into their queues")
-    watch = actions.add_parser("watch", help="show the queues' depths, one JSON line a time, until interrupted")
+    add = actions_of(parser)
+    add("setup", _setup, help="create buses, rules, queues and bucket, or bring them up to date")
+    add("verify", _verify, help="check them; exit status 1 when something differs")
+    add("redrive", _redrive, help="put dead letters back into their queues")
+    watch = add("watch", _watch, help="show the queues' depths, one JSON line a time, until interrupted")
     watch.add_argument("--store", metavar="URL", help="also show the inbox's counts by origin, route and outcome")
     watch.add_argument("--every", type=float, default=5.0, metavar="S", help="default 5")
     watch.add_argument(
         "--metrics-port", type=int, metavar="N", help="also serve what is shown on this port, for Prometheus"
     )
-    consume = actions.add_parser("consume", help="move messages from the queues into the inbox, until interrupted")
-    lost = actions.add_parser("reconcile", help="accept objects whose notification was lost")
+    consume = add("consume", _consume, help="move messages from the queues into the inbox, until interrupted")
+    lost = add("reconcile", _reconcile, help="accept objects whose notification was lost")
     lost.add_argument("--older-than", type=float, default=900.0, metavar="S", help="default 900")
     lost.add_argument(
         "--keep-days", type=float, metavar="N",
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """Do the action; answers go to standard output as JSON."""
     clients = connect(args.region, args.endpoint)
     layout = Layout(args.bucket, args.prefix)
-    return _ACTIONS[args.action](clients, layout, args)
+    return int(args.act(clients, layout, args))
 
 
 def _setup(clients: Clients, layout: Layout, args: argparse.Namespace) -> int:
@@ -143,13 +142,3 @@ def _reconcile(clients: Clients, layout: Layout, args: argparse.Namespace) -> in
 
 def _say(fields: dict[str, object]) -> None:
     write_line(orjson.dumps(fields))
-
-
-_ACTIONS: dict[str, Callable[[Clients, Layout, argparse.Namespace], int]] = {
-    "setup": _setup,
-    "verify": _verify,
-    "redrive": _redrive,
-    "watch": _watch,
-    "consume": _consume,
-    "reconcile": _reconcile,
-}

@@ -46,6 +46,6 @@ def run(args: argparse.Namespace) -> int:
                     raise MalformedInput(f"Another file has the record id {record_id} as well.", "source")
                 seen.add(record_id)
                 calibration = known.get(record_id, NOTHING_KNOWN)
-                parts += write_payloads(source, args.destination, calibration, args.max_bytes, args.max_samples).parts
+                parts += write_payloads(source, args.destination, calibration, args.max_bytes, args.max_samples)
     print(f"{batch.summary()}, {parts} payload files", file=sys.stderr)
     return batch.exit_status
