@@ -34,7 +34,7 @@ def write_payloads(
 ) -> int:
     """Write the payload files of one extracted file and say how many.
 
-    A single one is ``<recordId>.json``, several are ``<recordId>-<index>.json``. Every message that `ecg relay` makes of
+    One is ``<recordId>.json``, several are ``<recordId>-<index>.json``. Every message that `ecg relay` makes of
     a part has fewer than `max_bytes` bytes, and a part at most `max_samples` rows; without either the record is one
     payload, as in the original generator. Sequence, device and customer identifiers follow from the content, so that a
     second run makes the same files, and one with other limits takes the place of the first. The file is read twice and
