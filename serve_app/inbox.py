@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ecg.errors import MalformedInput
 from ecg.inbox.receipts import Receipt
-from serve_app.bodies import JSON, read_body
+from serve_app.bodies import JSON, check_parameters, read_body
 
 PATH = "/data/v1"  # with and without a final slash, never redirected: the original sender follows no redirects
 RECORDS = f"{PATH}/records/"
@@ -34,6 +34,7 @@ class InboxRoutes:
 
         200 and nothing else: the original sender takes every other status, 202 included, for a failure.
         """
+        check_parameters(request, ("fs",))
         body = await read_body(request, self.max_body_bytes)
         receipt = await self.accept(body, _fs_hz(request))
         return Response(receipt.json(), media_type=JSON)

@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 
 from ecg import __version__
+from ecg.cardioai.message import ORIGIN_CODES, Calibration, Payload, Sender, encode_message
+from ecg.inbox.tables import Outcome, State
 from ecg.labels import LABEL_NAMES
 from ecg.pipeline import PARTS
 from ecg.simulation import Scenario, simulate
-from serve_app import bodies, bulk
+from serve_app import bodies, bulk, inbox
 
 Schema = dict[str, Any]
 _DESCRIPTION = """
@@ -180,6 +182,17 @@ def _schemas() -> dict[str, Schema]:
         "ModelIdentity": identity,
         "Problem": problem,
         "BulkLine": bulk_line,
+        "Receipt": _object(
+            {
+                "messageId": _STRING,
+                "status": {"enum": [str(outcome) for outcome in Outcome]},
+                "sequenceId": _MAYBE_STRING,
+                "index": _nullable({"type": "integer"}),
+                "state": {**_MAYBE_STRING, "enum": [*map(str, State), None]},
+                "reason": _MAYBE_STRING,
+            }
+        ),
+        "IngestedRecord": _object({"recordId": _STRING, "recordings": _list({"type": "object"}, minItems=1)}),
         "Object": {"type": "object"},
     }
 
@@ -267,4 +280,36 @@ def _paths() -> dict[str, Schema]:
         "/health": _get("State of the service and its models; always 200 while the process lives"),
         "/health/ready": ready,
         "/sample.json": _get("A simulated recording to try", "Recording"),
+        **_inbox_paths(),
+    }
+
+
+def _inbox_paths() -> dict[str, Schema]:
+    part = Payload(None, None, "example", 1, 1, "INDEX,I,II", ["0,-3,5", "1,-2,7"], "example", None, Calibration(500.0))
+    example = orjson.loads(encode_message(part, Sender("example", ORIGIN_CODES[0], "D3F153"), "example", 0))
+    post = {
+        "summary": "Keep one CardioAI message; 200 means that it is on disk",
+        "parameters": [
+            {"name": "fs", "in": "query", "required": False, "schema": _NUMBER}
+            | {"description": "sampling rate in Hz, for messages that do not say it"}
+        ],
+        "requestBody": {"required": True, "content": {bodies.JSON: {"schema": _ref("Object"), "example": example}}},
+        "responses": {
+            "200": _answer("Receipt", "kept: accepted, a duplicate, or in quarantine with the reason"),
+            "400": _problem("no JSON, or no message id to keep it under"),
+            "413": _problem("too large"),
+            "429": _problem("its origin has too much unfinished work here; see Retry-After"),
+            "503": _problem("no room, or the store does not answer; see Retry-After"),
+        },
+    }
+    record = _get("State and result of an ingested recording", "IngestedRecord")
+    record["get"]["parameters"] = [
+        {"name": "recordId", "in": "path", "required": True, "schema": _STRING, "example": "example"}
+    ]
+    record["get"]["responses"]["404"] = _problem("nothing is kept under that id")
+    return {
+        inbox.PATH: {"post": post},
+        inbox.RECORDS + "{recordId}": record,
+        inbox.STATS: _get("Counts by origin and route, states, quarantine, oldest waiting"),
+        inbox.METRICS: _get("The same counts for Prometheus", media_type="text/plain"),
     }

@@ -1,6 +1,8 @@
 """What a relay run has delivered, kept so that a killed run goes on where it stopped."""
 
+import errno
 import fcntl
+import os
 import threading
 import uuid
 from dataclasses import asdict, dataclass
@@ -33,7 +35,10 @@ class Checkpoint:
     def __init__(self, path: Path, destination: Destination) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._file = path.open("ab+")
+        try:
+            self._file = path.open("ab+", buffering=0)
+        except OSError as error:
+            raise _unusable(path, error) from None
         try:
             self._open(destination)
         except BaseException:
@@ -45,6 +50,8 @@ class Checkpoint:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InconsistentInput(f"Another relay uses {self.path}.", "checkpoint") from None
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            raise InconsistentInput(f"Another relay has just finished with {self.path}.", "checkpoint")
         self._file.seek(0)
         content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]  # a kill can leave half a last line
@@ -74,7 +81,7 @@ class Checkpoint:
         return len(self._done)
 
     def mark(self, key: str) -> None:
-        """Note a delivery; outlives a kill of this process."""
+        """Note a delivery; outlives a kill of this process. Raises `MalformedInput` when it cannot be written."""
         with self._lock:
             self._done.add(key)
             self._append({"done": key})
@@ -84,8 +91,14 @@ class Checkpoint:
         self.path.unlink()
 
     def _append(self, fields: dict[str, str]) -> None:
-        self._file.write(orjson.dumps(fields) + b"\n")
-        self._file.flush()
+        try:
+            line = orjson.dumps(fields) + b"\n"
+            written = self._file.write(line)
+            if written < len(line):  # a disk that has just become full
+                self._file.truncate(self._file.tell() - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise _unusable(self.path, error) from None
 
     def _resume(self, whole: bytes, destination: Destination) -> None:
         try:
@@ -99,3 +112,7 @@ class Checkpoint:
                 f"{self.path} belongs to a run with another destination; finish that run or remove the file.",
                 "checkpoint", head, asdict(destination),
             )  # fmt: skip
+
+
+def _unusable(path: Path, error: OSError) -> MalformedInput:
+    return MalformedInput(f"{path} cannot be written: {error.strerror}.", "checkpoint", "a writable file")

@@ -5,6 +5,7 @@ import os
 import shlex
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,11 +30,17 @@ class Extracted:
 
 
 def read_manifest(path: Path) -> Iterator[Path]:
-    """The header paths of a manifest, one a line, relative to the working directory; blank lines are passed over."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.strip():
-                yield Path(line.rstrip("\r\n"))
+    """The header paths of a manifest, one a line, relative to the working directory; blank lines are passed over.
+
+    Raises `MalformedInput` when the file is no UTF-8 text.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for line in lines:
+                if line.strip():
+                    yield Path(line.rstrip("\r\n"))
+    except UnicodeDecodeError:
+        raise MalformedInput(f"{path} is no UTF-8 text.", "manifest", "one path a line") from None
 
 
 def extract(header: Path, from_s: int, to_s: int, destination: Path) -> Extracted:
@@ -91,20 +98,13 @@ def map_path(directory: Path) -> Path:
     return directory.with_name(directory.name + ".records.jsonl")
 
 
-class replacing:  # noqa: N801  (reads as a verb in `with replacing(path) as out`)
+@contextmanager
+def replacing(path: Path) -> Iterator[io.BufferedWriter]:
     """A binary file that takes the place of `path` when the block ends well, and vanishes when it does not."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> io.BufferedWriter:
-        self.file = self.draft.open("wb")
-        return self.file
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.file.close()
-        if kind is None:
-            self.draft.replace(self.path)
-        else:
-            self.draft.unlink()
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with draft.open("wb") as out:
+            yield out
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ MESSAGE_TYPE = "cardioai.ekg.data"
 ORIGIN_CODES = ("clinical", "consumer")
 MAX_MESSAGE_BYTES = 16 * 2**20
 MAX_ID_CHARS = 128
+MAX_SEQUENCE = 10**6
 MAX_INT64 = 2**63 - 1
 
 
@@ -61,30 +62,29 @@ class Payload:
     created_ms: int | None
     calibration: Calibration = NOTHING_KNOWN
 
-    @property
-    def leads(self) -> tuple[str, ...]:
-        """Lead names in column order, without the INDEX column."""
-        return tuple(self.headers.split(",")[1:])
-
 
 @dataclass(frozen=True)
 class Envelope:
-    """A message whose outer fields are understood; `payload` is still as it came."""
+    """A message with a key to keep it under; `payload` is still as it came.
+
+    `fault` is what is wrong with its outer fields, which are empty then.
+    """
 
     message_id: str
-    origin_id: str | None
-    origin_code: str | None
-    device_code: str | None
-    message_type: str
-    message_version: int
     payload: dict[str, Any]
+    origin_id: str | None = None
+    origin_code: str | None = None
+    device_code: str | None = None
+    message_type: str = ""
+    message_version: int = 0
+    fault: MalformedInput | None = None
 
 
 def decode_envelope(body: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Envelope:
     """The outer fields of a message.
 
-    Raises `InputTooLarge` above `max_bytes`, `MalformedInput` when the body is no JSON object, or lacks what every
-    message has: without a message id, type, version and payload it cannot be kept under any key.
+    Raises `InputTooLarge` above `max_bytes`, `MalformedInput` when the body is no JSON object, or has no message id or
+    no payload object: it cannot be kept then.
     """
     if len(body) > max_bytes:
         raise InputTooLarge(f"The message has more than {max_bytes} bytes.", "body", f"<= {max_bytes}", len(body))
@@ -92,15 +92,19 @@ def decode_envelope(body: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Envelope
     payload = fields.get("payload")
     if not isinstance(payload, dict):
         raise MalformedInput("The message has no payload object.", "payload", "object", type(payload).__name__)
-    return Envelope(
-        message_id=_required_text(fields, "messageId"),
-        origin_id=_text(fields, "originId", optional=True),
-        origin_code=_text(fields, "originCode", optional=True),
-        device_code=_text(fields, "deviceCode", optional=True),
-        message_type=_required_text(fields, "messageType"),
-        message_version=_integer(fields, "messageVersion", 0, 2**31 - 1),
-        payload=payload,
-    )
+    message_id = _required_text(fields, "messageId")
+    try:
+        return Envelope(
+            message_id=message_id,
+            payload=payload,
+            origin_id=_text(fields, "originId", optional=True),
+            origin_code=_text(fields, "originCode", optional=True),
+            device_code=_text(fields, "deviceCode", optional=True),
+            message_type=_required_text(fields, "messageType"),
+            message_version=_integer(fields, "messageVersion", 0, 2**31 - 1),
+        )
+    except MalformedInput as fault:
+        return Envelope(message_id, payload, fault=fault)
 
 
 def open_payload(envelope: Envelope) -> Payload:
@@ -108,6 +112,8 @@ def open_payload(envelope: Envelope) -> Payload:
 
     Raises `UnknownMessageVersion`, or `MalformedInput` naming the field that is wrong.
     """
+    if envelope.fault is not None:
+        raise envelope.fault
     if envelope.message_type != MESSAGE_TYPE:
         raise UnknownMessageVersion(
             f"Unknown message type {envelope.message_type!r}.", "messageType", MESSAGE_TYPE, envelope.message_type
@@ -134,7 +140,7 @@ def payload_from(fields: dict[str, Any], with_calibration: bool) -> Payload:
     data = fields.get("data")
     if not isinstance(data, list) or not set(map(type, data)) <= {str}:
         raise MalformedInput("The rows are not an array of text.", "data", "array of text", type(data).__name__)
-    sequence = _integer(fields, "sequence", 1, 10**6)
+    sequence = _integer(fields, "sequence", 1, MAX_SEQUENCE)
     return Payload(
         device_id=_text(fields, "deviceId", optional=True),
         customer_id=_text(fields, "customerId", optional=True),

@@ -1,29 +1,28 @@
 """Extracted CSV files to payload files, cut into parts where one message would be too large."""
 
 import hashlib
+import itertools
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ecg.cardioai.extract import replacing
-from ecg.cardioai.message import NOTHING_KNOWN, Calibration, Payload, Sender, encode_message, encode_payload
+from ecg.cardioai.message import (
+    MAX_SEQUENCE,
+    NOTHING_KNOWN,
+    Calibration,
+    Payload,
+    Sender,
+    encode_message,
+    encode_payload,
+)
 from ecg.cardioai.rows import parse_rows
 from ecg.errors import InputTooLarge, MalformedInput
 
 #: Room kept for the device code, the one message field that is chosen only when sending.
 DEVICE_CODE_RESERVE = 64
-
-
-@dataclass(frozen=True)
-class Written:
-    """What became of one extracted file."""
-
-    record_id: str
-    sequence_id: str
-    parts: int
-    rows: int
 
 
 def write_payloads(
@@ -32,46 +31,75 @@ def write_payloads(
     calibration: Calibration = NOTHING_KNOWN,
     max_bytes: int | None = None,
     max_samples: int | None = None,
-) -> Written:
-    """Write the payload files of one extracted file: ``<recordId>.json``, or ``<recordId>-<index>.json`` of several.
+) -> int:
+    """Write the payload files of one extracted file and say how many.
 
-    Every message that `ecg relay` makes of a part has fewer than `max_bytes` bytes, and a part at most `max_samples`
-    rows; without either the record is one payload, as in the original generator. Sequence, device and customer
-    identifiers follow from the content, so that a second run makes the same files. The file is read twice and never
-    held whole. Raises `MalformedInput` for a file with no rows or rows that break the payload's rules.
+    One is ``<recordId>.json``, several are ``<recordId>-<index>.json``. Every message that `ecg relay` makes of
+    a part has fewer than `max_bytes` bytes, and a part at most `max_samples` rows; without either the record is one
+    payload, as in the original generator. Sequence, device and customer identifiers follow from the content, so that a
+    second run makes the same files, and one with other limits takes the place of the first. The file is read twice and
+    only a part of it held. Raises `MalformedInput` for a file with no rows or rows that break the payload's rules;
+    there are no payload files then.
     """
-    record_id = source.name.split(".")[0]
+    record_id = record_id_of(source)
     with source.open(encoding="utf-8", newline="") as lines:
         headers = header_line(lines.readline())
-    digest = hashlib.sha256(f"{headers}|{max_bytes}|{max_samples}|{calibration}".encode())
-    sizes = [0]
-    for row in _rows(source):
-        digest.update(row.encode() + b"\n")
-        sizes.append(len(row) + 3)  # quotes and comma
-    if len(sizes) == 1:
-        raise MalformedInput(f"{source.name} has no rows.", "source", ">= 1 row", 0)
-    content = digest.hexdigest()
-    whole = Payload(
+    longest = Payload(
         device_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"device {record_id}")),
         customer_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"customer {record_id}")),
-        sequence_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"sequence {record_id} {content}")),
-        sequence=len(sizes) - 1,
-        index=len(sizes) - 1,
+        sequence_id=str(uuid.UUID(int=0)),
+        sequence=MAX_SEQUENCE,
+        index=MAX_SEQUENCE,
         headers=headers,
         data=[],
         record_id=record_id,
         created_ms=time.time_ns() // 10**6,
         calibration=calibration,
     )
-    counts = _cut(sizes[1:], _envelope_bytes(whole), max_bytes, max_samples)
+    digest = hashlib.sha256(f"{headers}|{max_bytes}|{max_samples}|{calibration}".encode())
+    counts = _cut(_hashed(_rows(source), digest), _envelope_bytes(longest), max_bytes, max_samples)
+    sequence_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"sequence {record_id} {digest.hexdigest()}"))
     rows = _rows(source)
-    for index, count in enumerate(counts, start=1):
-        part = replace(whole, sequence=len(counts), index=index, data=[next(rows) for _ in range(count)])
-        parse_rows(part.headers, part.data)
-        name = f"{record_id}.json" if len(counts) == 1 else f"{record_id}-{index:05d}.json"
-        with replacing(destination / name) as out:
-            out.write(encode_payload(part))
-    return Written(record_id, whole.sequence_id, len(counts), len(sizes) - 1)
+    paths = [destination / _file_name(record_id, index, len(counts)) for index in range(1, len(counts) + 1)]
+    written = []
+    try:
+        for index, (path, count) in enumerate(zip(paths, counts, strict=True), start=1):
+            data = list(itertools.islice(rows, count))
+            part = replace(longest, sequence_id=sequence_id, sequence=len(counts), index=index, data=data)
+            parse_rows(part.headers, part.data)
+            with replacing(path) as out:
+                out.write(encode_payload(part))
+            written.append(path)
+    except BaseException:
+        for path in written:  # parts of a record that never becomes whole
+            path.unlink()
+        raise
+    for path in _files_of_another_cut(destination, record_id, len(counts)):
+        path.unlink()
+    return len(counts)
+
+
+def record_id_of(source: Path) -> str:
+    """The record id of an extracted file: its name up to the first dot. Raises `MalformedInput` when that is empty."""
+    record_id = source.name.split(".")[0]
+    if not record_id:
+        raise MalformedInput(f"The name of {source.name} gives no record id.", "source", "ID.txt")
+    return record_id
+
+
+def _file_name(record_id: str, index: int, parts: int) -> str:
+    return f"{record_id}.json" if parts == 1 else f"{record_id}-{index:05d}.json"
+
+
+def _files_of_another_cut(destination: Path, record_id: str, parts: int) -> Iterator[Path]:
+    """What an earlier run with other limits left: sent along, it would never become whole, or be a second recording."""
+    whole = destination / _file_name(record_id, 1, 1)
+    if parts > 1 and whole.exists():
+        yield whole
+    index = parts + 1 if parts > 1 else 1
+    while (path := destination / _file_name(record_id, index, index + 1)).exists():
+        yield path
+        index += 1
 
 
 def header_line(line: str) -> str:
@@ -86,6 +114,13 @@ def _rows(source: Path) -> Iterator[str]:
             yield line.rstrip("\r\n")
 
 
+def _hashed(rows: Iterator[str], digest: "hashlib._Hash") -> Iterator[int]:
+    """Size of each row in a message, quotes and comma included; the row itself goes into the digest."""
+    for row in rows:
+        digest.update(row.encode() + b"\n")
+        yield len(row) + 3
+
+
 def _envelope_bytes(payload: Payload) -> int:
     """Size of a message without rows, with every field at its longest."""
     identifier = str(uuid.UUID(int=0))
@@ -93,8 +128,8 @@ def _envelope_bytes(payload: Payload) -> int:
     return len(encode_message(payload, sender, identifier, -(2**63)))
 
 
-def _cut(sizes: list[int], overhead: int, max_bytes: int | None, max_samples: int | None) -> list[int]:
-    """Rows per part, filled greedily."""
+def _cut(sizes: Iterator[int], overhead: int, max_bytes: int | None, max_samples: int | None) -> list[int]:
+    """Rows per part, filled greedily. Raises `MalformedInput` when there are no rows."""
     counts = [0]
     used = overhead
     for size in sizes:
@@ -106,4 +141,6 @@ def _cut(sizes: list[int], overhead: int, max_bytes: int | None, max_samples: in
             raise InputTooLarge(f"One row does not fit {max_bytes} bytes.", "max-bytes", f"> {used + size}", max_bytes)
         counts[-1] += 1
         used += size
+    if counts == [0]:
+        raise MalformedInput("The file has no rows.", "source", ">= 1 row", 0)
     return counts

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 import random
 import threading
 import time
@@ -67,14 +68,12 @@ class Figures:
 
     def quantile_ms(self, share: float) -> float | None:
         """Latency in ms that `share` of the messages kept under, within 2 %; None before the first."""
-        total = sum(self.latencies.values())
-        if not total:
-            return None
-        counts = itertools.accumulate(self.latencies[bucket] for bucket in sorted(self.latencies))
-        bucket = next(
-            bucket for bucket, count in zip(sorted(self.latencies), counts, strict=True) if count >= share * total
-        )
-        return round(1e3 * math.exp(bucket / _BUCKETS_PER_E), 2)
+        below = 0
+        for bucket, count in sorted(self.latencies.items()):
+            below += count
+            if below >= share * self.latencies.total():
+                return round(1e3 * math.exp(bucket / _BUCKETS_PER_E), 2)
+        return None
 
     def summary(self) -> dict[str, Any]:
         """The figures as JSON fields."""
@@ -105,6 +104,7 @@ class Relay:
         self._adapter = adapter
         self._checkpoint = checkpoint
         self._stop = threading.Event()
+        self._fault: Exception | None = None
         self._slots = itertools.count()
         self._first_slot = 0.0
         self._threads = [
@@ -115,7 +115,9 @@ class Relay:
     @property
     def expected(self) -> int:
         """Messages of the whole run, those of an earlier, killed one included."""
-        return sum(1 for number in range(self._plan.threads) for _ in self._share(number))
+        if self._plan.messages_per_thread is None:
+            return len(self._files)
+        return min(self._plan.threads, len(self._files)) * self._plan.messages_per_thread
 
     def start(self) -> None:
         """Begin to send."""
@@ -124,31 +126,46 @@ class Relay:
             thread.start()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait up to `timeout_s` for the end of the run; True when it has ended."""
+        """Wait up to `timeout_s` for the end of the run; True when it has ended. Raises what ended it early."""
         until = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        if any(thread.is_alive() for thread in self._threads):
+            return False
+        if self._fault is not None:
+            raise self._fault
+        return True
 
     def stop(self) -> None:
         """End after the messages that are on their way."""
         self._stop.set()
 
-    def _share(self, number: int) -> Iterator[tuple[str, Path]]:
-        """Key and file of each message of one thread."""
+    def _share(self, number: int) -> Iterator[tuple[int, Path]]:
+        """Round and file of each message of one thread."""
         share = self._files[number :: self._plan.threads]
         if self._plan.messages_per_thread is None:
-            yield from ((path.name, path) for path in share)
+            yield from ((0, path) for path in share)
         elif share:
             for count in range(self._plan.messages_per_thread):
-                path = share[count % len(share)]
-                yield f"{path.name}#{count // len(share)}", path
+                yield count // len(share), share[count % len(share)]
 
     def _run(self, number: int) -> None:
+        try:
+            self._send_share(number)
+        except Exception as error:  # noqa: BLE001  (raised again where the run is waited for: no end is a silent one)
+            self._fault = error
+            self._stop.set()
+
+    def _send_share(self, number: int) -> None:
         origin_id = str(uuid.uuid5(self._checkpoint.run_id, f"origin {number}"))
         sender = Sender(origin_id, self._plan.origin_code, self._plan.device_code)
         self._stop.wait(self._plan.before_s)
-        for key, path in self._share(number):
+        for turn, path in self._share(number):
+            try:
+                key = message_key(path, turn)
+            except OSError:
+                self._count_failure("unreadable file")
+                continue
             if key in self._checkpoint:
                 continue
             due = self._wait_for_slot()
@@ -210,3 +227,9 @@ class Relay:
             if self._stop.wait(pause):
                 return None
         raise AssertionError("unreachable")
+
+
+def message_key(path: Path, turn: int) -> str:
+    """What a message is known by in its run: a file that was changed since, or another round of it, is another one."""
+    name = os.fsencode(path.name).decode(errors="backslashreplace")
+    return f"{name}@{path.stat().st_mtime_ns}#{turn}"

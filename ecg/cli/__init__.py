@@ -4,7 +4,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ecg.errors import EcgError
 
@@ -51,6 +51,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is still buffered would fail again, with a message, when the interpreter flushes it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"ecg {args.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def actions_of(parser: argparse.ArgumentParser) -> Callable[..., argparse.ArgumentParser]:
+    """Gives a command actions: a function of name, handler and help that adds one; the handler is `args.act` then."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def add(name: str, act: Callable[..., int], help: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        action.set_defaults(act=act)
+        return action
+
+    return add
+
+
+def write_line(document: bytes) -> None:
+    """One line on standard output, at once: what reads it may be waiting for it."""
+    sys.stdout.buffer.write(document + b"\n")
+    sys.stdout.flush()
 
 
 def describe(error: EcgError) -> str:

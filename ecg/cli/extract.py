@@ -22,9 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-s", "--script", type=Path, help="also write the shell script that makes the same files with WFDB's rdsamp"
     )
-    parser.add_argument(
-        "--map", type=Path, help="record map to write: identifier, source, rate, gain (default: beside DESTINATION)"
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         raise MalformedInput("The window is empty.", "to-time", f"> {args.from_time}, or 0", args.to_time)
     headers = list(read_manifest(args.manifest))
     script = ["#!/usr/bin/env bash", "set -euo pipefail", f"cd {shlex.quote(str(Path.cwd()))}"]
-    with (args.map or map_path(args.destination)).open("ab") as record_map, Batch("extracting", len(headers)) as batch:
+    with map_path(args.destination).open("ab") as record_map, Batch("extracting", len(headers)) as batch:
         for header in headers:
             with batch.item(str(header)):
                 done = extract(header, args.from_time, args.to_time, args.destination)

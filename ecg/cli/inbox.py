@@ -1,15 +1,16 @@
 """`ecg inbox`: look after the durable store of received messages, and work on what it holds."""
 
 import argparse
+import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 
 import orjson
 
 from ecg import local
+from ecg.cli import actions_of, write_line
 from ecg.errors import MalformedInput, UnknownRecording
 from ecg.inbox.database import Engine, open_database
 from ecg.inbox.devices import Device, register, registered
@@ -28,30 +29,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", required=True, metavar="URL", help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("stats", help="counts by origin and route, states, quarantine, oldest waiting")
-    record = actions.add_parser("record", help="state and result of one recording")
-    record.add_argument("record_id")
-    listing = actions.add_parser("quarantine", help="list what could not be used, and why")
+    add = actions_of(parser)
+    add("stats", _stats, help="counts by origin and route, states, quarantine, oldest waiting")
+    record = add("record", _record, help="state and result of one recording")
+    record.add_argument("record_id", help="recordId of its messages")
+    listing = add("quarantine", _quarantine, help="list what could not be used, and why")
     listing.add_argument("--code", help="only this reason code")
-    show = actions.add_parser("show", help="write a quarantined message to standard output as it came")
-    show.add_argument("id", type=int)
-    again = actions.add_parser("replay", help="judge quarantined messages again, as if they came now")
-    again.add_argument("id", type=int, nargs="*")
-    again.add_argument("--code", help="all of this reason code")
-    failed = actions.add_parser("retry", help="give failed recordings to the workers again")
+    show = add("show", _show, help="write a quarantined message to standard output as it came")
+    show.add_argument("id", type=int, help="number in the quarantine")
+    again = add("replay", _replay, help="judge quarantined messages again, as if they came now")
+    again.add_argument("id", type=int, nargs="*", help="number in the quarantine")
+    again.add_argument("--code", help="also all of this reason code")
+    failed = add("retry", _retry, help="give failed recordings to the workers again")
     failed.add_argument("record_id", nargs="?", help="only this record (default: all that failed)")
-    device = actions.add_parser("device", help="register what a device model sends; without options, list all")
-    device.add_argument("device_code", nargs="?")
-    device.add_argument("--fs", type=float, metavar="HZ")
+    device = add("device", _device, help="register what a device model sends; without options, list all")
+    device.add_argument("device_code", nargs="?", help="what its messages call the device model")
+    device.add_argument("--fs", type=float, metavar="HZ", help="samples per second of every lead")
     device.add_argument("--gain", type=float, help="ADC units per physical unit, with --baseline and --units")
-    device.add_argument("--baseline", type=int)
-    device.add_argument("--units")
-    upkeep = actions.add_parser("prune", help="give up waiting for missing parts and delete what is old")
+    device.add_argument("--baseline", type=int, help="ADC value of physical zero")
+    device.add_argument("--units", help="physical unit, such as mV")
+    upkeep = add("prune", _prune, help="give up waiting for missing parts and delete what is old")
     upkeep.add_argument("--incomplete-after", type=float, default=900.0, metavar="S", help="default 900")
-    upkeep.add_argument("--keep-days", type=float, required=True)
-    work = actions.add_parser("work", help="measure recordings as they become whole, until interrupted")
-    work.add_argument("--lease", type=float, default=60.0, metavar="S", help="take over a silent worker after this")
+    upkeep.add_argument("--keep-days", type=float, required=True, metavar="N", help="delete what is older")
+    work = add("work", _work, help="measure recordings as they become whole, until interrupted")
     work.add_argument("--once", action="store_true", help="end when nothing is ready")
 
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Do the action; answers go to standard output as JSON."""
     engine = open_database(args.store, create=args.action in ("device", "work"))
     try:
-        return _ACTIONS[args.action](engine, args)
+        return int(args.act(engine, args))
     finally:
         engine.dispose()
 
@@ -74,7 +74,9 @@ def _record(engine: Engine, args: argparse.Namespace) -> int:
 
 def _quarantine(engine: Engine, args: argparse.Namespace) -> int:
     for message in quarantined(engine, args.code):
-        command = f"ecg inbox --store {args.store} replay {message.id}"
+        # The address without its password, which has no place in a listing: PostgreSQL takes it from ~/.pgpass as well.
+        store = shlex.quote(engine.url.render_as_string(hide_password=True))
+        command = f"ecg inbox --store {store} replay {message.id}"
         _say(orjson.dumps(asdict(message) | {"replay": command}))
     return 0
 
@@ -88,6 +90,8 @@ def _show(engine: Engine, args: argparse.Namespace) -> int:
 
 def _replay(engine: Engine, args: argparse.Namespace) -> int:
     ids = list(args.id)
+    if not ids and args.code is None:
+        raise MalformedInput("Nothing is named to replay.", "id", "numbers, or --code")
     if args.code is not None:
         ids += [message.id for message in quarantined(engine, args.code)]
     still = 0
@@ -124,7 +128,7 @@ def _prune(engine: Engine, args: argparse.Namespace) -> int:
 
 
 def _work(engine: Engine, args: argparse.Namespace) -> int:
-    worker = Worker(engine, measured, args.lease)
+    worker = Worker(engine, measured)
     if args.once:
         while worker.step():
             pass
@@ -144,19 +148,5 @@ def measured(record: EcgRecord) -> bytes:
 
 
 def _say(document: bytes) -> int:
-    sys.stdout.buffer.write(document + b"\n")
-    sys.stdout.flush()
+    write_line(document)
     return 0
-
-
-_ACTIONS: dict[str, Callable[[Engine, argparse.Namespace], int]] = {
-    "stats": _stats,
-    "record": _record,
-    "quarantine": _quarantine,
-    "show": _show,
-    "replay": _replay,
-    "retry": _retry,
-    "device": _device,
-    "prune": _prune,
-    "work": _work,
-}

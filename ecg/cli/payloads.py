@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecg.cardioai.extract import map_path, read_map
 from ecg.cardioai.message import NOTHING_KNOWN
-from ecg.cardioai.payloads import write_payloads
+from ecg.cardioai.payloads import record_id_of, write_payloads
 from ecg.cli.batch_progress import Batch
 from ecg.errors import MalformedInput
 
@@ -21,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--version", type=int, choices=(1, 2), default=2,
         help="2 adds rate, gain, baseline, units and start time where the record map knows them; 1 never does",
     )  # fmt: skip
-    parser.add_argument("--map", type=Path, help="record map of ecg extract (default: beside SOURCE, if it is there)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,18 +31,21 @@ def run(args: argparse.Namespace) -> int:
     for name in ("max_bytes", "max_samples"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise MalformedInput("A limit must be at least 1.", name.replace("_", "-"), ">= 1", getattr(args, name))
-    record_map = args.map or map_path(args.source)
-    if args.map is not None and not args.map.is_file():
-        raise MalformedInput(f"{args.map} is not a file.", "map")
+    record_map = map_path(args.source)
     known = read_map(record_map) if args.version == 2 and record_map.is_file() else {}
     sources = sorted(args.source.glob("*.txt"))
     if not sources:
         raise MalformedInput(f"No .txt file in {args.source}.", "source")
     parts = 0
+    seen: set[str] = set()
     with Batch("payloads", len(sources)) as batch:
         for source in sources:
             with batch.item(source.name):
-                calibration = known.get(source.name.split(".")[0], NOTHING_KNOWN)
-                parts += write_payloads(source, args.destination, calibration, args.max_bytes, args.max_samples).parts
+                record_id = record_id_of(source)
+                if record_id in seen:
+                    raise MalformedInput(f"Another file has the record id {record_id} as well.", "source")
+                seen.add(record_id)
+                calibration = known.get(record_id, NOTHING_KNOWN)
+                parts += write_payloads(source, args.destination, calibration, args.max_bytes, args.max_samples)
     print(f"{batch.summary()}, {parts} payload files", file=sys.stderr)
     return batch.exit_status

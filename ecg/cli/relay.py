@@ -10,7 +10,9 @@ from rich.console import Console
 from ecg.cardioai.checkpoint import Checkpoint, Destination
 from ecg.cardioai.delivery import Adapter, HttpAdapter
 from ecg.cardioai.message import ORIGIN_CODES
+from ecg.cardioai.payloads import DEVICE_CODE_RESERVE
 from ecg.cardioai.relay import Plan, Relay
+from ecg.cli import write_line
 from ecg.errors import MalformedInput
 
 
@@ -80,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
             relay.join(args.timeout)
             raise
         finally:
-            sys.stdout.buffer.write(orjson.dumps(relay.figures.summary()) + b"\n")
-            sys.stdout.flush()
+            write_line(orjson.dumps(relay.figures.summary()))
         failed = sum(relay.figures.failures.values())
         if not failed:
             checkpoint.discard()
@@ -100,8 +101,8 @@ def _checked(args: argparse.Namespace) -> list[Path]:
         value = getattr(args, name)
         if value is not None and not 0 < value < float("inf"):
             raise MalformedInput(f"{name} is not a positive number.", name, "> 0", value)
-    if args.adapter == "HTTP" and not args.name.startswith(("http://", "https://")):
-        raise MalformedInput("The HTTP adapter needs a URL.", "name", "http://… or https://…", args.name)
+    if not args.device_code.isprintable() or not 0 < len(args.device_code.encode()) <= DEVICE_CODE_RESERVE:
+        raise MalformedInput("The device code is not short text.", "device-code", f"1..{DEVICE_CODE_RESERVE} bytes")
     files = sorted(args.source.glob("*.json"))
     if not files:
         raise MalformedInput(f"No .json file in {args.source}.", "source")

@@ -3,10 +3,11 @@
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, Update, and_, insert, or_, select, update
+import orjson
+from sqlalchemy import Engine, Update, and_, insert, not_, or_, select, update
 
 from ecg.errors import MalformedInput
-from ecg.inbox.assemble import assemble, read_calibration
+from ecg.inbox.assemble import assemble
 from ecg.inbox.database import clock, reading, writing
 from ecg.inbox.tables import State, parts, recordings, results
 from ecg.record import EcgRecord
@@ -21,14 +22,26 @@ class Claim:
     attempt: int
 
 
+LOST = Claim("", "", 0)
+
+
 def claim(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
     """The recording that has waited longest, or one whose worker let its lease run out; None when there is none.
 
     A recording that took `max_attempts` workers down with it fails instead of taking the next.
     """
+    while (found := _claim_one(engine, lease_s, max_attempts)) is LOST:
+        pass
+    return found
+
+
+def _claim_one(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
+    """`claim`'s one transaction; `LOST` when it has closed a recording instead."""
     with writing(engine) as connection:
         now = clock(connection)
-        lapsed = and_(recordings.c.state == State.RUNNING, recordings.c.lease_until < now)
+        # A lease that ends much later than one given now was given by a clock that has been put back since.
+        in_force = recordings.c.lease_until.between(now, now + 2 * lease_s)
+        lapsed = and_(recordings.c.state == State.RUNNING, not_(in_force))
         row = connection.execute(
             select(recordings.c.sequence_id, recordings.c.attempts)
             .where(or_(recordings.c.state == State.READY, lapsed))
@@ -42,15 +55,14 @@ def claim(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
         if row.attempts >= max_attempts:
             reason = f"worker_lost: {row.attempts} workers ended without a result."
             connection.execute(this_one.values(state=State.FAILED, reason=reason, finished_at=now, lease_token=None))
-            claimed = None
-        else:
-            claimed = Claim(row.sequence_id, str(uuid.uuid4()), row.attempts + 1)
-            connection.execute(
-                this_one.values(
-                    state=State.RUNNING, attempts=claimed.attempt, lease_token=claimed.token, lease_until=now + lease_s
-                )
+            return LOST
+        claimed = Claim(row.sequence_id, str(uuid.uuid4()), row.attempts + 1)
+        connection.execute(
+            this_one.values(
+                state=State.RUNNING, attempts=claimed.attempt, lease_token=claimed.token, lease_until=now + lease_s
             )
-    return claimed or claim(engine, lease_s, max_attempts)
+        )
+    return claimed
 
 
 def renew(engine: Engine, claimed: Claim, lease_s: float) -> bool:
@@ -71,7 +83,7 @@ def load(engine: Engine, claimed: Claim) -> EcgRecord:
         ).all()
     if row is None or not bodies:
         raise MalformedInput("The recording is no longer kept.", "sequenceId", None, claimed.sequence_id)
-    return assemble(row.record_id, row.headers, read_calibration(row.calibration), list(bodies))
+    return assemble(row.record_id, row.headers, orjson.loads(row.calibration), list(bodies))
 
 
 def finish(engine: Engine, claimed: Claim, result: bytes, worker: str) -> bool:
@@ -95,6 +107,13 @@ def fail(engine: Engine, claimed: Claim, reason: str) -> bool:
         )
         done = connection.execute(closed)
     return done.rowcount == 1
+
+
+def put_off(engine: Engine, claimed: Claim, reason: str, lease_s: float) -> None:
+    """Leave a recording to the next attempt, once `lease_s` have passed; until then the others have their turn."""
+    with writing(engine) as connection:
+        later = clock(connection) + lease_s
+        connection.execute(_held(claimed).values(reason=reason, lease_token=None, lease_until=later))
 
 
 def release(engine: Engine, claimed: Claim) -> None:

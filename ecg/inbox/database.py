@@ -9,15 +9,17 @@ from typing import Any
 
 import alembic.command
 import alembic.config
+import alembic.util
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ecg.errors import MalformedInput, StoreUnavailable
+from ecg.errors import InconsistentInput, MalformedInput, StoreUnavailable
 
 __all__ = ["Connection", "Engine", "answering", "clock", "open_database", "reading", "writing"]
 DRIVERS = ("sqlite", "postgresql+psycopg")
 MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK_PATIENCE_S = 10.0  # of SQLite, for another process's transaction; below what a sender waits for its answer
 _MIGRATION_LOCK = 0x0EC6
 
 
@@ -25,7 +27,8 @@ def open_database(url: str, create: bool = True) -> Engine:
     """An engine on an up-to-date schema; `url` is ``sqlite:///file`` or ``postgresql+psycopg://…``.
 
     SQLite runs with a write-ahead log and a full sync at every commit. Raises `MalformedInput` for another `url`, or
-    a SQLite file that is not there when it shall not be made; `StoreUnavailable`.
+    a SQLite file that is not there when it shall not be made, `InconsistentInput` for the schema of a later version;
+    `StoreUnavailable`.
     """
     try:
         parsed = make_url(url)
@@ -36,25 +39,30 @@ def open_database(url: str, create: bool = True) -> Engine:
     if parsed.drivername == "sqlite":
         if not create and not Path(parsed.database or "").is_file():
             raise MalformedInput("There is no store in that file.", "store", "an existing file", parsed.database)
-        engine = create_engine(url, connect_args={"timeout": 30.0})
+        engine = create_engine(url, connect_args={"timeout": LOCK_PATIENCE_S})
         event.listen(engine, "connect", _sqlite_connection)
         event.listen(engine, "begin", _sqlite_begin)
     else:
         engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
-    with answering():
-        _migrate(engine)
+    try:
+        with answering():
+            _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turns a database that does not answer, is locked or full into `StoreUnavailable`."""
+    """Turns a database that does not answer, is locked, full, damaged or a replica into `StoreUnavailable`."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
         raise StoreUnavailable("The durable store does not answer.", retry_after_s=2.0) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        # The bare class is SQLite's word for a file that is damaged or none of its own.
+        if error.connection_invalidated or type(error) is DatabaseError:
             raise StoreUnavailable("The durable store does not answer.", retry_after_s=2.0) from error
         raise
 
@@ -105,4 +113,7 @@ def _migrate(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "head")
+        try:
+            alembic.command.upgrade(config, "head")
+        except alembic.util.CommandError as error:
+            raise InconsistentInput(f"The store's schema is not one of this version: {error}.", "store") from None

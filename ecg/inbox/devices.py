@@ -1,14 +1,18 @@
 """The device registry: what the model behind a deviceCode is known to send, for messages that do not say it."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
+from ecg.cardioai.message import MAX_ID_CHARS
 from ecg.errors import MalformedInput
 from ecg.inbox.database import clock, reading, writing
 from ecg.inbox.tables import State, devices, recordings
+
+_UNITS_CHARS = 16  # of the table's column
 
 
 @dataclass(frozen=True)
@@ -25,23 +29,13 @@ class Device:
 def register(engine: Engine, device: Device) -> int:
     """Store an entry, replacing an older one; how many recordings that waited for it are ready now.
 
-    Recordings that have started keep the values they started with.
+    Recordings that have started keep the values they started with. Raises `MalformedInput`.
     """
-    if not device.fs_hz > 0 or device.gain == 0:
-        raise MalformedInput("A device has a positive rate and a gain other than 0.", "fs", "> 0", device.fs_hz)
+    _check(device)
     with writing(engine) as connection:
         now = clock(connection)
         connection.execute(delete(devices).where(devices.c.device_code == device.device_code))
-        connection.execute(
-            insert(devices).values(
-                device_code=device.device_code,
-                fs_hz=device.fs_hz,
-                gain=device.gain,
-                baseline=device.baseline,
-                units=device.units,
-                updated_at=now,
-            )
-        )
+        connection.execute(insert(devices).values(asdict(device) | {"updated_at": now}))
         waiting = connection.execute(
             select(recordings.c.sequence_id, recordings.c.calibration, recordings.c.headers)
             .where(recordings.c.state == State.WAITING_FS, recordings.c.device_code == device.device_code)
@@ -51,18 +45,41 @@ def register(engine: Engine, device: Device) -> int:
             calibration, source = complete_calibration(
                 connection, orjson.loads(row.calibration), device.device_code, row.headers.count(",")
             )
-            connection.execute(
-                update(recordings)
-                .where(recordings.c.sequence_id == row.sequence_id)
-                .values(
-                    calibration=orjson.dumps(calibration).decode(),
-                    fs_source=source,
-                    state=State.READY,
-                    reason=None,
-                    ready_at=now,
-                )
-            )
+            make_ready(connection, row.sequence_id, calibration, source, now)
     return len(waiting)
+
+
+def _check(device: Device) -> None:
+    scale = (device.gain, device.baseline, device.units)
+    if not 0 < len(device.device_code) <= MAX_ID_CHARS:
+        raise MalformedInput("A device code is short text.", "device_code", f"1..{MAX_ID_CHARS} characters")
+    if not (math.isfinite(device.fs_hz) and device.fs_hz > 0):
+        raise MalformedInput("A device has a positive rate.", "fs", "> 0", device.fs_hz)
+    if (None in scale) != (scale == (None, None, None)):
+        raise MalformedInput("A scale is known whole or not at all.", "gain", "gain, baseline and units", scale)
+    if device.gain is not None and not (math.isfinite(device.gain) and device.gain != 0):
+        raise MalformedInput("A gain is a number other than 0.", "gain", "not 0", device.gain)
+    if device.baseline is not None and abs(device.baseline) >= 2**31:
+        raise MalformedInput("A baseline is a sample value.", "baseline", "32-bit integer", device.baseline)
+    if device.units is not None and not 0 < len(device.units) <= _UNITS_CHARS:
+        raise MalformedInput("Units are a short text.", "units", f"1..{_UNITS_CHARS} characters", device.units)
+
+
+def make_ready(
+    connection: Connection, sequence_id: str, calibration: dict[str, Any], fs_source: str | None, now: float
+) -> None:
+    """Give a recording that waited for its sampling rate to the workers."""
+    connection.execute(
+        update(recordings)
+        .where(recordings.c.sequence_id == sequence_id)
+        .values(
+            calibration=orjson.dumps(calibration).decode(),
+            fs_source=fs_source,
+            state=State.READY,
+            reason=None,
+            ready_at=now,
+        )
+    )
 
 
 def registered(engine: Engine) -> list[Device]:

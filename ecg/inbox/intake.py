@@ -8,11 +8,9 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from ecg.cardioai.message import Payload, calibration_fields
 from ecg.errors import QuotaExceeded
 from ecg.inbox.database import clock
-from ecg.inbox.devices import complete_calibration
+from ecg.inbox.devices import complete_calibration, make_ready
 from ecg.inbox.receipts import Fault, Incoming, Limits, Part, Receipt
 from ecg.inbox.tables import Outcome, State, messages, parts, quarantine, recordings
-
-_COLLECTING = (State.OPEN, State.INCOMPLETE)
 
 
 def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
@@ -21,64 +19,58 @@ def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
     Raises `QuotaExceeded` when its origin has too much unfinished work here; nothing has been written then.
     """
     now = clock(connection)
-    # Locked first: two nodes that receive parts of one recording take turns (PostgreSQL; SQLite has one writer).
-    recording = _locked(connection, incoming.part.payload.sequence_id) if incoming.part else None
-    known = connection.execute(select(messages).where(messages.c.message_id == incoming.message_id)).one_or_none()
-    if known is not None:
-        return _repeated(connection, incoming, known, recording, now)
     part = incoming.part
+    # Locked first: two nodes that receive parts of one recording take turns (PostgreSQL; SQLite has one writer).
+    recording = _locked(connection, part.payload.sequence_id) if part else None
+    known = connection.execute(select(messages).where(messages.c.message_id == incoming.message_id)).one_or_none()
+    if known is not None and (known.content_hash, known.sequence_id, known.part_index) != incoming.identity:
+        fault = Fault("message_id_reused", f"Message id {incoming.message_id} came before with another content.")
+        return _quarantined(connection, incoming, fault, now, log=False)
     if part is None:
+        if known is not None:
+            return _receipt(incoming, Outcome.QUARANTINED, None, known.reason)
         return _quarantined(connection, incoming, incoming.fault or Fault("malformed_input", "No payload."), now)
-    stored_hash = _stored_hash(connection, part.payload) if recording is not None else None
-    fault = _contradiction(incoming, part.payload, recording, stored_hash, limits)
-    if fault is not None:
-        return _quarantined(connection, incoming, fault, now)
-    if recording is not None and stored_hash is not None:
-        state = learn_fs(connection, recording, incoming, now)
-        _log(connection, incoming, Outcome.DUPLICATE, None, now)
-        return _receipt(incoming, Outcome.DUPLICATE, state, recording.reason)
-    if recording is None and part.payload.sequence > 1:
-        _check_quota(connection, incoming, limits)
-    state, reason = _add(connection, incoming, part, recording, now)
-    _log(connection, incoming, Outcome.ACCEPTED, None, now)
-    return _receipt(incoming, Outcome.ACCEPTED, state, reason)
+    again = known is not None and known.outcome == Outcome.QUARANTINED
+    near = {} if recording is None else _stored_near(connection, part.payload)
+    contradiction = _contradiction(incoming, part.payload, limits) or _misfit(incoming, part, recording, near, limits)
+    if contradiction is not None:
+        return _quarantined(connection, incoming, contradiction, now, log=known is None)
+    is_new = recording is None or part.payload.index not in near
+    if is_new:
+        _check_quota(connection, incoming, part.payload, recording, limits)
+    if again:  # its address or its recording is another by now
+        forget_quarantined(connection, incoming.message_id, incoming.content_hash)
+    if recording is None or is_new:
+        outcome = Outcome.ACCEPTED
+        state, reason = _add(connection, incoming, part, recording, now)
+    else:
+        outcome = Outcome.DUPLICATE
+        state = _learn_fs(connection, recording, _stated(incoming, part.payload).get("fs"), now)
+        reason = None if state is State.READY else recording.reason
+    if known is None or again:
+        _log(connection, incoming, outcome, None, now)
+    return _receipt(incoming, outcome, state, reason)
 
 
-def forget_quarantined(connection: Connection, quarantine_id: int) -> None:
-    """Drop a quarantined message and its log line, so that its replay is judged as if it came for the first time."""
-    row = connection.execute(
-        delete(quarantine)
-        .where(quarantine.c.id == quarantine_id)
-        .returning(quarantine.c.message_id, quarantine.c.content_hash)
-    ).one()
+def forget_quarantined(connection: Connection, message_id: str, content_hash: str) -> None:
+    """Drop a quarantined message and its log line, so that it is judged as if it came for the first time."""
+    connection.execute(
+        delete(quarantine).where(quarantine.c.message_id == message_id, quarantine.c.content_hash == content_hash)
+    )
     connection.execute(
         delete(messages).where(
-            messages.c.message_id == row.message_id,
-            messages.c.content_hash == row.content_hash,
+            messages.c.message_id == message_id,
+            messages.c.content_hash == content_hash,
             messages.c.outcome == Outcome.QUARANTINED,
         )
     )
 
 
-def learn_fs(connection: Connection, recording: Row[Any], incoming: Incoming, now: float) -> State:
+def _learn_fs(connection: Connection, recording: Row[Any], fs_hz: float | None, now: float) -> State:
     """A repeated part may bring the sampling rate that its recording waits for; the state after it."""
-    assert incoming.part is not None  # noqa: S101  (only parts have recordings)
-    state = State(recording.state)
-    fs_hz = _stated_fs(incoming, incoming.part.payload)
-    if state is not State.WAITING_FS or fs_hz is None:
-        return state
-    calibration = orjson.loads(recording.calibration) | {"fs": fs_hz}
-    connection.execute(
-        update(recordings)
-        .where(recordings.c.sequence_id == recording.sequence_id)
-        .values(
-            calibration=orjson.dumps(calibration).decode(),
-            fs_source="sender",
-            state=State.READY,
-            reason=None,
-            ready_at=now,
-        )
-    )
+    if recording.state != State.WAITING_FS or fs_hz is None:
+        return State(recording.state)
+    make_ready(connection, recording.sequence_id, orjson.loads(recording.calibration) | {"fs": fs_hz}, "sender", now)
     return State.READY
 
 
@@ -88,76 +80,93 @@ def _locked(connection: Connection, sequence_id: str) -> Row[Any] | None:
     ).one_or_none()
 
 
-def _stored_hash(connection: Connection, payload: Payload) -> str | None:
-    """Content hash of the part that came before under this index, if one did."""
-    return connection.scalar(
-        select(parts.c.content_hash).where(
-            parts.c.sequence_id == payload.sequence_id, parts.c.part_index == payload.index
+def _stored_near(connection: Connection, payload: Payload) -> dict[int, Any]:
+    """What is kept of this part and of its neighbours, by index."""
+    rows = connection.execute(
+        select(parts.c.part_index, parts.c.content_hash, parts.c.first_sample, parts.c.last_sample).where(
+            parts.c.sequence_id == payload.sequence_id,
+            parts.c.part_index.between(payload.index - 1, payload.index + 1),
         )
     )
+    return {row.part_index: row for row in rows}
 
 
-def _identity(incoming: Incoming) -> tuple[str, str | None, int | None]:
-    if incoming.part is None:
-        return incoming.content_hash, None, None
-    return incoming.content_hash, incoming.part.payload.sequence_id, incoming.part.payload.index
+def _stated(incoming: Incoming, payload: Payload) -> dict[str, Any]:
+    """The calibration that the message, or else its address, states."""
+    in_address = {} if incoming.fs_hz is None else {"fs": incoming.fs_hz}
+    return in_address | calibration_fields(payload.calibration)
 
 
-def _repeated(
-    connection: Connection, incoming: Incoming, known: Row[Any], recording: Row[Any] | None, now: float
-) -> Receipt:
-    """The answer to a message id that came before."""
-    if (known.content_hash, known.sequence_id, known.part_index) != _identity(incoming):
-        fault = Fault("message_id_reused", f"Message id {incoming.message_id} came before with another content.")
-        return _quarantined(connection, incoming, fault, now, log=False)
-    if known.outcome == Outcome.QUARANTINED:
-        return _receipt(incoming, Outcome.QUARANTINED, None, known.reason)
-    state = learn_fs(connection, recording, incoming, now) if recording is not None else None
-    return _receipt(incoming, Outcome.DUPLICATE, state, recording.reason if recording is not None else None)
-
-
-def _stated_fs(incoming: Incoming, payload: Payload) -> float | None:
-    return payload.calibration.fs_hz if payload.calibration.fs_hz is not None else incoming.fs_hz
-
-
-def _contradiction(
-    incoming: Incoming, payload: Payload, recording: Row[Any] | None, stored_hash: str | None, limits: Limits
-) -> Fault | None:
-    """What makes the part unusable in its recording, or None."""
+def _contradiction(incoming: Incoming, payload: Payload, limits: Limits) -> Fault | None:
+    """What makes the part unusable in any recording, or None."""
     in_message, in_query = payload.calibration.fs_hz, incoming.fs_hz
     if in_message is not None and in_query is not None and in_message != in_query:
         return Fault("fs_contradiction", f"The message says {in_message:g} Hz and its address {in_query:g} Hz.")
     if payload.sequence > limits.max_parts:
         return Fault("too_many_parts", f"{payload.sequence} parts are more than {limits.max_parts}.")
-    if stored_hash is not None and stored_hash != incoming.content_hash:
-        return Fault("conflicting_part", f"Part {payload.index} came before with other samples.")
+    return None
+
+
+def _misfit(
+    incoming: Incoming, part: Part, recording: Row[Any] | None, near: dict[int, Any], limits: Limits
+) -> Fault | None:
+    """What makes the part unusable in its recording, or None. `near` is what came before, of it and its neighbours."""
     if recording is None:
         return None
+    payload, index = part.payload, part.payload.index
+    if index in near and near[index].content_hash != incoming.content_hash:
+        return Fault("conflicting_part", f"Part {index} came before with other samples.")
+    differing = _differing(incoming, payload, recording)
+    if differing:
+        return Fault("inconsistent_part", f"{', '.join(differing)} differs from the parts that came before.")
+    if index not in near and recording.bytes_received + incoming.size > limits.recording_bytes:
+        return Fault("recording_too_large", f"Its parts have more than {limits.recording_bytes} bytes.")
+    before, after = near.get(index - 1), near.get(index + 1)
+    if before is not None and before.last_sample + 1 != part.first_sample:
+        where = f"starts at sample {part.first_sample}, but the part before it ends at {before.last_sample}."
+    elif after is not None and after.first_sample != part.last_sample + 1:
+        where = f"ends at sample {part.last_sample}, but the part after it starts at {after.first_sample}."
+    else:
+        return None
+    return Fault("index_gap", f"Part {index} {where}")
+
+
+def _differing(incoming: Incoming, payload: Payload, recording: Row[Any]) -> list[str]:
+    """Names of what a part says otherwise than the parts that came before; what either leaves out does not differ."""
     said = orjson.loads(recording.calibration) | {
         "sequence": recording.parts_expected,
         "headers": recording.headers,
         "recordId": recording.record_id,
+        "deviceId": recording.device_id,
+        "customerId": recording.customer_id,
+        "deviceCode": recording.device_code,
     }
-    here = calibration_fields(payload.calibration) | _fs_field(incoming, payload)
-    here |= {"sequence": payload.sequence, "headers": payload.headers, "recordId": payload.record_id}
-    differing = [name for name, value in orjson.loads(orjson.dumps(here)).items() if said.get(name, value) != value]
-    if differing:
-        return Fault("inconsistent_part", f"{', '.join(differing)} differs from the parts that came before.")
-    return None
+    here = _stated(incoming, payload)
+    here |= {
+        "sequence": payload.sequence,
+        "headers": payload.headers,
+        "recordId": payload.record_id,
+        "deviceId": payload.device_id,
+        "customerId": payload.customer_id,
+        "deviceCode": incoming.device_code,
+    }
+    here = orjson.loads(orjson.dumps(here))
+    return [name for name, value in here.items() if None not in (value, said.get(name)) and said[name] != value]
 
 
-def _fs_field(incoming: Incoming, payload: Payload) -> dict[str, float]:
-    fs_hz = _stated_fs(incoming, payload)
-    return {} if fs_hz is None else {"fs": fs_hz}
-
-
-def _check_quota(connection: Connection, incoming: Incoming, limits: Limits) -> None:
+def _check_quota(
+    connection: Connection, incoming: Incoming, payload: Payload, recording: Row[Any] | None, limits: Limits
+) -> None:
+    """Refuse to begin or to lengthen a recording; one that the part completes is taken, for that makes room."""
+    if payload.sequence == (1 if recording is None else recording.parts_received + 1):
+        return
     count, size = connection.execute(
         select(func.count(), func.coalesce(func.sum(recordings.c.bytes_received), 0)).where(
-            recordings.c.origin_id == incoming.origin_id, recordings.c.state.in_(_COLLECTING)
+            recordings.c.origin_id == incoming.origin_id, recordings.c.state == State.OPEN
         )
     ).one()
-    if count >= limits.open_recordings_per_origin or size >= limits.open_bytes_per_origin:
+    too_many = recording is None and count >= limits.open_recordings_per_origin
+    if too_many or size >= limits.open_bytes_per_origin:
         raise QuotaExceeded(
             f"{count} unfinished recordings of this origin wait for parts.",
             "originId", f"< {limits.open_recordings_per_origin} recordings, < {limits.open_bytes_per_origin} bytes",
@@ -170,9 +179,9 @@ def _add(
 ) -> tuple[State, str | None]:
     """Insert the part and move its recording on; the state after it, and why if it is stuck."""
     payload = part.payload
-    stated = calibration_fields(payload.calibration) | _fs_field(incoming, payload)
+    stated = _stated(incoming, payload)
     received = 1 if recording is None else recording.parts_received + 1
-    size = len(incoming.body) + (0 if recording is None else recording.bytes_received)
+    size = incoming.size + (0 if recording is None else recording.bytes_received)
     known = stated if recording is None else orjson.loads(recording.calibration) | stated
     device_code = incoming.device_code if recording is None else recording.device_code
     values: dict[str, Any] = {
@@ -215,25 +224,9 @@ def _add(
     else:
         connection.execute(insert(parts), here)
         if received == payload.sequence:
-            gap = _gap(connection, payload.sequence_id)
-            stuck = {"state": State.QUARANTINED, "reason": gap}
-            values |= stuck if gap else _whole(connection, payload, known, device_code, now)
+            values |= _whole(connection, payload, known, device_code, now)
         connection.execute(update(recordings).where(recordings.c.sequence_id == payload.sequence_id), values)
     return values["state"], values["reason"]
-
-
-def _gap(connection: Connection, sequence_id: str) -> str | None:
-    """Where the parts of a recording do not continue each other, or None."""
-    at = None
-    for index, first, last in connection.execute(
-        select(parts.c.part_index, parts.c.first_sample, parts.c.last_sample)
-        .where(parts.c.sequence_id == sequence_id)
-        .order_by(parts.c.part_index)
-    ):
-        if at is not None and first != at + 1:
-            return f"index_gap: part {index} starts at sample {first}, but the part before it ends at {at}."
-        at = last
-    return None
 
 
 def _whole(
@@ -253,48 +246,24 @@ def _whole(
 
 
 def _quarantined(connection: Connection, incoming: Incoming, fault: Fault, now: float, log: bool = True) -> Receipt:
-    content_hash, sequence_id, part_index = _identity(incoming)
     there = connection.execute(
         select(quarantine.c.id).where(
-            quarantine.c.message_id == incoming.message_id, quarantine.c.content_hash == content_hash
+            quarantine.c.message_id == incoming.message_id, quarantine.c.content_hash == incoming.content_hash
         )
     ).one_or_none()
     if there is None:
-        entry = {
-            "message_id": incoming.message_id,
-            "content_hash": content_hash,
-            "sequence_id": sequence_id,
-            "part_index": part_index,
-            "origin_code": incoming.origin_code,
-            "route": incoming.route,
-            "fs_hz": incoming.fs_hz,
-            "code": fault.code,
-            "reason": fault.reason,
-            "body": incoming.body,
-            "received_at": now,
-        }
-        connection.execute(insert(quarantine), entry)
+        entry = {"fs_hz": incoming.fs_hz, "code": fault.code, "reason": fault.reason, "body": incoming.body}
+        connection.execute(insert(quarantine), incoming.columns(now) | entry)
+    reason = f"{fault.code}: {fault.reason}"
     if log:
-        _log(connection, incoming, Outcome.QUARANTINED, f"{fault.code}: {fault.reason}", now)
-    return _receipt(incoming, Outcome.QUARANTINED, None, f"{fault.code}: {fault.reason}")
+        _log(connection, incoming, Outcome.QUARANTINED, reason, now)
+    return _receipt(incoming, Outcome.QUARANTINED, None, reason)
 
 
 def _log(connection: Connection, incoming: Incoming, outcome: Outcome, reason: str | None, now: float) -> None:
-    content_hash, sequence_id, part_index = _identity(incoming)
-    line = {
-        "message_id": incoming.message_id,
-        "content_hash": content_hash,
-        "sequence_id": sequence_id,
-        "part_index": part_index,
-        "origin_code": incoming.origin_code,
-        "route": incoming.route,
-        "outcome": outcome,
-        "reason": reason,
-        "received_at": now,
-    }
-    connection.execute(insert(messages), line)
+    connection.execute(insert(messages), incoming.columns(now) | {"outcome": outcome, "reason": reason})
 
 
 def _receipt(incoming: Incoming, outcome: Outcome, state: State | None, reason: str | None) -> Receipt:
-    _, sequence_id, index = _identity(incoming)
+    _, sequence_id, index = incoming.identity
     return Receipt(incoming.message_id, outcome, sequence_id, index, state, reason)

@@ -1,6 +1,7 @@
 """What comes in, and what is said about it."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import orjson
 
@@ -14,6 +15,7 @@ class Limits:
 
     max_message_bytes: int = 16 * 2**20
     max_parts: int = 10_000
+    recording_bytes: int = 512 * 2**20
     open_recordings_per_origin: int = 1_000
     open_bytes_per_origin: int = 4 * 2**30
 
@@ -37,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A message ready to be kept: decoded, checked on its own, its body compressed."""
+    """A message ready to be kept: decoded, checked on its own, its body compressed; `size` is what it was before."""
 
     message_id: str
     origin_id: str
@@ -46,9 +48,30 @@ class Incoming:
     route: str
     fs_hz: float | None
     content_hash: str
+    size: int
     body: bytes
     part: Part | None
     fault: Fault | None
+
+    @property
+    def identity(self) -> tuple[str, str | None, int | None]:
+        """Content hash, sequence id and index: the same message has the same three."""
+        if self.part is None:
+            return self.content_hash, None, None
+        return self.content_hash, self.part.payload.sequence_id, self.part.payload.index
+
+    def columns(self, now: float) -> dict[str, Any]:
+        """What the message log and the quarantine both note of it."""
+        content_hash, sequence_id, part_index = self.identity
+        return {
+            "message_id": self.message_id,
+            "content_hash": content_hash,
+            "sequence_id": sequence_id,
+            "part_index": part_index,
+            "origin_code": self.origin_code,
+            "route": self.route,
+            "received_at": now,
+        }
 
 
 @dataclass(frozen=True)

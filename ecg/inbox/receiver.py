@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ecg.cardioai.message import ORIGIN_CODES, Envelope, decode_envelope, open_payload
 from ecg.cardioai.rows import content_hash, parse_rows
-from ecg.errors import EcgError, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
+from ecg.errors import EcgError, MalformedInput, QuotaExceeded, StoreUnavailable
 from ecg.inbox.database import Connection, Engine, writing
 from ecg.inbox.intake import keep
 from ecg.inbox.receipts import Fault, Incoming, Limits, Part, Receipt
@@ -45,6 +45,7 @@ def decode(body: bytes, route: str, fs_hz: float | None, limits: Limits) -> Inco
         route=route,
         fs_hz=fs_hz,
         content_hash=digest,
+        size=len(body),
         body=zstandard.compress(body, level=1),
         part=part,
         fault=fault,
@@ -61,23 +62,11 @@ def _open_part(envelope: Envelope) -> tuple[Part | None, Fault | None]:
 
 
 class Receiver:
-    """Accepts messages from many threads and commits them in groups: one sync to disk serves all that wait for it.
+    """Accepts messages from many threads and commits them in groups: one sync to disk serves all that wait for it."""
 
-    Parameters
-    ----------
-    engine
-        From `open_database`.
-    limits
-        What one message and one origin may take.
-    max_pending
-        Messages in progress beyond which a further one is refused with `Overloaded`.
-    """
-
-    def __init__(self, engine: Engine, limits: Limits | None = None, max_pending: int = 128) -> None:
+    def __init__(self, engine: Engine, limits: Limits | None = None) -> None:
         self.engine = engine
         self.limits = limits or Limits()
-        self.max_pending = max_pending
-        self._room = threading.BoundedSemaphore(max_pending)
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="inbox-writer", daemon=True)
         self._closing = threading.Lock()
@@ -93,22 +82,17 @@ class Receiver:
     def accept(self, body: bytes, route: str = "http", fs_hz: float | None = None) -> Receipt:
         """Keep one message; returns once it is durably committed.
 
-        Raises `InputTooLarge` and `MalformedInput` for what can never be kept, `Overloaded` and `StoreUnavailable`
+        Raises `InputTooLarge` and `MalformedInput` for what can never be kept, `QuotaExceeded` and `StoreUnavailable`
         for what may be sent again later.
         """
-        if not self._room.acquire(blocking=False):
-            raise Overloaded(f"{self.max_pending} messages are in progress.", "queue", f"< {self.max_pending}")
-        try:
-            incoming = decode(body, route, fs_hz, self.limits)
-            del body
-            future: Future[Receipt] = Future()
-            with self._closing:
-                if self._closed:
-                    raise StoreUnavailable("The inbox is shutting down.", retry_after_s=5.0)
-                self._queue.put((incoming, future))
-            return future.result()
-        finally:
-            self._room.release()
+        incoming = decode(body, route, fs_hz, self.limits)
+        del body
+        future: Future[Receipt] = Future()
+        with self._closing:
+            if self._closed:
+                raise StoreUnavailable("The inbox is shutting down.", retry_after_s=5.0)
+            self._queue.put((incoming, future))
+        return future.result()
 
     def close(self) -> None:
         """Commit what is queued, then stop; messages that come later are refused."""

@@ -23,7 +23,7 @@ class State(StrEnum):
 
     ``open``: parts are missing. ``incomplete``: parts are missing and none came for long; a late part reopens it.
     ``waiting_fs``: whole, but its sampling rate is not known. ``ready``, ``running``: for the workers. ``done``: has
-    its result. ``failed``: no valid analysis exists. ``quarantined``: its parts do not fit together.
+    its result. ``failed``: no valid analysis exists.
     """
 
     OPEN = "open"
@@ -33,7 +33,6 @@ class State(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-    QUARANTINED = "quarantined"
 
 
 class Outcome(StrEnum):

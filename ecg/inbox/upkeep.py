@@ -1,18 +1,21 @@
 """What operators do: give up waiting for parts, look at and replay the quarantine, and delete what is old."""
 
-from dataclasses import dataclass
+import operator
+from dataclasses import astuple, dataclass
 
 import zstandard
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, and_, delete, func, select, update
 
+from ecg.errors import MalformedInput
 from ecg.inbox.assemble import MAX_BODY_BYTES
 from ecg.inbox.database import clock, reading, writing
 from ecg.inbox.intake import forget_quarantined, keep
 from ecg.inbox.receipts import Limits, Receipt
 from ecg.inbox.receiver import decode
-from ecg.inbox.tables import State, messages, quarantine, recordings
+from ecg.inbox.tables import Outcome, State, messages, quarantine, recordings
 
-_FINISHED = (State.DONE, State.FAILED, State.QUARANTINED, State.INCOMPLETE, State.WAITING_FS)
+_PRUNED_AT_ONCE = 500
+_FINISHED = (State.DONE, State.FAILED, State.INCOMPLETE, State.WAITING_FS)
 
 
 @dataclass(frozen=True)
@@ -49,19 +52,17 @@ def give_up_waiting(engine: Engine, idle_s: float) -> int:
     return done.rowcount
 
 
-def quarantined(engine: Engine, code: str | None = None, limit: int = 1000) -> list[Quarantined]:
+def quarantined(engine: Engine, code: str | None = None) -> list[Quarantined]:
     """The quarantine, oldest first; only messages of one reason `code` where it is given."""
-    query = select(quarantine).order_by(quarantine.c.id).limit(limit)
+    wanted = (
+        quarantine.c[name]
+        for name in ("id", "message_id", "sequence_id", "part_index", "origin_code", "code", "reason", "received_at")
+    )
+    query = select(*wanted).order_by(quarantine.c.id)  # without the bodies: there may be many
     if code is not None:
         query = query.where(quarantine.c.code == code)
     with reading(engine) as connection:
-        return [
-            Quarantined(
-                row.id, row.message_id, row.sequence_id, row.part_index, row.origin_code, row.code, row.reason,
-                row.received_at,
-            )
-            for row in connection.execute(query)
-        ]  # fmt: skip
+        return [Quarantined(*row) for row in connection.execute(query)]
 
 
 def quarantined_body(engine: Engine, quarantine_id: int) -> bytes | None:
@@ -79,7 +80,7 @@ def replay(engine: Engine, quarantine_id: int, limits: Limits) -> Receipt | None
         ).one_or_none()
         if row is None:
             return None
-        forget_quarantined(connection, quarantine_id)
+        forget_quarantined(connection, row.message_id, row.content_hash)
         return keep(connection, decode(_inflate(row.body), row.route, row.fs_hz, limits), limits)
 
 
@@ -102,22 +103,31 @@ def retry_failed(engine: Engine, record_id: str | None) -> int:
 def prune(engine: Engine, older_than_s: float) -> Pruned:
     """Delete what was last touched more than `older_than_s` ago and is not waiting for a worker or open.
 
-    With a recording go its parts, result and message log: the same message would then be new again.
+    With a recording go its parts, result and message log: the same message would then be new again. Raises
+    `MalformedInput` for an age that is not positive: nothing younger than now is old.
     """
+    if not older_than_s > 0:
+        raise MalformedInput("What is kept for no time at all is never kept.", "keep-days", "> 0", older_than_s)
+    total = Pruned(0, 0, 0)
+    while (gone := _prune_some(engine, older_than_s)) != Pruned(0, 0, 0):
+        total = Pruned(*map(operator.add, astuple(total), astuple(gone)))
+    return total
+
+
+def _prune_some(engine: Engine, older_than_s: float) -> Pruned:
+    """One short transaction, so that messages can be kept in between."""
     with writing(engine) as connection:
         before = clock(connection) - older_than_s
-        old = select(recordings.c.sequence_id).where(
-            recordings.c.state.in_(_FINISHED), recordings.c.last_received_at < before
-        )
         # A result that is younger than its last message keeps its recording.
-        old = old.where((recordings.c.finished_at.is_(None)) | (recordings.c.finished_at < before))
-        from_quarantine = connection.execute(delete(quarantine).where(quarantine.c.received_at < before)).rowcount
-        log_lines = connection.execute(
-            delete(messages).where(
-                messages.c.sequence_id.in_(old)
-                | ((messages.c.outcome == "quarantined") & (messages.c.received_at < before))
-            )
-        ).rowcount
+        finished = func.coalesce(recordings.c.finished_at, recordings.c.last_received_at)
+        is_old = and_(recordings.c.state.in_(_FINISHED), recordings.c.last_received_at < before, finished < before)
+        old = connection.scalars(select(recordings.c.sequence_id).where(is_old).limit(_PRUNED_AT_ONCE)).all()
+        stale = connection.scalars(
+            select(quarantine.c.id).where(quarantine.c.received_at < before).limit(_PRUNED_AT_ONCE)
+        ).all()
+        from_quarantine = connection.execute(delete(quarantine).where(quarantine.c.id.in_(stale))).rowcount
+        old_refusal = (messages.c.outcome == Outcome.QUARANTINED) & (messages.c.received_at < before)
+        log_lines = connection.execute(delete(messages).where(messages.c.sequence_id.in_(old) | old_refusal)).rowcount
         gone = connection.execute(delete(recordings).where(recordings.c.sequence_id.in_(old))).rowcount
     return Pruned(gone, log_lines, from_quarantine)
 

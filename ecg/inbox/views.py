@@ -1,6 +1,7 @@
 """What the inbox tells about itself: the state of a recording, counts, and the same counts for Prometheus."""
 
 import datetime
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,25 +90,34 @@ def known_messages(engine: Engine, message_ids: list[str]) -> set[str]:
 
 def prometheus(counts: Stats) -> str:
     """The counts in Prometheus' text format, version 0.0.4."""
-    lines = [
-        "# HELP ecg_inbox_messages Messages kept, by origin, route and outcome.",
-        "# TYPE ecg_inbox_messages gauge",
-    ]
-    lines += [
-        f'ecg_inbox_messages{{origin_code="{row.origin_code or ""}",route="{row.route}",outcome="{row.outcome}"}} '
-        f"{row.count}"
+    messages_by = [
+        ({"origin_code": row.origin_code or "", "route": row.route, "outcome": row.outcome}, row.count)
         for row in counts.messages
     ]
-    lines += ["# HELP ecg_inbox_recordings Recordings kept, by state.", "# TYPE ecg_inbox_recordings gauge"]
-    lines += [f'ecg_inbox_recordings{{state="{state}"}} {count}' for state, count in counts.recordings.items()]
-    lines += ["# HELP ecg_inbox_quarantined Messages in quarantine, by reason.", "# TYPE ecg_inbox_quarantined gauge"]
-    lines += [f'ecg_inbox_quarantined{{code="{code}"}} {count}' for code, count in counts.quarantined.items()]
-    lines += ["# HELP ecg_inbox_results Results kept.", "# TYPE ecg_inbox_results gauge"]
-    lines += [f"ecg_inbox_results {counts.results}"]
-    lines += ["# HELP ecg_inbox_oldest_waiting_seconds Age of the recording that waits longest for its result."]
-    lines += ["# TYPE ecg_inbox_oldest_waiting_seconds gauge"]
-    lines += [f"ecg_inbox_oldest_waiting_seconds {counts.oldest_waiting_s or 0:.3f}"]
+    return (
+        gauge("ecg_inbox_messages", "Messages kept, by origin, route and outcome.", messages_by)
+        + gauge("ecg_inbox_recordings", "Recordings kept, by state.", _by("state", counts.recordings))
+        + gauge("ecg_inbox_quarantined", "Messages in quarantine, by reason.", _by("code", counts.quarantined))
+        + gauge("ecg_inbox_results", "Results kept.", [({}, counts.results)])
+        + gauge(
+            "ecg_inbox_oldest_waiting_seconds",
+            "Age of the recording that waits longest for its result.",
+            [({}, round(counts.oldest_waiting_s or 0.0, 3))],
+        )
+    )
+
+
+def gauge(name: str, meaning: str, samples: Iterable[tuple[dict[str, str], float]]) -> str:
+    """One gauge with its samples, labels and value, in Prometheus' text format."""
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+    for labels, value in samples:
+        inner = ",".join(f'{label}="{text}"' for label, text in labels.items())
+        lines.append(f"{name}{{{inner}}} {value}" if inner else f"{name} {value}")
     return "\n".join(lines) + "\n"
+
+
+def _by(label: str, counts: dict[str, int]) -> list[tuple[dict[str, str], float]]:
+    return [({label: name}, count) for name, count in counts.items()]
 
 
 def _counted(connection: Connection, query: Select[Any]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from ecg.errors import EcgError, ModelNotReady, Overloaded, StoreUnavailable
-from ecg.inbox.claims import Claim, claim, fail, finish, load, release, renew
+from ecg.inbox.claims import Claim, claim, fail, finish, load, put_off, release, renew
 from ecg.record import EcgRecord
 
 Analyse = Callable[[EcgRecord], bytes]
@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 class Worker:
     """Analyses with `analyse`, which turns a record into a JSON document and refuses with an `EcgError`.
 
-    Any other exception ends the worker: its lease runs out and another one tries, `max_attempts` times in all.
+    Any other exception is a fault of ours: the recording waits for `lease_s`, as after a worker's death, and is tried
+    `max_attempts` times in all. Then it has failed, with the reason. The worker goes on with the others.
     """
 
     def __init__(self, engine: Engine, analyse: Analyse, lease_s: float = 60.0, max_attempts: int = 5) -> None:
@@ -51,6 +52,14 @@ class Worker:
             except EcgError as error:
                 fail(self.engine, claimed, f"{error.code}: {error.message}")
                 return True
+            except Exception as error:
+                log.exception("attempt %d at %s ended in a fault of ours", claimed.attempt, claimed.sequence_id)
+                reason = f"internal_error: {type(error).__name__} in {claimed.attempt} attempts."
+                if claimed.attempt >= self.max_attempts:
+                    fail(self.engine, claimed, reason)
+                else:
+                    put_off(self.engine, claimed, reason, self.lease_s)
+                return True
         if not finish(self.engine, claimed, result, self.name):
             log.warning("the lease of %s was lost before its result was stored", claimed.sequence_id)
         return True
@@ -64,9 +73,6 @@ class Worker:
                 log.warning("%s", error)
                 stop.wait((error.retry_after_s if isinstance(error, Overloaded) else None) or 1.0)
                 continue
-            except Exception:
-                log.exception("the worker ends: the analysis failed in a way that is a fault of ours")
-                raise
             if not worked:
                 stop.wait(idle_s * random.uniform(0.5, 1.5))
 

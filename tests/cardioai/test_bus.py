@@ -4,6 +4,7 @@ moto proves the shape of the calls and the routing; it proves nothing about AWS'
 """
 
 import base64
+import dataclasses
 import hashlib
 import json
 import logging
@@ -20,14 +21,25 @@ import urllib3
 from moto.server import ThreadedMotoServer
 
 from benchmarks.fault_proxy import proxy_to
+from benchmarks.kill_inbox import free_port
 from benchmarks.messages import FS_500, message, payload, rows
-from ecg.cardioai.bus.consumer import Consumer, Stored, depths, open_queue_body, reconcile, redrive
+from ecg.cardioai.bus.consumer import (
+    Consumer,
+    Reconciled,
+    Stored,
+    depths,
+    objects,
+    open_queue_body,
+    reconcile,
+    redrive,
+)
 from ecg.cardioai.bus.layout import MAX_RECEIVES, Clients, Layout, connect, queue_url, set_up, verify
 from ecg.cardioai.bus.sender import BusAdapter, entry_bytes, object_key
 from ecg.cardioai.delivery import NotDelivered, Outgoing, Refused
 from ecg.cardioai.message import Sender, encode_payload
 from ecg.cli import main
-from ecg.errors import BusError, MalformedInput, Overloaded
+from ecg.cli.metrics_page import MetricsPage
+from ecg.errors import BusError, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
 from ecg.inbox.database import open_database
 from ecg.inbox.receiver import Receiver
 from ecg.inbox.views import known_messages, stats
@@ -92,7 +104,7 @@ def outgoing(message_id: str, sequence_id: str, sender: Sender | None = None, n_
 
 def test_set_up_can_be_repeated_and_verify_sees_what_is_missing(aws: str, layout: Layout) -> None:
     clients = connect("eu-central-1", aws)
-    assert len(verify(clients, layout)) == 7
+    assert len(verify(clients, layout)) == 9
     set_up(clients, layout)
     set_up(clients, layout)
     assert verify(clients, layout) == []
@@ -104,11 +116,19 @@ def test_set_up_can_be_repeated_and_verify_sees_what_is_missing(aws: str, layout
         QueueUrl=queue_url(clients, "cardioai-clinical"),
         Attributes={"RedrivePolicy": ""},
     )
+    clients.sqs.set_queue_attributes(QueueUrl=queue_url(clients, "cardioai-consumer"), Attributes={"Policy": ""})
+    clients.sqs.set_queue_attributes(
+        QueueUrl=queue_url(clients, "cardioai-consumer-dead"), Attributes={"MaximumMessageSize": "1024"}
+    )
     assert verify(clients, layout) == [
         "queue cardioai-clinical is not as set up",
+        "queue cardioai-consumer is not as set up",
+        "queue cardioai-consumer-dead is not as set up",
         "rule cardioai-clinical on cardioai-primary is not as set up",
         "rule cardioai-consumer on cardioai-secondary is not as set up",
     ]
+    set_up(clients, layout)
+    assert verify(clients, layout) == []
 
 
 def test_messages_reach_the_inbox_by_both_routes_and_their_own_queue(
@@ -179,6 +199,14 @@ def test_each_failure_on_the_way_is_seen_and_can_be_retried(
     assert stats(receiver.engine).recordings["ready"] == 1
 
 
+def test_an_endpoint_that_nobody_listens_on_may_listen_later(clients: Clients, layout: Layout) -> None:
+    nobody = connect("eu-central-1", "http://127.0.0.1:1", timeout_s=1.0)
+    with pytest.raises(NotDelivered):
+        adapter(nobody, layout).send(outgoing("m1", "seq-1"))
+    with pytest.raises(NotDelivered):
+        adapter(nobody, layout, 1024).send(outgoing("m1", "seq-1"))
+
+
 def test_a_rejected_entry_and_a_missing_bus_are_final(clients: Clients, layout: Layout) -> None:
     with pytest.raises(Refused):
         adapter(clients, layout).send(Outgoing(b"not json", "m1", "clinical"))
@@ -210,18 +238,69 @@ def test_the_relay_sends_through_the_bus(
     assert stats(receiver.engine).recordings["ready"] == 4
 
 
-def test_a_message_stays_until_it_is_durably_kept(clients: Clients, layout: Layout, receiver: Receiver) -> None:
-    def full(_: bytes, __: str) -> None:
-        raise Overloaded("full", retry_after_s=0.01)
+def test_an_outage_of_the_inbox_makes_no_dead_letters(
+    clients: Clients, layout: Layout, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than all tries of a message: it waits with the consumer, hidden, and is kept in the end."""
+    monkeypatch.setattr("ecg.cardioai.bus.consumer.PAUSE_S", 0.0)
+    tries = iter(range(3 * MAX_RECEIVES))
+
+    def out_of_order(body: bytes, route: str) -> None:
+        if next(tries, None) is not None:
+            raise StoreUnavailable("The durable store does not answer.")
+        receiver.accept(body, route)
 
     _forget_at_once(clients, layout)
-    adapter(clients, layout).send(outgoing("m1", "seq-1"))
-    consumer = Consumer(clients, layout, full)
-    assert consumer.poll("clinical", 0) == 1
-    assert depths(clients, layout)["clinical"] == {"waiting": 1, "in_work": 0, "dead": 0}
-    assert Consumer(clients, layout, receiver.accept).poll("clinical", 0) == 1
-    assert known_messages(receiver.engine, ["m1"]) == {"m1"}
+    for number in range(3):
+        adapter(clients, layout).send(outgoing(f"m{number}", f"seq-{number}"))
+    consumer = Consumer(clients, layout, out_of_order)
+    assert consumer.poll("clinical", 0) == 3
+    assert known_messages(receiver.engine, ["m0", "m1", "m2"]) == {"m0", "m1", "m2"}
     assert sum(depths(clients, layout)["clinical"].values()) == 0
+    assert consumer.counts == {"later": 3 * MAX_RECEIVES, "sqs": 3}
+
+
+def test_a_waiting_consumer_ends_when_told_and_its_message_stays(clients: Clients, layout: Layout) -> None:
+    def full(_: bytes, __: str) -> None:
+        stop.set()
+        raise Overloaded("full")
+
+    stop = threading.Event()
+    adapter(clients, layout).send(outgoing("m1", "seq-1"))
+    assert Consumer(clients, layout, full, stop).poll("clinical", 0) == 1
+    assert depths(clients, layout)["clinical"] == {"waiting": 0, "in_work": 1, "dead": 0}
+
+
+def test_one_origins_quota_does_not_hold_up_the_others(clients: Clients, layout: Layout, receiver: Receiver) -> None:
+    def limited(body: bytes, route: str) -> None:
+        if b"seq-0" in body:
+            raise QuotaExceeded("too much", retry_after_s=60.0)
+        receiver.accept(body, route)
+
+    for number in range(2):
+        adapter(clients, layout).send(outgoing(f"m{number}", f"seq-{number}"))
+    consumer = Consumer(clients, layout, limited)
+    assert consumer.poll("clinical", 0) == 2
+    assert consumer.counts == {"quota_exceeded": 1, "sqs": 1}
+    assert depths(clients, layout)["clinical"]["in_work"] == 1
+
+
+def test_a_storage_that_is_away_makes_no_dead_letters_and_a_lost_object_does(
+    aws: str, clients: Clients, layout: Layout, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecg.cardioai.bus.consumer.PAUSE_S", 0.0)
+    adapter(clients, layout, 1024).send(outgoing("m1", "seq-1"))
+    with proxy_to(int(aws.rpartition(":")[2])) as proxy:
+        through = connect("eu-central-1", f"http://127.0.0.1:{proxy.port}", timeout_s=1.0)
+        proxy.faults = ["503", "reset"]
+        away = Consumer(dataclasses.replace(clients, s3=through.s3), layout, receiver.accept)
+        assert away.poll("clinical", 0) == 1
+    assert away.counts == {"later": 2, "s3": 1}
+    adapter(clients, layout, 1024).send(outgoing("m2", "seq-2"))
+    clients.s3.delete_object(Bucket=layout.bucket, Key=object_key(outgoing("m2", "seq-2"))[0])
+    consumer = Consumer(clients, layout, receiver.accept)
+    consumer.poll("clinical", 0)
+    assert consumer.counts == {"bus_error": 1}
 
 
 def test_what_cannot_be_kept_becomes_a_dead_letter_and_can_be_redriven(
@@ -254,10 +333,20 @@ def test_an_object_whose_notification_was_lost_is_found(
     def known(ids: list[str]) -> set[str]:
         return known_messages(receiver.engine, ids)
 
-    assert reconcile(clients, layout, known, receiver.accept, older_than_s=3600.0) == (0, 0)
-    assert reconcile(clients, layout, known, receiver.accept, older_than_s=-60.0) == (2, 1)
-    assert reconcile(clients, layout, known, receiver.accept, older_than_s=-60.0) == (2, 0)
+    def reconciled(*ages: float) -> Reconciled:
+        return reconcile(clients, layout, objects(clients, layout, *ages), known, receiver.accept)
+
+    assert reconciled(3600.0) == Reconciled(0, 0, 0)
+    assert reconciled(-60.0, -1.0) == Reconciled(0, 0, 0)  # as old as what retention has deleted
+    assert reconciled(-60.0, 3600.0) == Reconciled(2, 1, 0)
+    assert reconciled(-60.0) == Reconciled(2, 0, 0)
     assert known(["m1", "m2"]) == {"m1", "m2"}
+    clients.s3.put_object(Bucket=layout.bucket, Key=f"clinical/a/{'0' * 64}.json", Body=b"damaged")
+    broken_again = outgoing("m3", "seq-3")
+    with pytest.raises(Refused):
+        broken.send(broken_again)
+    assert reconciled(-60.0) == Reconciled(4, 1, 1)
+    assert known(["m3"]) == {"m3"}
 
 
 def test_a_changed_object_or_a_foreign_bucket_is_not_kept(clients: Clients, layout: Layout, receiver: Receiver) -> None:
@@ -309,7 +398,7 @@ def test_the_command_sets_up_verifies_and_reconciles(
     assert main([*base, "reconcile", "--store", f"sqlite:///{tmp_path / 'i.db'}"]) == 0
     said = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [said[0]["ok"], *said[1:]] == [
-        False, {"ok": True, "problems": []}, {"moved": 0}, {"objects": 0, "accepted": 0},
+        False, {"ok": True, "problems": []}, {"moved": 0}, {"objects": 0, "accepted": 0, "failed": 0},
     ]  # fmt: skip
 
 
@@ -331,11 +420,18 @@ def test_consuming_ends_well_when_told_and_watching_shows_the_queues(
     ]
     adapter(clients, layout).send(outgoing("m1", "seq-1"))
     open_database(url).dispose()
-    watching = subprocess.Popen([*base, "watch", "--store", url], stdout=subprocess.PIPE)
+    metrics_port = str(free_port())
+    watching = subprocess.Popen(
+        [*base, "watch", "--store", url, "--metrics-port", metrics_port], stdout=subprocess.PIPE
+    )
     assert watching.stdout is not None
     shown = orjson.loads(watching.stdout.readline())
     assert shown["queues"]["clinical"] == {"waiting": 1, "in_work": 0, "dead": 0}
     assert shown["inbox"]["results"] == 0
+    page = _when_there(f"http://127.0.0.1:{metrics_port}/metrics")
+    assert 'ecg_bus_messages{origin_code="clinical",state="waiting"} 1' in page
+    assert 'ecg_bus_messages{origin_code="clinical",state="dead"} 0' in page
+    assert "ecg_inbox_results 0" in page
     watching.kill()
     watching.communicate()
     engine = open_database(url)
@@ -353,6 +449,48 @@ def test_an_absent_aws_is_a_bus_error() -> None:
         set_up(connect("eu-central-1", "http://127.0.0.1:1"), Layout("b"))
     with pytest.raises(BusError):
         connect(None, "not a url")
+
+
+def test_a_watch_outlives_an_outage(aws: str, clients: Clients, layout: Layout) -> None:
+    assert clients.sqs.meta.region_name == "eu-central-1"
+    with proxy_to(int(aws.rpartition(":")[2])) as proxy:
+        # Each look asks twice for each of the four queues.
+        proxy.faults = [*["none"] * 8, "503"]
+        watching = subprocess.Popen(
+            [
+                sys.executable, "-m", "ecg", "bus", "--bucket", layout.bucket, "--region", "eu-central-1",
+                "--endpoint", f"http://127.0.0.1:{proxy.port}", "watch", "--every", "0.01",
+            ],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert [b"queues" in watching.stdout.readline() for _ in range(2)] == [True, True]
+        assert b"503" in watching.stderr.readline()
+        watching.kill()
+        watching.communicate()
+
+
+def test_a_page_without_text_is_unavailable() -> None:
+    with MetricsPage(0) as page:
+        url = f"http://127.0.0.1:{page.server_port}/metrics"
+        assert urllib3.request("GET", url, retries=False).status == 503
+        page.text = "a 1\n"
+        assert urllib3.request("GET", url, retries=False).data == b"a 1\n"
+
+
+@pytest.mark.parametrize("every", ["0", "-1", "nan"])
+def test_a_watch_needs_a_time_between_looks(aws: str, every: str) -> None:
+    base = ["bus", "--bucket", "b", "--region", "eu-central-1", "--endpoint", aws]
+    assert main([*base, "watch", "--every", every]) == 2
+
+
+def _when_there(url: str) -> str:
+    """A page's text, once it has one."""
+    while True:
+        page = urllib3.request("GET", url, retries=False, timeout=10.0)
+        if page.status == 200:
+            return page.data.decode()
 
 
 def _forget_at_once(clients: Clients, layout: Layout) -> None:

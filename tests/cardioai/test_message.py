@@ -59,7 +59,7 @@ def test_real_rows_have_the_number_and_leads_that_the_index_says() -> None:
         part = open_payload(decode_envelope((SAMPLES / f"message-{entry['record']}.json").read_bytes()))
         found = parse_rows(part.headers, part.data)
         assert (found.first, len(found.samples)) == (0, entry["rows"])
-        assert ["INDEX", *part.leads] == entry["headers"].split(",")
+        assert part.headers == entry["headers"]
     gap = json.loads((SAMPLES / "message-missing_250hz_4s.json").read_text())["payload"]["data"]
     assert (parse_rows("INDEX,I,II", gap).samples == INVALID_SAMPLE).any()
 

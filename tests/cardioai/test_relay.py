@@ -1,8 +1,11 @@
 """The relay: pacing, retries, resuming, figures; against a receiver that keeps what it gets."""
 
+import contextlib
 import http.server
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +16,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks.fault_proxy import FaultProxy, proxy_to
+from benchmarks.fault_proxy import FaultProxy, proxy_to, read_http
 from benchmarks.messages import payload
 from ecg.cardioai.delivery import retry_after_s
 from ecg.cardioai.message import encode_payload
@@ -173,6 +176,73 @@ def test_an_unreadable_file_does_not_stop_the_others(
     assert (status, figures["acknowledged"], figures["failures"]) == (1, 6, {"malformed_input": 1})
 
 
+def test_a_strange_file_name_is_sent_like_any_other(
+    capsys: pytest.CaptureFixture[str], source: Path, sink: Sink
+) -> None:
+    for name in (b"\xff.json", b"two\nlines.json", "心.json".encode()):
+        (source / os.fsdecode(name)).write_bytes((source / "r0.json").read_bytes())
+    (source / "gone.json").symlink_to("/nowhere/at/all")
+    (source / "folder.json").mkdir()
+    status, figures = relay(capsys, source, sink.server_port)
+    assert (status, figures["acknowledged"], figures["failures"]) == (1, 9, {"unreadable file": 2})
+    status, figures = relay(capsys, source, sink.server_port)
+    assert (status, figures["acknowledged"]) == (1, 0)  # all that could be sent was
+
+
+def test_a_file_changed_between_runs_is_sent(capsys: pytest.CaptureFixture[str], source: Path, sink: Sink) -> None:
+    (source / "broken.json").write_text("{")
+    relay(capsys, source, sink.server_port)
+    (source / "broken.json").unlink()
+    (source / "r0.json").write_bytes(encode_payload(payload("seq-new", record_id="r0")))
+    status, figures = relay(capsys, source, sink.server_port)
+    assert (status, figures["acknowledged"], sink.bodies[-1]["payload"]["sequenceId"]) == (0, 1, "seq-new")
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run_and_says_so(source: Path, sink: Sink) -> None:
+    """A full disk, here the file size limit: what was not noted down must not look delivered."""
+    checkpoint = source.parent / "payloads.relay.jsonl"
+    code = (
+        "import resource, signal, sys; from ecg.cli import main; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (250, 250)); sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *arguments(source, sink.server_port)]
+    ended = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "cannot be written" in ended.stderr
+    assert checkpoint.exists()
+    assert main(arguments(source, sink.server_port)) == 0
+    assert len(sink.kept) == 6
+
+
+@pytest.mark.parametrize("kind", ["drips", "never ends"])
+def test_an_answer_without_end_holds_nobody(capsys: pytest.CaptureFixture[str], source: Path, kind: str) -> None:
+    """200 and then a body that never ends: in drops, the answer is given up; at full speed its start is enough."""
+    drop, pause_s = (b"x", 0.05) if kind == "drips" else (b"x" * 10**6, 0.0)
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                client, _ = listener.accept()
+                with client:
+                    read_http(client)
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n")
+                    while True:
+                        client.sendall(drop)
+                        threading.Event().wait(pause_s)
+            if listener.fileno() < 0:
+                return
+
+    for path in sorted(source.iterdir())[1:]:
+        path.unlink()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        port = listener.getsockname()[1]
+        status, figures = relay(capsys, source, port, "--timeout", "0.3", "--patience", "0.1")
+        listener.shutdown(socket.SHUT_RDWR)
+    expected = (1, {}) if kind == "drips" else (0, {"acknowledged": 1})
+    assert (status, figures["outcomes"]) == expected
+
+
 def test_a_killed_relay_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str], source: Path, sink: Sink) -> None:
     """Killed while its third message waits for an answer: the receiver has it, the checkpoint has not."""
     command = [sys.executable, "-m", "ecg", *arguments(source, sink.server_port)]
@@ -233,6 +303,12 @@ def test_an_open_loop_rate_counts_waiting_as_latency(
         ["--timeout", "nan"],
         ["-s", "/nowhere"],
         ["-n", "host"],
+        ["-n", "http://"],
+        ["-n", "http://host:99999/"],
+        ["-n", "http://two words/"],
+        ["-v", ""],
+        ["-v", "x" * 65],
+        ["--checkpoint", "/nowhere/checkpoint"],
     ],
 )
 def test_bad_arguments_exit_with_2(source: Path, options: list[str]) -> None:
@@ -248,7 +324,16 @@ def test_help_is_long_and_h_is_threads(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [(None, 0.0), ("7", 7.0), ("soon", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("-3", 0.0)],
+    [
+        (None, 0.0),
+        ("7", 7.0),
+        ("soon", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("-3", 0.0),
+        ("²", 0.0),
+        ("٣", 0.0),
+        ("9" * 400, math.inf),
+    ],
 )
 def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: float) -> None:
     assert retry_after_s(header) == seconds

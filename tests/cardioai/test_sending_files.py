@@ -219,3 +219,62 @@ def test_the_rows_of_payload_files_parse(tmp_path: Path, archive: Path) -> None:
 def test_a_manifest_of_nothing_is_an_error(tmp_path: Path) -> None:
     assert main(["manifest", str(tmp_path)]) == 2
     assert main(["manifest", str(tmp_path / "absent")]) == 2
+
+
+def test_a_name_that_is_no_line_of_text_is_reported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for name in (b"two\nlines.hea", b"\xff.hea", "\u5fc3\u3000電図.hea".encode(), b"plain.hea"):
+        (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).write_text("x")
+    assert main(["manifest", str(tmp_path)]) == 1
+    said = capfd.readouterr()
+    assert said.out.splitlines() == [f"{tmp_path}/plain.hea", f"{tmp_path}/\u5fc3\u3000電図.hea"]
+    assert r"two\nlines.hea" in said.err
+    assert r"\udcff.hea" in said.err
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfFOLDER/r.hea\r\n\r\n", b"\nFOLDER/r.hea"])
+def test_a_manifest_may_be_any_editors(tmp_path: Path, content: bytes) -> None:
+    write_record(tmp_path, "r", np.zeros((500, 2)))
+    (tmp_path / "m").write_bytes(content.replace(b"FOLDER", str(tmp_path).encode()))
+    (tmp_path / "csv").mkdir()
+    assert main(["extract", "-m", str(tmp_path / "m"), "-d", str(tmp_path / "csv")]) == 0
+
+
+def test_what_cannot_be_read_or_written_is_bad_input_and_no_traceback(tmp_path: Path) -> None:
+    write_record(tmp_path, "r", np.zeros((500, 2)))
+    (tmp_path / "m").write_bytes(b"\xff\n")
+    assert main(["extract", "-m", str(tmp_path / "m"), "-d", str(tmp_path)]) == 2
+    assert main(["manifest", str(tmp_path), "-o", "/nowhere/manifest"]) == 2
+    assert main(["manifest", str(tmp_path), "-o", str(tmp_path / "m")]) == 0
+    assert main(["extract", "-m", str(tmp_path / "m"), "-d", str(tmp_path), "-s", "/nowhere/file"]) == 2
+
+
+def csv(folder: Path, name: str, values: list[object]) -> None:
+    folder.mkdir(exist_ok=True)
+    text = "".join(f"{number},{value}\n" for number, value in enumerate(values))
+    (folder / name).write_text("'sample #','I'\n" + text)
+
+
+def test_two_files_of_one_record_id_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    csv(tmp_path / "csv", "a.one.txt", [1])
+    csv(tmp_path / "csv", "a.two.txt", [2])
+    csv(tmp_path / "csv", ".txt", [3])
+    status, files = payload_files(tmp_path, tmp_path / "csv")
+    assert (status, [path.name for path in files]) == (1, ["a.json"])
+    assert decode_payload(files[0].read_bytes()).data == ["0,1"]
+
+
+def test_a_record_with_a_bad_row_leaves_no_parts_behind(tmp_path: Path) -> None:
+    csv(tmp_path / "csv", "a.txt", [*range(25), "x"])
+    assert payload_files(tmp_path, tmp_path / "csv", "--max-samples", "10") == (1, [])
+
+
+def test_a_run_with_other_limits_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    csv(tmp_path / "csv", "a.txt", list(range(25)))
+    csv(tmp_path / "csv", "a-b.txt", list(range(25)))
+    folder = tmp_path / "payloads"
+    folder.mkdir()
+    for limit, names in (("5", 5), ("10", 3), ("100", 1), ("10", 3)):
+        assert main(["payloads", "-s", str(tmp_path / "csv"), "-d", str(folder), "--max-samples", limit]) == 0
+        assert len(list(folder.glob("a-[0-9]*"))) == (names if names > 1 else 0)
+        assert (folder / "a.json").exists() == (names == 1)
+        assert len({decode_payload(path.read_bytes()).sequence_id for path in folder.iterdir()}) == 2

@@ -94,4 +94,6 @@ def test_bad_messages_are_problems(service: httpx.Client) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, code)
     unknown = service.get("/data/v1/records/nobody")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_recording")
-    assert service.get("/data/v1/stats").json()["recordings"].keys() >= {"done", "quarantined"}
+    counts = service.get("/data/v1/stats").json()
+    assert counts["recordings"].keys() >= {"done", "waiting_fs"}
+    assert counts.keys() >= {"messages", "quarantined", "oldest_waiting_s"}

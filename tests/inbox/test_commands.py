@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,15 +11,16 @@ from pathlib import Path
 
 import orjson
 import pytest
+from sqlalchemy import make_url
 
 from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration
 from ecg.cli import main
-from ecg.errors import MissingLeads, UnknownRecording
+from ecg.errors import MissingLeads, Overloaded, UnknownRecording
 from ecg.inbox.database import open_database
 from ecg.inbox.receipts import Limits
 from ecg.inbox.receiver import Receiver
-from ecg.inbox.service import Inbox
+from ecg.inbox.service import MAX_IN_PROGRESS, Inbox
 from ecg.inbox.views import stats
 from ecg.record import EcgRecord
 
@@ -68,6 +70,7 @@ def test_the_quarantine_is_listed_with_its_replay_command(capsys: pytest.Capture
     status, (receipt,) = command(capsys, url, "replay", "--code", "unknown_message_version")
     assert (status, receipt["status"]) == (1, "quarantined")
     assert command(capsys, url, "replay", "99")[0] == 2
+    assert command(capsys, url, "replay")[0] == 2
     assert command(capsys, url, "show", "99")[0] == 2
     assert command(capsys, url, "record", "none")[0] == 2
 
@@ -80,6 +83,23 @@ def test_a_failed_recording_can_be_tried_again(capsys: pytest.CaptureFixture[str
     command(capsys, url, "work", "--once")
     _, (counts,) = command(capsys, url, "stats")
     assert counts["recordings"]["failed"] == 1
+
+
+def test_the_replay_command_can_be_pasted_into_a_shell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'in box; $HOME.db'}"
+    accept(url, message(payload(), messageVersion=9))
+    _, (entry,) = command(capsys, url, "quarantine")
+    ecg, _, _, store, *action = shlex.split(entry["replay"])
+    assert (ecg, make_url(store).database, action) == ("ecg", make_url(url).database, ["replay", "1"])
+
+
+@pytest.mark.parametrize("arguments", [("prune", "--keep-days", "-1"), ("prune", "--keep-days", "nan"),
+                                       ("device", "D", "--fs", "inf")])  # fmt: skip
+def test_senseless_numbers_are_bad_input(
+    capsys: pytest.CaptureFixture[str], url: str, arguments: tuple[str, ...]
+) -> None:
+    accept(url)
+    assert command(capsys, url, *arguments)[0] == 2
 
 
 @pytest.mark.parametrize("store", ["sqlite:////nowhere/at/all.db", "nonsense", "mysql://host/db", ""])
@@ -138,17 +158,36 @@ def test_the_deployment_answers_and_feeds_the_graph(url: str) -> None:
     assert [found.name for found in seen] == ["r0", "r1"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_the_deployment_is_unhealthy_when_its_worker_has_died(url: str) -> None:
+def test_the_deployment_holds_so_many_messages_at_a_time_and_refuses_the_next(url: str) -> None:
+    async def use() -> list[object]:
+        inbox = Inbox(url, None, Limits())
+        bodies = [message(payload(f"seq-{n}", data=["0,1,2"])) for n in range(MAX_IN_PROGRESS + 1)]
+        answers = await asyncio.gather(*(inbox.accept(body, None) for body in bodies), return_exceptions=True)
+        assert (await inbox.accept(bodies[-1], None)).outcome == "accepted"
+        await inbox.close()
+        return answers
+
+    *kept, refused = asyncio.run(use())
+    assert {getattr(answer, "outcome", answer) for answer in kept} == {"accepted"}
+    assert isinstance(refused, Overloaded)
+
+
+def test_the_deployment_outlives_a_failing_analysis_and_is_unhealthy_without_its_threads(url: str) -> None:
+    tried = threading.Event()
+
     async def crash(_: EcgRecord) -> bytes:
+        tried.set()
         raise ZeroDivisionError
 
-    async def use() -> None:
+    async def use() -> dict:
         inbox = Inbox(url, crash, Limits())
         await inbox.accept(message(payload()), 500.0)
-        await asyncio.to_thread(inbox._background[-1].join)
+        await asyncio.to_thread(tried.wait)
+        inbox.check_health()
+        await inbox.close()
         with pytest.raises(RuntimeError, match="inbox-worker"):
             inbox.check_health()
-        await inbox.close()
+        return orjson.loads(await inbox.record("record-1"))
 
-    asyncio.run(use())
+    (recording,) = asyncio.run(use())["recordings"]
+    assert recording["reason"] == "internal_error: ZeroDivisionError in 1 attempts."

@@ -147,6 +147,8 @@ def test_a_real_sequence_of_two_parts_is_put_together(tmp_path: Path) -> None:
     [
         ("/data/v1", b"{", 400),
         ("/data/v1?fs=often", message(payload("bad")), 400),
+        ("/data/v1?fs=500&fs=360", message(payload("bad")), 400),
+        ("/data/v1?FS=500", message(payload("bad")), 400),
         ("/data/v1", b" " * (17 * 2**20), 413),
     ],
 )

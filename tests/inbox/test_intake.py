@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration, Sender
-from ecg.errors import InputTooLarge, MalformedInput, Overloaded, StoreUnavailable
+from ecg.errors import InputTooLarge, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
 from ecg.inbox.database import Engine
-from ecg.inbox.devices import Device, register
+from ecg.inbox.devices import Device, register, registered
 from ecg.inbox.receipts import Limits, Receipt
 from ecg.inbox.receiver import Receiver
 from ecg.inbox.upkeep import give_up_waiting, quarantined
@@ -78,6 +78,8 @@ def test_a_message_id_with_another_content_is_quarantined(engine: Engine, receiv
         (payload(sequence=3, index=2), "sequence"),
         (payload(sequence=2, index=2, headers="INDEX,I,III"), "headers"),
         (payload(sequence=2, index=2, record_id="record-2"), "recordId"),
+        (payload(sequence=2, index=2, customer_id="another patient"), "customerId"),
+        (payload(sequence=2, index=2, device_id="another device"), "deviceId"),
         (payload(sequence=2, index=2, calibration=Calibration(fs_hz=250.0)), "fs"),
         (payload(sequence=2, index=2, calibration=Calibration(gain=(1.0, 2.0))), "gain"),
     ],
@@ -93,12 +95,23 @@ def test_a_part_that_disagrees_with_the_others_is_quarantined(
     assert receipt.reason.startswith(f"inconsistent_part: {field} ")
 
 
-def test_a_gap_between_parts_is_quarantined_with_the_recording(engine: Engine, receiver: Receiver) -> None:
-    receiver.accept(message(payload(sequence=2, index=1, calibration=FS_500)))
-    late = payload(sequence=2, index=2, calibration=FS_500, data=rows(101, 100))
-    receipt = receiver.accept(message(late))
-    assert said(receipt) == ("accepted", "quarantined")
-    assert view(engine)["reason"] == "index_gap: part 2 starts at sample 101, but the part before it ends at 99."
+@pytest.mark.parametrize(
+    ("index", "first", "reason"),
+    [
+        (3, 201, "index_gap: Part 3 starts at sample 201, but the part before it ends at 199."),
+        (3, 199, "index_gap: Part 3 starts at sample 199, but the part before it ends at 199."),
+        (1, 1, "index_gap: Part 1 ends at sample 100, but the part after it starts at 100."),
+    ],
+)
+def test_a_part_that_does_not_continue_its_neighbour_is_quarantined_and_the_right_one_still_fits(
+    engine: Engine, receiver: Receiver, index: int, first: int, reason: str
+) -> None:
+    receiver.accept(message(payload(sequence=3, index=2, calibration=FS_500)))
+    receipt = receiver.accept(message(payload(sequence=3, index=index, calibration=FS_500, data=rows(first, 100))))
+    assert (receipt.outcome, receipt.reason) == ("quarantined", reason)
+    assert [entry.code for entry in quarantined(engine)] == ["index_gap"]
+    states = [receiver.accept(message(payload(sequence=3, index=part, calibration=FS_500))).state for part in (1, 3)]
+    assert states == ["open", "ready"]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +134,22 @@ def test_a_bad_payload_is_kept_with_its_reason(engine: Engine, receiver: Receive
     (entry,) = quarantined(engine)
     assert (entry.code, entry.message_id) == (code, "m1")
     assert stats(engine).recordings["open"] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"messageVersion": "2"}, {"messageVersion": 2.5}, {"messageVersion": None}, {"messageType": 7},
+        {"originCode": {}}, {"originId": "x" * 129}, {"deviceCode": "a\nb"},
+    ],
+)  # fmt: skip
+def test_a_bad_outer_field_is_kept_with_its_reason(engine: Engine, receiver: Receiver, changes: dict) -> None:
+    """The original sender never sends again what was refused: whatever has a key is kept."""
+    receipt = receiver.accept(message(payload(), "m1", **changes))
+    assert (receipt.outcome, receipt.message_id) == ("quarantined", "m1")
+    (entry,) = quarantined(engine)
+    assert entry.code == "malformed_input"
+    assert next(iter(changes)) in entry.reason
 
 
 @pytest.mark.parametrize("changes", [{"messageVersion": 3}, {"messageType": "cardioai.eeg.data"}])
@@ -174,6 +203,49 @@ def test_a_rate_that_contradicts_the_message_is_quarantined(engine: Engine, rece
     assert [entry.code for entry in quarantined(engine)] == ["fs_contradiction"]
 
 
+@pytest.mark.parametrize("message_id", ["m1", "m2"])
+@pytest.mark.parametrize(
+    ("repeated", "fs_hz"),
+    [
+        (payload(calibration=Calibration(fs_hz=250.0)), None),
+        (payload(calibration=FS_500, record_id="record-2"), None),
+        (payload(calibration=FS_500), 250.0),
+    ],
+)
+def test_the_same_samples_with_another_statement_are_no_duplicate(
+    engine: Engine, receiver: Receiver, repeated: object, fs_hz: float | None, message_id: str
+) -> None:
+    receiver.accept(message(payload(calibration=FS_500), "m1"))
+    again = message(repeated, message_id)  # type: ignore[arg-type]
+    assert receiver.accept(again, fs_hz=fs_hz).outcome == "quarantined"
+    assert receiver.accept(again, fs_hz=fs_hz).outcome == "quarantined"
+    assert len(quarantined(engine)) == 1
+    assert view(engine)["fs"] == 500.0
+
+
+def test_what_either_part_leaves_out_does_not_contradict(receiver: Receiver) -> None:
+    receiver.accept(message(payload(sequence=2, customer_id=None), "m1", deviceCode=None))
+    assert receiver.accept(message(payload(sequence=2, index=2, device_id=None))).outcome == "accepted"
+
+
+def test_a_quarantined_message_sent_again_to_the_right_address_is_accepted(engine: Engine, receiver: Receiver) -> None:
+    body = message(payload(calibration=FS_500), "m1")
+    assert receiver.accept(body, fs_hz=360.0).outcome == "quarantined"
+    assert said(receiver.accept(body, fs_hz=500.0)) == ("accepted", "ready")
+    assert said(receiver.accept(body, fs_hz=500.0)) == ("duplicate", "ready")
+    assert quarantined(engine) == []
+
+
+def test_a_refusal_for_quota_leaves_the_quarantine_as_it_is(engine: Engine) -> None:
+    body = message(payload("seq-2", sequence=2, calibration=FS_500), "m2")
+    with Receiver(engine, Limits(open_recordings_per_origin=1)) as receiver:
+        receiver.accept(body, fs_hz=360.0)
+        receiver.accept(message(payload("seq-1", sequence=2)))
+        with pytest.raises(QuotaExceeded):
+            receiver.accept(body)
+    assert [entry.message_id for entry in quarantined(engine)] == ["m2"]
+
+
 @pytest.mark.parametrize("fs_hz", [0.0, -1.0, float("nan"), float("inf")])
 def test_an_impossible_rate_is_refused(receiver: Receiver, fs_hz: float) -> None:
     with pytest.raises(MalformedInput):
@@ -212,6 +284,50 @@ def test_an_origin_may_not_leave_too_much_unfinished(engine: Engine) -> None:
         assert receiver.accept(message(payload("seq-4", sequence=2), sender=other)).outcome == "accepted"
 
 
+def test_an_open_recording_may_not_grow_beyond_its_origins_bytes_but_can_be_completed(engine: Engine) -> None:
+    bodies = [message(payload(sequence=3, index=index, calibration=FS_500)) for index in (1, 2, 3)]
+    with Receiver(engine, Limits(open_bytes_per_origin=2 * len(bodies[0]))) as receiver:
+        receiver.accept(bodies[0])
+        receiver.accept(bodies[1])
+        with pytest.raises(QuotaExceeded):
+            receiver.accept(message(payload("seq-2", sequence=2)))
+        assert receiver.accept(bodies[2]).state == "ready"
+        receiver.accept(message(payload("seq-2", sequence=4)))
+        receiver.accept(message(payload("seq-2", sequence=4, index=2)))
+        with pytest.raises(QuotaExceeded):
+            receiver.accept(message(payload("seq-2", sequence=4, index=3)))
+
+
+def test_recordings_given_up_leave_room_for_others(engine: Engine) -> None:
+    with Receiver(engine, Limits(open_recordings_per_origin=1)) as receiver:
+        receiver.accept(message(payload("seq-1", sequence=2)))
+        give_up_waiting(engine, idle_s=-1.0)
+        assert receiver.accept(message(payload("seq-2", sequence=2))).outcome == "accepted"
+
+
+def test_a_recording_has_a_largest_size(engine: Engine) -> None:
+    first = message(payload(sequence=2, calibration=FS_500))
+    with Receiver(engine, Limits(recording_bytes=len(first) + 1)) as receiver:
+        receiver.accept(first)
+        receipt = receiver.accept(message(payload(sequence=2, index=2, calibration=FS_500)))
+    assert (receipt.outcome, quarantined(engine)[0].code) == ("quarantined", "recording_too_large")
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        Device("D", float("inf")), Device("D", float("nan")), Device("D", -1.0), Device("", 500.0),
+        Device("x" * 129, 500.0), Device("D", 500.0, 200.0), Device("D", 500.0, 0.0, 0, "mV"),
+        Device("D", 500.0, float("nan"), 0, "mV"), Device("D", 500.0, 1.0, 2**31, "mV"),
+        Device("D", 500.0, 1.0, 0, "m" * 17), Device("D", 500.0, 1.0, 0, ""),
+    ],
+)  # fmt: skip
+def test_a_device_that_no_recording_can_have_is_refused(engine: Engine, device: Device) -> None:
+    with pytest.raises(MalformedInput):
+        register(engine, device)
+    assert registered(engine) == []
+
+
 def test_too_many_parts_are_quarantined(engine: Engine) -> None:
     with Receiver(engine, Limits(max_parts=10)) as receiver:
         assert receiver.accept(message(payload(sequence=11))).outcome == "quarantined"
@@ -242,12 +358,9 @@ def test_one_refusal_in_a_group_commit_leaves_the_others_untouched(engine: Engin
     assert [answers[number] for number in (6, *range(8, 16))] == ["accepted"] * 9
 
 
-def test_a_full_queue_refuses_at_once_and_a_closed_receiver_too(engine: Engine) -> None:
-    with Receiver(engine, max_pending=1) as receiver:
-        assert receiver._room.acquire(blocking=False)
-        with pytest.raises(Overloaded):
-            receiver.accept(message(payload()))
-        receiver._room.release()
+def test_a_closed_receiver_refuses_at_once(engine: Engine) -> None:
+    with Receiver(engine) as receiver:
+        pass
     with pytest.raises(StoreUnavailable):
         receiver.accept(message(payload()))
 

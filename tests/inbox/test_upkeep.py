@@ -1,19 +1,22 @@
 """Replay, retention, counts, migrations."""
 
+from pathlib import Path
+
 import alembic.autogenerate
 import orjson
 import pytest
 from alembic.migration import MigrationContext
+from sqlalchemy import insert, text, update
 
 from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Sender
-from ecg.errors import StoreUnavailable, UnknownRecording
+from ecg.errors import InconsistentInput, MalformedInput, StoreUnavailable, UnknownRecording
 from ecg.inbox.claims import claim, finish
-from ecg.inbox.database import Engine, open_database
+from ecg.inbox.database import Engine, open_database, writing
 from ecg.inbox.receipts import Limits
 from ecg.inbox.receiver import Receiver
-from ecg.inbox.tables import metadata
-from ecg.inbox.upkeep import prune, quarantined, quarantined_body, replay
+from ecg.inbox.tables import messages, metadata, quarantine, recordings
+from ecg.inbox.upkeep import Pruned, prune, quarantined, quarantined_body, replay
 from ecg.inbox.views import known_messages, prometheus, record_view, stats
 
 
@@ -54,12 +57,38 @@ def test_retention_deletes_what_is_finished_and_old(engine: Engine, receiver: Re
     receiver.accept(message(payload("seq-ready", calibration=FS_500, record_id="ready"), "m3"))
     receiver.accept(message(payload("seq-bad"), "m4", messageVersion=9))
     assert prune(engine, older_than_s=3600.0).recordings == 0
-    gone = prune(engine, older_than_s=-60.0)
+    for senseless in (0.0, -60.0, float("nan")):
+        with pytest.raises(MalformedInput):
+            prune(engine, senseless)
+    _let_a_day_pass(engine)
+    gone = prune(engine, older_than_s=3600.0)
     assert (gone.recordings, gone.messages, gone.quarantined) == (1, 2, 1)
     with pytest.raises(UnknownRecording):
         record_view(engine, "done")
     assert known_messages(engine, ["m1", "m2", "m3", "m4"]) == {"m2", "m3"}
     assert stats(engine).results == 0
+
+
+def test_retention_deletes_any_number(engine: Engine, receiver: Receiver) -> None:
+    """In transactions of a few hundred, with nothing left over."""
+    count = 1201
+    old = {"content_hash": "c", "origin_code": "clinical", "route": "http", "code": "x", "reason": "x", "body": b""}
+    with writing(engine) as connection:
+        rows_of = [old | {"message_id": str(number), "received_at": 0.0} for number in range(count)]
+        connection.execute(insert(quarantine), rows_of)
+    receiver.accept(message(payload(), "m1"))
+    assert len(quarantined(engine)) == count
+    assert prune(engine, older_than_s=3600.0) == Pruned(0, 0, count)
+    assert known_messages(engine, ["m1"]) == {"m1"}
+
+
+def _let_a_day_pass(engine: Engine) -> None:
+    day = 86_400.0
+    with writing(engine) as connection:
+        connection.execute(update(quarantine).values(received_at=quarantine.c.received_at - day))
+        connection.execute(update(messages).values(received_at=messages.c.received_at - day))
+        times = ("last_received_at", "finished_at")
+        connection.execute(update(recordings).values({name: recordings.c[name] - day for name in times}))
 
 
 def test_counts_by_origin_and_route_and_as_metrics(engine: Engine, receiver: Receiver) -> None:
@@ -97,6 +126,37 @@ def test_opening_a_store_again_keeps_it(store_url: str, engine: Engine, receiver
     again = open_database(store_url)
     assert known_messages(again, ["m1"]) == {"m1"}
     again.dispose()
+
+
+def test_a_schema_of_a_later_version_is_refused_by_name(store_url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        (known,) = connection.execute(text("SELECT version_num FROM alembic_version")).one()
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    try:
+        with pytest.raises(InconsistentInput):
+            open_database(store_url)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :known"), {"known": known})
+
+
+def test_a_damaged_file_is_a_store_that_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreUnavailable):
+        open_database(f"sqlite:///{tmp_path / 'text.db'}")
+    path = tmp_path / "inbox.db"
+    engine = open_database(f"sqlite:///{path}")
+    with Receiver(engine) as receiver:
+        for number in range(20):
+            receiver.accept(message(payload(f"seq-{number}")))
+    engine.dispose()  # the last connection writes the log back into the file
+    whole = bytearray(path.read_bytes())
+    whole[2 * 16384 :: 3] = b"\x5a" * len(whole[2 * 16384 :: 3])
+    path.write_bytes(whole)
+    engine = open_database(f"sqlite:///{path}")
+    with Receiver(engine) as receiver, pytest.raises(StoreUnavailable):
+        receiver.accept(message(payload("one-more")))
+    engine.dispose()
 
 
 def test_a_store_that_does_not_answer_is_named_so() -> None:

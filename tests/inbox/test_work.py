@@ -1,5 +1,6 @@
 """Claims, leases, results; and the recording that a worker is given."""
 
+import sys
 import threading
 import uuid
 
@@ -8,13 +9,13 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration
 from ecg.errors import MissingLeads, ModelNotReady, Overloaded
 from ecg.inbox.claims import claim, fail, finish, load, renew
-from ecg.inbox.database import Engine, reading
+from ecg.inbox.database import Engine, reading, writing
 from ecg.inbox.receiver import Receiver
 from ecg.inbox.tables import recordings
 from ecg.inbox.views import record_view, stats
@@ -78,6 +79,15 @@ def test_a_lapsed_lease_is_taken_over_and_the_late_worker_changes_nothing(engine
     assert fail(engine, dead, "late") is False
     assert finish(engine, alive, b'"right"', "w2") is True
     assert view(engine)["result"] == "right"
+
+
+def test_a_dead_workers_lease_does_not_outlast_a_clock_that_is_put_back(engine: Engine, receiver: Receiver) -> None:
+    receiver.accept(message(payload(calibration=FS_500)))
+    assert claim(engine, 60.0, 5) is not None
+    assert claim(engine, 60.0, 5) is None
+    with writing(engine) as connection:  # an hour back
+        connection.execute(update(recordings).values(lease_until=recordings.c.lease_until + 3600.0))
+    assert claim(engine, 60.0, 5) is not None
 
 
 def test_a_renewed_lease_is_not_taken_over(engine: Engine, receiver: Receiver) -> None:
@@ -156,16 +166,43 @@ def test_a_busy_analysis_does_not_use_up_attempts(engine: Engine, receiver: Rece
     assert view(engine)["state"] == "done"
 
 
-def test_a_crash_leaves_the_recording_to_the_next_worker(engine: Engine, receiver: Receiver) -> None:
-    def crash(_: EcgRecord) -> bytes:
-        raise ZeroDivisionError
+def crash(_: EcgRecord) -> bytes:
+    raise ZeroDivisionError
 
+
+def test_a_fault_of_ours_leaves_the_recording_to_a_later_attempt(engine: Engine, receiver: Receiver) -> None:
     receiver.accept(message(payload(calibration=FS_500)))
-    with pytest.raises(ZeroDivisionError):
-        Worker(engine, crash, lease_s=0.0).step()
+    assert Worker(engine, crash, lease_s=-1.0).step() is True
     assert view(engine)["state"] == "running"
+    assert view(engine)["reason"] == "internal_error: ZeroDivisionError in 1 attempts."
     assert Worker(engine, lambda _: b"{}").step() is True
-    assert view(engine)["state"] == "done"
+    assert (view(engine)["state"], view(engine)["reason"]) == ("done", None)
+
+
+def test_a_recording_that_fails_every_time_stops_nobody(engine: Engine, receiver: Receiver) -> None:
+    def analyse(record: EcgRecord) -> bytes:
+        return crash(record) if record.name == "poison" else b"{}"
+
+    receiver.accept(message(payload("seq-1", calibration=FS_500, record_id="poison")))
+    receiver.accept(message(payload("seq-2", calibration=FS_500, record_id="good")))
+    worker = Worker(engine, analyse)
+    assert [worker.step() for _ in range(3)] == [True, True, False]  # put off for a lease, not tried at once
+    assert view(engine, "good")["state"] == "done"
+    receiver.accept(message(payload("seq-3", calibration=FS_500, record_id="poison-2")))
+    assert Worker(engine, crash, max_attempts=1).step() is True
+    assert view(engine, "poison-2")["state"] == "failed"
+    assert view(engine, "poison-2")["reason"] == "internal_error: ZeroDivisionError in 1 attempts."
+
+
+def test_any_number_of_lost_recordings_is_closed_in_one_claim(engine: Engine) -> None:
+    lost = {"record_id": "r", "origin_id": "o", "headers": "INDEX,I", "calibration": "{}", "parts_expected": 1}
+    lost |= {"parts_received": 1, "bytes_received": 1, "first_received_at": 0.0, "last_received_at": 0.0}
+    lost |= {"state": "running", "attempts": 5, "ready_at": 0.0, "lease_until": 0.0}
+    count = sys.getrecursionlimit() + 1
+    with writing(engine) as connection:
+        connection.execute(insert(recordings), [lost | {"sequence_id": str(number)} for number in range(count)])
+    assert claim(engine, 60.0, 5) is None
+    assert stats(engine).recordings["failed"] == count
 
 
 def test_a_long_analysis_renews_its_lease(engine: Engine, receiver: Receiver) -> None:

@@ -2,20 +2,31 @@
 
 import hashlib
 import logging
-import time
+import threading
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from ecg.cardioai.bus.layout import MESSAGE, OBJECT_NOTICE, SOURCE, Clients, Layout, calling, queue_url
+from ecg.cardioai.bus.layout import (
+    MESSAGE,
+    OBJECT_NOTICE,
+    SOURCE,
+    VISIBILITY_S,
+    Clients,
+    Layout,
+    calling,
+    queue_url,
+    will_pass,
+)
 from ecg.cardioai.message import MAX_MESSAGE_BYTES, ORIGIN_CODES
-from ecg.errors import EcgError, InputTooLarge, MalformedInput, Overloaded
+from ecg.errors import BusError, EcgError, InputTooLarge, MalformedInput, Overloaded, QuotaExceeded
 
+PAUSE_S = 1.0  # between two tries of a message that waits for the inbox
 log = logging.getLogger(__name__)
 #: Keeps one message durably; `route` is ``sqs`` or ``s3``.
 Accept = Callable[[bytes, str], object]
@@ -84,11 +95,14 @@ class Consumer:
     """Moves messages from one origin's queue into the inbox; each is deleted only once it is durably kept.
 
     A message that cannot be kept stays in the queue, and SQS moves it to the dead letters after `MAX_RECEIVES` tries.
+    An inbox or a storage that does not answer is no message's fault: the consumer waits with what it holds, so that
+    no outage, however long, makes dead letters. `stop` ends such waiting.
     """
 
     clients: Clients
     layout: Layout
     accept: Accept
+    stop: threading.Event = field(default_factory=threading.Event)
     counts: Counter[str] = field(default_factory=Counter)
 
     def poll(self, origin_code: str, wait_s: int) -> int:
@@ -97,14 +111,18 @@ class Consumer:
             url = queue_url(self.clients, self.layout.queue(origin_code))
             batch = self.clients.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_s)
         messages = batch.get("Messages", [])
-        for message in messages:
-            if self._handle(message["Body"]):
+        for position, message in enumerate(messages):
+            while (done := self._handle(message["Body"])) is None:
+                self._hold(url, messages[position:])
+                if self.stop.wait(PAUSE_S):
+                    return len(messages)
+            if done:
                 with calling():
                     self.clients.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return len(messages)
 
-    def _handle(self, body: str) -> bool:
-        """Whether the message is done with."""
+    def _handle(self, body: str) -> bool | None:
+        """Whether the message is done with; None when it must wait for the inbox or the storage."""
         try:
             carried = open_queue_body(body)
             if isinstance(carried, Stored):
@@ -113,41 +131,76 @@ class Consumer:
             elif carried is not None:
                 self.accept(carried, "sqs")
                 self.counts["sqs"] += 1
-        except Overloaded as error:
-            self.counts["later"] += 1
-            time.sleep(error.retry_after_s or 1.0)
-            return False
         except EcgError as error:
+            waits = isinstance(error, Overloaded) or (isinstance(error, BusError) and will_pass(error.__cause__))
+            if waits and not isinstance(error, QuotaExceeded):  # one origin's quota must not hold up the others
+                self.counts["later"] += 1
+                return None
             # Not the body: it is a patient's.
             log.warning("a message stays in its queue: %s: %s", error.code, error.message)
             self.counts[error.code] += 1
             return False
         return True
 
-
-def reconcile(
-    clients: Clients, layout: Layout, known: Callable[[list[str]], set[str]], accept: Accept, older_than_s: float
-) -> tuple[int, int]:
-    """Accept the objects whose notification was lost: those older than `older_than_s` whose message id is not `known`.
-
-    Returns how many objects were looked at and how many were accepted. Raises `BusError`.
-    """
-    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
-    seen = accepted = 0
-    for code in ORIGIN_CODES:
+    def _hold(self, url: str, messages: list[dict[str, Any]]) -> None:
+        """Keep received messages from being received again while they wait."""
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": VISIBILITY_S}
+            for number, message in enumerate(messages)
+        ]
         with calling():
+            self.clients.sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """How many objects a reconciliation looked at, accepted, and could not use."""
+
+    objects: int
+    accepted: int
+    failed: int
+
+
+def objects(
+    clients: Clients, layout: Layout, older_than_s: float, newer_than_s: float | None = None
+) -> Iterator[list[str]]:
+    """Keys of the messages in S3 of an age, in bunches. Raises `BusError`."""
+    now = datetime.now(UTC)
+    first = datetime.min.replace(tzinfo=UTC) if newer_than_s is None else now - timedelta(seconds=newer_than_s)
+    last = now - timedelta(seconds=older_than_s)
+    with calling():
+        for code in ORIGIN_CODES:
             pages = clients.s3.get_paginator("list_objects_v2").paginate(Bucket=layout.bucket, Prefix=f"{code}/")
             for page in pages:
-                by_id = {
-                    item["Key"].split("/")[1]: item["Key"]
-                    for item in page.get("Contents", [])
-                    if item["LastModified"] <= before and item["Key"].count("/") == 2
-                }
-                seen += len(by_id)
-                for message_id in sorted(set(by_id) - known(list(by_id))):
-                    accept(fetch(clients, layout, stored_under(layout.bucket, by_id[message_id])), "s3")
-                    accepted += 1
-    return seen, accepted
+                there = [item["Key"] for item in page.get("Contents", []) if first <= item["LastModified"] <= last]
+                yield [key for key in there if key.count("/") == 2]
+
+
+def reconcile(
+    clients: Clients,
+    layout: Layout,
+    bunches: Iterable[list[str]],
+    known: Callable[[list[str]], set[str]],
+    accept: Accept,
+) -> Reconciled:
+    """Accept those of some `objects` whose message id is not `known`: their notification was lost.
+
+    One that cannot be used does not stop the others.
+    """
+    seen = accepted = failed = 0
+    for keys in bunches:
+        seen += len(keys)
+        there = known([key.split("/")[1] for key in keys])
+        for key in keys:
+            if key.split("/")[1] in there:
+                continue
+            try:
+                accept(fetch(clients, layout, stored_under(layout.bucket, key)), "s3")
+                accepted += 1
+            except EcgError as error:
+                log.warning("an object is not accepted: %s: %s", error.code, error.message)
+                failed += 1
+    return Reconciled(seen, accepted, failed)
 
 
 def redrive(clients: Clients, layout: Layout) -> int:
@@ -157,7 +210,11 @@ def redrive(clients: Clients, layout: Layout) -> int:
         for code in ORIGIN_CODES:
             dead = queue_url(clients, layout.dead_letters(code))
             queue = queue_url(clients, layout.queue(code))
-            while batch := clients.sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10).get("Messages"):
+            while batch := clients.sqs.receive_message(
+                QueueUrl=dead,
+                MaxNumberOfMessages=10,
+                WaitTimeSeconds=1,  # without waiting, AWS asks some servers only
+            ).get("Messages"):
                 for message in batch:
                     clients.sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
                     clients.sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])

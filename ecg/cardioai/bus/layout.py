@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import boto3
 import botocore.config
 import botocore.exceptions
+import botocore.parsers
 import orjson
 
 from ecg.cardioai.message import ORIGIN_CODES
@@ -19,6 +21,8 @@ OBJECT_NOTICE = "cardioai.esb.object"  # detail-type of the notification of a me
 MAX_RECEIVES = 5
 VISIBILITY_S = 120
 RETENTION_S = 14 * 86_400
+QUEUE_MAX_BYTES = 1_048_576  # SQS's own limit
+_PASSING = ("Throttl", "Internal", "ServiceUnavailable", "SlowDown", "RequestLimit", "RequestTimeout", "Conflict")
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,22 @@ class Layout:
         """Where a message goes that was received `MAX_RECEIVES` times and never deleted."""
         return f"{self.prefix}-{origin_code}-dead"
 
-    def rules(self) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-        """Origin code, bus, rule name and event pattern of every rule."""
+    def rules(self) -> Iterator["Rule"]:
+        """Every rule."""
         for bus, detail_type in ((self.primary_bus, OBJECT_NOTICE), (self.secondary_bus, MESSAGE)):
             for code in ORIGIN_CODES:
                 pattern = {"source": [SOURCE], "detail-type": [detail_type], "detail": {"originCode": [code]}}
-                yield code, bus, f"{self.prefix}-{code}", pattern
+                yield Rule(code, bus, f"{self.prefix}-{code}", pattern)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which events of a bus go to the queue of an origin code."""
+
+    origin_code: str
+    bus: str
+    name: str
+    pattern: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,13 +95,40 @@ def connect(region: str | None, endpoint: str | None, timeout_s: float = 30.0, c
         raise BusError(f"AWS cannot be used: {error}", "region") from None
 
 
+AWS_ERRORS = (
+    botocore.exceptions.BotoCoreError,
+    botocore.exceptions.ClientError,
+    botocore.parsers.ResponseParserError,
+)
+
+
 @contextmanager
 def calling() -> Iterator[None]:
     """Turns what AWS or the way to it answers into `BusError`."""
     try:
         yield
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+    except AWS_ERRORS as error:
         raise BusError(f"AWS: {error}") from error
+
+
+def will_pass(error: BaseException | None) -> bool:
+    """Whether the same call can succeed later: after a failed connection, an overload or a fault on AWS's side."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        return status >= 500 or status == 429 or is_passing(error_name(error))
+    on_the_way = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
+    return isinstance(error, (*on_the_way, botocore.parsers.ResponseParserError))
+
+
+def is_passing(code: str) -> bool:
+    """Whether an error code of AWS means a state that ends by itself."""
+    return any(word in code for word in _PASSING)
+
+
+def error_name(error: Exception) -> str:
+    """AWS's code of an error, or the kind of failure on the way; short and countable."""
+    response = getattr(error, "response", None)
+    return str(response["Error"].get("Code", "ClientError")) if response else type(error).__name__
 
 
 def set_up(clients: Clients, layout: Layout) -> None:
@@ -97,13 +138,13 @@ def set_up(clients: Clients, layout: Layout) -> None:
         for bus in (layout.primary_bus, layout.secondary_bus):
             _unless("ResourceAlreadyExistsException", clients.events.create_event_bus, Name=bus)
         arns = {code: _set_up_queues(clients, layout, code) for code in ORIGIN_CODES}
-        for code, bus, rule, pattern in layout.rules():
-            clients.events.put_rule(Name=rule, EventBusName=bus, EventPattern=orjson.dumps(pattern).decode())
-            queue_arn, dead_arn = arns[code]
-            target = {"Id": "queue", "Arn": queue_arn, "DeadLetterConfig": {"Arn": dead_arn}}
-            answer = clients.events.put_targets(Rule=rule, EventBusName=bus, Targets=[target])
+        for rule in layout.rules():
+            pattern = orjson.dumps(rule.pattern).decode()
+            clients.events.put_rule(Name=rule.name, EventBusName=rule.bus, EventPattern=pattern)
+            target = _target(*arns[rule.origin_code])
+            answer = clients.events.put_targets(Rule=rule.name, EventBusName=rule.bus, Targets=[target])
             if answer["FailedEntryCount"]:
-                raise BusError(f"Rule {rule} on {bus} got no target: {answer['FailedEntries']}", "rule")
+                raise BusError(f"Rule {rule.name} on {rule.bus} got no target: {answer['FailedEntries']}", "rule")
 
 
 def verify(clients: Clients, layout: Layout) -> list[str]:
@@ -120,14 +161,10 @@ def verify(clients: Clients, layout: Layout) -> list[str]:
     with calling():
         check(f"bucket {layout.bucket}", lambda: bool(clients.s3.head_bucket(Bucket=layout.bucket)))
         for code in ORIGIN_CODES:
-            check(f"queue {layout.queue(code)}", lambda code=code: _redrives(clients, layout, code))  # type: ignore[misc]
-        for code, bus, rule, pattern in layout.rules():
-            check(
-                f"rule {rule} on {bus}",
-                lambda code=code, bus=bus, rule=rule, pattern=pattern: (  # type: ignore[misc]
-                    _routes(clients, bus, rule, pattern, arn(clients, queue_url(clients, layout.queue(code))))
-                ),
-            )
+            for queue in (layout.queue(code), layout.dead_letters(code)):
+                check(f"queue {queue}", partial(_is_set_up, clients, layout, code, queue))
+        for rule in layout.rules():
+            check(f"rule {rule.name} on {rule.bus}", partial(_routes, clients, layout, rule))
     return found
 
 
@@ -146,37 +183,39 @@ def arn(clients: Clients, url: str) -> str:
 
 def _set_up_queues(clients: Clients, layout: Layout, code: str) -> tuple[str, str]:
     """ARNs of the queue and of its dead-letter queue."""
-    common = {"MessageRetentionPeriod": str(RETENTION_S)}
-    dead = arn(clients, clients.sqs.create_queue(QueueName=layout.dead_letters(code))["QueueUrl"])
-    url = clients.sqs.create_queue(QueueName=layout.queue(code))["QueueUrl"]
-    queue = arn(clients, url)
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "events.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": target,
-            }
-            for target in (queue, dead)
-        ],
+    arns = []
+    for queue in (layout.queue(code), layout.dead_letters(code)):
+        url = clients.sqs.create_queue(QueueName=queue)["QueueUrl"]
+        arns.append(arn(clients, url))
+    for queue in (layout.queue(code), layout.dead_letters(code)):
+        attributes = _attributes(clients, layout, code, queue)
+        clients.sqs.set_queue_attributes(QueueUrl=queue_url(clients, queue), Attributes=attributes)
+    return arns[0], arns[1]
+
+
+def _attributes(clients: Clients, layout: Layout, code: str, queue: str) -> dict[str, str]:
+    """What is set of a queue: EventBridge may send to it, and unanswered messages of the first go to the second."""
+    allow_events = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn(clients, queue_url(clients, queue)),
     }
-    redrive = {"deadLetterTargetArn": dead, "maxReceiveCount": MAX_RECEIVES}
-    clients.sqs.set_queue_attributes(
-        QueueUrl=url,
-        Attributes=common
-        | {
-            "VisibilityTimeout": str(VISIBILITY_S),
-            "RedrivePolicy": orjson.dumps(redrive).decode(),
-            "Policy": orjson.dumps(policy | {"Statement": policy["Statement"][:1]}).decode(),
-        },
-    )
-    clients.sqs.set_queue_attributes(
-        QueueUrl=queue_url(clients, layout.dead_letters(code)),
-        Attributes=common | {"Policy": orjson.dumps(policy | {"Statement": policy["Statement"][1:]}).decode()},
-    )
-    return queue, dead
+    policy = {"Version": "2012-10-17", "Statement": [allow_events]}
+    common = {
+        "MessageRetentionPeriod": str(RETENTION_S),
+        "MaximumMessageSize": str(QUEUE_MAX_BYTES),
+        "Policy": orjson.dumps(policy).decode(),
+    }
+    if queue == layout.dead_letters(code):
+        return common
+    dead = arn(clients, queue_url(clients, layout.dead_letters(code)))
+    redrive = orjson.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": MAX_RECEIVES}).decode()
+    return common | {"VisibilityTimeout": str(VISIBILITY_S), "RedrivePolicy": redrive}
+
+
+def _target(queue_arn: str, dead_arn: str) -> dict[str, Any]:
+    return {"Id": "queue", "Arn": queue_arn, "DeadLetterConfig": {"Arn": dead_arn}}
 
 
 def _create_bucket(clients: Clients, bucket: str) -> None:
@@ -196,20 +235,23 @@ def _unless(code: str, call: Callable[..., Any], *arguments: Any, **named: Any) 
             raise
 
 
-def _redrives(clients: Clients, layout: Layout, code: str) -> bool:
-    attributes = clients.sqs.get_queue_attributes(
-        QueueUrl=queue_url(clients, layout.queue(code)), AttributeNames=["RedrivePolicy"]
-    ).get("Attributes", {})
-    policy = orjson.loads(attributes.get("RedrivePolicy", "{}"))
-    dead = arn(clients, queue_url(clients, layout.dead_letters(code)))
-    return bool(policy.get("deadLetterTargetArn") == dead and int(policy["maxReceiveCount"]) == MAX_RECEIVES)
+def _is_set_up(clients: Clients, layout: Layout, code: str, queue: str) -> bool:
+    wanted = _attributes(clients, layout, code, queue)
+    there = clients.sqs.get_queue_attributes(QueueUrl=queue_url(clients, queue), AttributeNames=["All"])["Attributes"]
+    return all(name in there and _same(there[name], value) for name, value in wanted.items())
 
 
-def _routes(clients: Clients, bus: str, rule: str, pattern: dict[str, Any], queue: str) -> bool:
-    described = clients.events.describe_rule(Name=rule, EventBusName=bus)
-    targets = clients.events.list_targets_by_rule(Rule=rule, EventBusName=bus)["Targets"]
-    return (
-        described["State"] == "ENABLED"
-        and orjson.loads(described["EventPattern"]) == pattern
-        and [target["Arn"] for target in targets] == [queue]
-    )
+def _same(there: str, wanted: str) -> bool:
+    try:
+        return bool(orjson.loads(there) == orjson.loads(wanted))
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _routes(clients: Clients, layout: Layout, rule: Rule) -> bool:
+    described = clients.events.describe_rule(Name=rule.name, EventBusName=rule.bus)
+    targets = clients.events.list_targets_by_rule(Rule=rule.name, EventBusName=rule.bus)["Targets"]
+    queues = (layout.queue(rule.origin_code), layout.dead_letters(rule.origin_code))
+    wanted = _target(*(arn(clients, queue_url(clients, queue)) for queue in queues))
+    enabled = described["State"] == "ENABLED"
+    return bool(enabled and orjson.loads(described["EventPattern"]) == rule.pattern and targets == [wanted])

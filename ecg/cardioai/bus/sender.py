@@ -5,17 +5,24 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import botocore.exceptions
 import orjson
 
-from ecg.cardioai.bus.layout import MESSAGE, OBJECT_NOTICE, SOURCE, Clients
+from ecg.cardioai.bus.layout import (
+    AWS_ERRORS,
+    MESSAGE,
+    OBJECT_NOTICE,
+    QUEUE_MAX_BYTES,
+    SOURCE,
+    Clients,
+    error_name,
+    is_passing,
+    will_pass,
+)
 from ecg.cardioai.delivery import NotDelivered, Outgoing, Refused
 from ecg.errors import MalformedInput
 
 INLINE_MAX_BYTES = 262_144  # CardioAI: messages smaller than 256 KB travel whole
 ENVELOPE_RESERVE = 1024  # what EventBridge wraps around a message on its way to a queue
-QUEUE_MAX_BYTES = 1_048_576  # SQS's own limit
-_PASSING = ("Throttl", "Internal", "ServiceUnavailable", "SlowDown", "RequestLimit", "RequestTimeout", "Conflict")
 
 
 class BusAdapter:
@@ -80,7 +87,8 @@ class BusAdapter:
         answer = _call(self._clients.events.put_events, Entries=[entry])
         # HTTP 200 says only that the call was understood: each entry can still have failed.
         if answer["FailedEntryCount"]:
-            _raise(answer["Entries"][0].get("ErrorCode", "unknown error"), status=200)
+            code = answer["Entries"][0].get("ErrorCode", "unknown error")
+            raise (NotDelivered if is_passing(code) else Refused)(code)
 
     def _put_object(self, bucket: str, key: str, digest: bytes, body: bytes) -> None:
         try:
@@ -112,19 +120,5 @@ def object_key(outgoing: Outgoing) -> tuple[str, bytes]:
 def _call(call: Callable[..., Any], **arguments: Any) -> Any:
     try:
         return call(**arguments)
-    except botocore.exceptions.ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        _raise(str(error.response["Error"].get("Code") or status), status)
-    except botocore.exceptions.HTTPClientError as error:
-        raise NotDelivered(type(error).__name__) from None
-    except botocore.exceptions.ResponseParserError:
-        raise NotDelivered("unreadable answer") from None
-    except botocore.exceptions.BotoCoreError as error:
-        raise Refused(type(error).__name__) from None
-
-
-def _raise(code: str, status: int) -> None:
-    """A failure that passes is worth another try; any other is not."""
-    if status >= 500 or status == 429 or any(word in code for word in _PASSING):
-        raise NotDelivered(code)
-    raise Refused(code)
+    except AWS_ERRORS as error:
+        raise (NotDelivered if will_pass(error) else Refused)(error_name(error)) from None
