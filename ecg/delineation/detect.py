@@ -8,7 +8,7 @@ from scipy import signal as dsp
 from scipy.ndimage import median_filter, uniform_filter1d
 from sleepecg import detect_heartbeats
 
-from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.crossing import FS_HZ, Float, block_means, filtered, median
 
 Index = NDArray[np.int64]
 
@@ -38,11 +38,11 @@ def detect_qrs(signal: Float) -> Index:
     n = signal.shape[1] // 2
     if len(signal) == 0 or n < _FS_HZ:
         return np.zeros(0, dtype=np.int64)
-    slope, weight = _slopes(signal[:, : 2 * n].reshape(len(signal), n, 2).mean(axis=2))
+    slope, weight = _slopes(block_means(signal, 2))
     energy = np.sqrt(uniform_filter1d((weight * slope**2).sum(axis=0), int(_QRS_S * _FS_HZ)))
     level = _level(energy)
     energy = np.minimum(energy / np.where(level > 0, level, 1.0), 1.5)
-    noise = np.minimum(_stretch(np.median(_blocks(energy[None], 2 * _NOISE_BLOCK), axis=2), n)[0], 0.8)
+    noise = np.minimum(_stretch(median(_blocks(energy[None], 2 * _NOISE_BLOCK)), n)[0], 0.8)
     padded = np.concatenate([[0.0], energy, [0.0]])  # a peak may stand at either end
     peaks = dsp.find_peaks(padded, height=_LOW, distance=int(_REFRACTORY_S * _FS_HZ))[0] - 1
     beats = _without_t_waves(peaks[energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]], energy)
@@ -59,7 +59,7 @@ def second_opinion(signal: Float, r: Index) -> float | None:
     """
     if len(r) == 0 or signal.shape[1] < FS_HZ:
         return None
-    half = signal[:, : signal.shape[1] // 2 * 2].reshape(len(signal), -1, 2).mean(axis=2)
+    half = block_means(signal, 2)
     scale = half.std(axis=1, keepdims=True)
     activity = np.abs(half / np.where(scale > 0, scale, 1.0)).mean(axis=0)
     if activity.max() <= activity.min():
@@ -75,13 +75,12 @@ def second_opinion(signal: Float, r: Index) -> float | None:
 
 def _slopes(half: Float) -> tuple[Float, Float]:
     """Band slopes in units of each lead's usual QRS, clipped at 2, and lead weights that sum to one; [lead, sample]."""
-    band = dsp.sosfiltfilt(_BAND, half, axis=1)
-    slope = np.gradient(band, axis=1)
+    slope = np.gradient(filtered(_BAND, half), axis=1)
     size = np.abs(slope)
-    usual = np.median(_beat_maxima(size), axis=1, keepdims=True)
+    usual = median(_beat_maxima(size))[:, None]
     usual = np.where(usual > 0, usual, 1.0)
-    background = np.maximum(np.median(_blocks(size, _NOISE_BLOCK), axis=2) / usual, 0.02)
-    weight = _stretch(background, half.shape[1]) ** -2
+    background = np.maximum(median(_blocks(size, _NOISE_BLOCK)) / usual, 0.02)
+    weight = 1.0 / _stretch(background, half.shape[1]) ** 2
     scaled: Float = np.clip(slope / usual, -2.0, 2.0)
     return scaled, weight / weight.sum(axis=0)
 

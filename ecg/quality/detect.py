@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.signal import find_peaks
 
+from ecg.delineation.crossing import median
+
 Floats = NDArray[np.float32]
 Indexes = NDArray[np.intp]
 
@@ -185,14 +187,14 @@ def _second_kind(qrs: Floats) -> NDArray[np.bool_] | None:
 
 def _alike(qrs: Floats) -> NDArray[np.float64]:
     """Fraction of the beats [lead, beat, sample] whose QRS looks like the median of the lead, float [lead]."""
-    median = np.median(qrs, axis=1, keepdims=True)
-    size = np.sqrt((median**2).mean(axis=2))
+    usual_qrs = median(qrs, axis=1)[:, None]
+    size = np.sqrt((usual_qrs**2).mean(axis=2))
     norm = np.sqrt((qrs**2).mean(axis=2)) * size
-    like = (qrs * median).mean(axis=2) / np.where(norm > 0, norm, np.inf)
+    like = (qrs * usual_qrs).mean(axis=2) / np.where(norm > 0, norm, np.inf)
     typical = float(np.median(size))
-    off = np.sqrt(((qrs - median) ** 2).mean(axis=2))
+    off = np.sqrt(((qrs - usual_qrs) ** 2).mean(axis=2))
     # with three leads or more, a beat unlike the median in most of them is ectopic, not unreadable
-    usual = np.median(like, axis=0) > SAME_SHAPE if len(qrs) > 2 else np.ones(qrs.shape[1], dtype=bool)
+    usual = median(like, axis=0) > SAME_SHAPE if len(qrs) > 2 else np.ones(qrs.shape[1], dtype=bool)
     if usual.sum() < len(usual) / 2:
         usual[:] = True
     readable = ((like > SAME_SHAPE) | (off < NEGLIGIBLE * typical))[:, usual].mean(axis=1)
@@ -206,5 +208,4 @@ def _median_beats(signal: Floats, peaks: Indexes, fs_hz: float) -> Floats | None
     peaks = peaks[(peaks >= before) & (peaks < signal.shape[1] - after)]
     if len(peaks) < 2:
         return None
-    beats: Floats = np.median(signal[:, peaks[:, None] + np.arange(-before, after)], axis=1)
-    return beats
+    return median(signal[:, peaks[:, None] + np.arange(-before, after)], axis=1)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as dsp
 
+from ecg.delineation.crossing import block_means, filtered
 from ecg.measure import Measurements
 from ecg.record import EcgRecord
 
@@ -53,12 +54,11 @@ class Reduced:
 def reduce(record: EcgRecord, measurements: Measurements) -> Reduced:
     """The recording as `Reduced`: block means, then a zero-phase second-order Butterworth band-pass."""
     step = max(1, round(record.fs_hz / _FS_HZ))
-    n = record.n_samples // step * step
-    samples: Float = record.signal[:, :n].reshape(len(record.leads), -1, step).mean(axis=2, dtype=np.float64)
+    samples = block_means(record.signal, step).astype(np.float64)
     if np.isnan(samples).any():
         samples = np.nan_to_num(samples)
     fs_hz = record.fs_hz / step
-    band: Float = dsp.sosfiltfilt(_band_pass(fs_hz), samples, axis=1, padlen=min(75, samples.shape[1] - 1))
+    band = filtered(_band_pass(fs_hz), samples, min(75, samples.shape[1] - 1))
     r: Float = measurements.beats.r_samples * np.float64(fs_hz / record.fs_hz)
     return Reduced(band, record.leads, fs_hz, r)
 
