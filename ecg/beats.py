@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import Float, median
-from ecg.delineation.detect import Index, detect_qrs, second_opinion
+from ecg.delineation.detect import Index, detect_qrs
 from ecg.delineation.pacing import MIN_SPIKES
 
 BeatClass = Literal["dominant", "premature", "ectopic", "paced"]
@@ -37,15 +37,12 @@ class Beats:
         fewer than three of those.
     after_gap
         bool [beat], whether samples are missing between this beat and the one before, so that beats may be, too.
-    detector_agreement
-        F1 within 75 ms between these beats and those of sleepecg, 0 to 1; None when there are no beats.
     """
 
     r_samples: Index
     classes: tuple[BeatClass, ...]
     measured: NDArray[np.bool_]
     after_gap: NDArray[np.bool_]
-    detector_agreement: float | None
 
     @property
     def rr(self) -> Float:
@@ -63,8 +60,7 @@ def find_beats(conditioned: Conditioned) -> Beats:
     r = detect_qrs(signal)
     if len(r) == 0:
         nothing = np.zeros(0, dtype=bool)
-        return Beats(r, (), nothing, nothing, None)
-    agreement = second_opinion(signal, r)
+        return Beats(r, (), nothing, nothing)
     r, shape = _sort_by_shape(signal, r)
     paced = _is_paced(r, conditioned.spikes)
     dominant = _dominant_shape(r, shape, ~paced)
@@ -82,7 +78,7 @@ def find_beats(conditioned: Conditioned) -> Beats:
             classes.append("ectopic")
         else:
             classes.append("premature" if early[beat] else "dominant")
-    return Beats(r, tuple(classes), measured, after_gap, agreement)
+    return Beats(r, tuple(classes), measured, after_gap)
 
 
 def _sort_by_shape(signal: Float, r: Index) -> tuple[Index, Index]:

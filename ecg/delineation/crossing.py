@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 from scipy import signal as dsp
 
 Float = NDArray[np.float64]
@@ -34,6 +35,29 @@ def filtered(sections: Float, signal: Float, pad: int | None = None) -> Float:
     for _ in range(2):
         smooth = dsp.sosfilt(sections, smooth, axis=1, zi=rest * smooth[:, :1])[0][:, ::-1]
     return smooth[:, pad : n + pad]
+
+
+def band_passed(signal: Float, low_hz: float, high_hz: float, fs_hz: float) -> Float:
+    """The signal [lead, sample] through a second-order Butterworth band-pass forwards and backwards, by its spectrum.
+
+    A third of the time of `filtered`, and the same but within half a second of the ends, which are mirrored there.
+    """
+    n = signal.shape[1]
+    pad = min(round(fs_hz / 2), n - 1)
+    ends = 2 * signal[:, :1] - signal[:, pad:0:-1], 2 * signal[:, -1:] - signal[:, -2 : -pad - 2 : -1]
+    padded = np.concatenate([ends[0], signal, ends[1]], axis=1)
+    # Without the line between its ends the signal goes round without a jump; the band has no part of a line.
+    padded -= padded[:, :1] + (padded[:, -1:] - padded[:, :1]) * np.linspace(0.0, 1.0, n + 2 * pad)
+    length = fft.next_fast_len(n + 2 * pad, real=True)
+    band: Float = fft.irfft(fft.rfft(padded, length, axis=1) * _gain(length, low_hz, high_hz, fs_hz), length, axis=1)
+    return band[:, pad : n + pad]
+
+
+@lru_cache(maxsize=16)
+def _gain(length: int, low_hz: float, high_hz: float, fs_hz: float) -> Float:
+    sections = dsp.butter(2, (low_hz, high_hz), "bandpass", fs=fs_hz, output="sos")
+    gain: Float = np.abs(dsp.sosfreqz(sections, fft.rfftfreq(length, 1 / fs_hz), fs=fs_hz)[1]) ** 2
+    return gain
 
 
 @lru_cache(maxsize=32)

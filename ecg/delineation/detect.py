@@ -1,4 +1,4 @@
-"""Where the QRS complexes are, from all leads at once; a second, independent detector says how sure that is."""
+"""Where the QRS complexes are, from all leads at once."""
 
 import itertools
 
@@ -6,24 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as dsp
 from scipy.ndimage import median_filter, uniform_filter1d
-from sleepecg import detect_heartbeats
 
-from ecg.delineation.crossing import FS_HZ, Float, block_means, filtered, median
+from ecg.delineation.crossing import FS_HZ, Float, band_passed, block_means, median
 
 Index = NDArray[np.int64]
 
 _FS_HZ = 250.0  # detection runs at half the rate of everything else
-_BAND = dsp.butter(2, (8.0, 30.0), "bandpass", fs=_FS_HZ, output="sos")
+_BAND_HZ = (8.0, 30.0)
 _QRS_S = 0.1  # slope energy is averaged over the length of a QRS complex
 _REFRACTORY_S, _T_WAVE_S = 0.22, 0.36
 _LEVEL_BLOCK, _NOISE_BLOCK = 375, 125  # samples: 1.5 s holds a beat, 0.5 s is mostly not QRS
 _EMPTY = 0.15  # a block whose maximum is a smaller share of both its neighbours' holds no beat
 _THRESHOLD, _PER_NOISE = 0.35, 0.6  # share of the usual QRS height a beat must reach, and more of it in noise
-_LOW, _LOW_OVER_NOISE = 0.15, 2.0  # the same when a gap is searched again
+_LOW, _LOW_OVER_NOISE = 0.15, 2.5  # the same when a gap is searched again
 _GAP = 1.6  # an RR interval longer than this many median ones is a gap
 _NOISY, _ALIKE = 0.25, 0.5  # above this noise a beat must correlate that well with the quiet beats
+_VERY_ALIKE = 0.85  # and one that does so well needs no height
 _HALF, _SHIFT = 18, 6  # samples each side of a beat, and shifts, for that correlation
-_TOLERANCE_S = 0.075  # two detectors agree on a beat within this time
 _EDGE_S = 0.03  # complexes nearer to the ends of the recording are cut off
 
 
@@ -45,37 +44,17 @@ def detect_qrs(signal: Float) -> Index:
     noise = np.minimum(_stretch(median(_blocks(energy[None], 2 * _NOISE_BLOCK)), n)[0], 0.8)
     padded = np.concatenate([[0.0], energy, [0.0]])  # a peak may stand at either end
     peaks = dsp.find_peaks(padded, height=_LOW, distance=int(_REFRACTORY_S * _FS_HZ))[0] - 1
-    beats = _without_t_waves(peaks[energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]], energy)
-    beats = _without_noise(beats, slope, weight, noise)
+    high = energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]
+    beats = _without_t_waves(peaks[high], energy)
+    beats = _by_looks(beats, peaks[~high], slope, weight, noise)
     for _ in range(2):
         beats = _fill_gaps(beats, peaks[energy[peaks] >= _LOW_OVER_NOISE * noise[peaks]], energy)
     return _fiducials(2 * beats, signal)
 
 
-def second_opinion(signal: Float, r: Index) -> float | None:
-    """Agreement of sleepecg with the beats `r`: F1 within 75 ms, 0 to 1; None without beats.
-
-    sleepecg (Pan-Tompkins, modified) works on the mean magnitude over leads, each scaled to its own deviation.
-    """
-    if len(r) == 0 or signal.shape[1] < FS_HZ:
-        return None
-    half = block_means(signal, 2)
-    scale = half.std(axis=1, keepdims=True)
-    activity = np.abs(half / np.where(scale > 0, scale, 1.0)).mean(axis=0)
-    if activity.max() <= activity.min():
-        return 0.0
-    other = 2 * detect_heartbeats(np.ascontiguousarray(activity), _FS_HZ)
-    if len(other) == 0:
-        return 0.0
-    at = np.clip(np.searchsorted(other, r), 1, max(len(other) - 1, 1))
-    after, before = other[np.minimum(at, len(other) - 1)], other[at - 1]
-    hits = np.minimum(np.abs(after - r), np.abs(before - r)) <= _TOLERANCE_S * FS_HZ
-    return float(2 * hits.sum() / (len(r) + len(other)))
-
-
 def _slopes(half: Float) -> tuple[Float, Float]:
     """Band slopes in units of each lead's usual QRS, clipped at 2, and lead weights that sum to one; [lead, sample]."""
-    slope = np.gradient(filtered(_BAND, half), axis=1)
+    slope = np.gradient(band_passed(half, *_BAND_HZ, _FS_HZ), axis=1)
     size = np.abs(slope)
     usual = median(_beat_maxima(size))[:, None]
     usual = np.where(usual > 0, usual, 1.0)
@@ -137,28 +116,27 @@ def _without_t_waves(beats: Index, energy: Float) -> Index:
     return np.array(kept, dtype=np.int64)
 
 
-def _without_noise(beats: Index, slope: Float, weight: Float, noise: Float) -> Index:
-    """The beats less those in noise that do not look like the quiet ones."""
-    if len(beats) < 4:
-        return beats
-    noisy = noise[beats] > _NOISY
-    if not noisy.any():
+def _by_looks(beats: Index, low: Index, slope: Float, weight: Float, noise: Float) -> Index:
+    """The beats less those in noise that do not look like the quiet ones, and the `low` peaks in noise that do."""
+    asked = np.concatenate([beats, low])
+    noisy = noise[asked] > _NOISY
+    if len(beats) < 4 or not noisy.any():
         return beats
     reach = np.arange(-_HALF - _SHIFT, _HALF + _SHIFT + 1)
     quiet = beats[noise[beats] <= np.median(noise[beats])][:60]
     inside = np.clip(quiet[:, None] + reach[_SHIFT:-_SHIFT], 0, slope.shape[1] - 1)
     template = np.median(slope[:, inside], axis=1)
-    at = np.clip(beats[noisy][:, None] + reach, 0, slope.shape[1] - 1)
-    trust = weight[:, beats[noisy]].T[:, :, None]
+    at = np.clip(asked[noisy][:, None] + reach, 0, slope.shape[1] - 1)
+    trust = weight[:, asked[noisy]].T[:, :, None]
     pieces = slope[:, at].transpose(1, 0, 2)
     best = np.full(len(pieces), -1.0)
     for shift in range(2 * _SHIFT + 1):
         piece = pieces[:, :, shift : shift + 2 * _HALF + 1]
         norm = np.sqrt((trust * piece**2).sum(axis=(1, 2)) * (trust * template**2).sum(axis=(1, 2)))
         best = np.maximum(best, (trust * piece * template).sum(axis=(1, 2)) / np.where(norm > 0, norm, 1.0))
-    keep = np.ones(len(beats), dtype=bool)
-    keep[np.flatnonzero(noisy)[best < _ALIKE]] = False
-    return beats[keep]
+    keep = np.arange(len(asked)) < len(beats)
+    keep[noisy] = best >= np.where(keep[noisy], _ALIKE, _VERY_ALIKE)
+    return np.sort(asked[keep])
 
 
 def _fill_gaps(beats: Index, candidates: Index, energy: Float) -> Index:
