@@ -30,7 +30,7 @@ class Criterion:
         """The cause that `figure` is, or None when it is beyond no limit."""
         for grade, limit in (("Poor", self.poor), ("Fair", self.fair), ("Good", self.good)):
             if limit is not None and figure > limit:
-                return Cause(self.code, lead, round(float(figure), 4), self.unit, cast(Grade, grade))
+                return Cause(self.code, lead, round(figure, 4), self.unit, cast(Grade, grade))
         return None
 
 
@@ -90,7 +90,7 @@ def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> 
 
 def grade(leads: tuple[str, ...], figures: Figures, limits: Limits, unit: str | None = None) -> Quality:
     """The grades that `limits` give to `figures`; with the unit mV their height must be that of an ECG, too."""
-    per_lead = tuple(_grade_lead(name, index, figures, limits) for index, name in enumerate(leads))
+    per_lead = _grade_leads(leads, figures, limits)
     reversal = _suspected_reversal(leads, figures, per_lead)
     whole = _found(
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
@@ -141,22 +141,24 @@ def _of_leads(grades: list[Grade]) -> Grade:
     return GRADES[GRADES.index(lowest) - 1]
 
 
-def _grade_lead(name: str, index: int, figures: Figures, limits: Limits) -> LeadQuality:
-    found = _found(
-        limits.missing.judge(name, figures.missing[index]),
-        limits.flat.judge(name, figures.flat[index]),
-        limits.saturated_s.judge(name, figures.saturated_s[index]),
-        limits.clipped.judge(name, figures.clipped[index]),
-        limits.outlying.judge(name, figures.outlying[index]),
-        limits.wander.judge(name, figures.wander[index]),
-        limits.shift.judge(name, figures.shift[index]),
-        limits.mains.judge(name, figures.mains[index]),
-        limits.noise.judge(name, figures.noise[index]),
-        limits.spikes.judge(name, figures.spikes[index]),
-        # a flat lead has no QRS either: one cause is enough
-        limits.unreadable.judge(name, 1 - figures.beats.readable[index]) if figures.flat[index] < 0.5 else None,
+def _grade_leads(leads: tuple[str, ...], figures: Figures, limits: Limits) -> tuple[LeadQuality, ...]:
+    # a flat lead has no QRS either: one cause is enough
+    unreadable = np.where(figures.flat < 0.5, 1 - figures.beats.readable, 0.0)
+    judged = (
+        (limits.missing, figures.missing), (limits.flat, figures.flat), (limits.saturated_s, figures.saturated_s),
+        (limits.clipped, figures.clipped), (limits.outlying, figures.outlying), (limits.wander, figures.wander),
+        (limits.shift, figures.shift), (limits.mains, figures.mains), (limits.noise, figures.noise),
+        (limits.spikes, figures.spikes), (limits.unreadable, unreadable),
+    )  # fmt: skip
+    found: dict[str, list[Cause]] = {lead: [] for lead in leads}
+    for criterion, values in judged:
+        for lead, figure in zip(leads, values.tolist(), strict=True):
+            if (cause := criterion.judge(lead, figure)) is not None:
+                found[lead].append(cause)
+    return tuple(
+        LeadQuality(lead, worst([cause.grade for cause in causes]), _sorted(tuple(causes)))
+        for lead, causes in found.items()
     )
-    return LeadQuality(name, worst([cause.grade for cause in found]), _sorted(found))
 
 
 def _found(*causes: Cause | None) -> tuple[Cause, ...]:
