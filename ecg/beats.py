@@ -171,9 +171,10 @@ def _is_early(r: Index, dominant: NDArray[np.bool_], after_gap: NDArray[np.bool_
         return early
     rr = np.where(after_gap[1:], np.nan, np.diff(r))
     steps = np.diff(rr)
-    if np.isnan(steps).all():
+    steps = np.abs(steps[~np.isnan(steps)])
+    if len(steps) == 0:
         return early
-    typical = np.nanmedian(rr)
-    if np.nanmedian(np.abs(steps)) < 0.1 * typical:
+    typical = median(rr[~np.isnan(rr)])
+    if median(steps) < 0.1 * typical:
         early[1:] = rr < 0.8 * typical
     return early & dominant

@@ -130,4 +130,4 @@ def falls_before(values: Float, start: NDArray[np.int64], threshold: Float, hold
 def lead_spread(positions: Float) -> float | None:
     """Robust SD of single leads' positions (1.48 times the median distance from their median); None for under three."""
     found = positions[~np.isnan(positions)]
-    return float(1.4826 * np.median(np.abs(found - np.median(found)))) if len(found) >= 3 else None
+    return float(1.4826 * median(np.abs(found - median(found)))) if len(found) >= 3 else None
