@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as dsp
 from scipy.ndimage import median_filter, uniform_filter1d
+from sleepecg import detect_heartbeats
 
 from ecg.delineation.crossing import FS_HZ, Float, band_passed, block_means, median
 
@@ -21,7 +22,8 @@ _THRESHOLD, _PER_NOISE = 0.35, 0.6  # share of the usual QRS height a beat must 
 _LOW, _LOW_OVER_NOISE = 0.15, 2.5  # the same when a gap is searched again
 _GAP = 1.6  # an RR interval longer than this many median ones is a gap
 _NOISY, _ALIKE = 0.25, 0.5  # above this noise a beat must correlate that well with the quiet beats
-_VERY_ALIKE = 0.85  # and one that does so well needs no height
+_VERY_ALIKE, _AS_LARGE = 0.85, 0.4  # and one that does so well and is this large needs no height
+_RESTLESS = 0.5  # above this noise throughout, slopes do not tell the complexes from what is between them
 _HALF, _SHIFT = 18, 6  # samples each side of a beat, and shifts, for that correlation
 _EDGE_S = 0.03  # complexes nearer to the ends of the recording are cut off
 
@@ -32,16 +34,21 @@ def detect_qrs(signal: Float) -> Index:
     The slope of each lead in the 8–30 Hz band is scaled to its own usual QRS, clipped at twice that, and the leads
     are averaged with weights inverse to their noise power of the moment. Beats are the peaks of that energy over a
     threshold that rises with the noise; gaps are searched again with a lower one; in noise a beat must also look
-    like the quiet ones. Each fiducial is the largest summed magnitude within 50 ms, nearer ones preferred.
+    like the quiet ones. Where the signal never comes to rest, as with wide complexes at a high rate, their height tells
+    more than their slope, and sleepecg finds them. Each fiducial is the largest summed magnitude within 50 ms, nearer
+    ones preferred.
     """
     n = signal.shape[1] // 2
     if len(signal) == 0 or n < _FS_HZ:
         return np.zeros(0, dtype=np.int64)
-    slope, weight = _slopes(block_means(signal, 2))
+    half = block_means(signal, 2)
+    slope, weight = _slopes(half)
     energy = np.sqrt(uniform_filter1d((weight * slope**2).sum(axis=0), int(_QRS_S * _FS_HZ)))
     level = _level(energy)
     energy = np.minimum(energy / np.where(level > 0, level, 1.0), 1.5)
     noise = np.minimum(_stretch(median(_blocks(energy[None], 2 * _NOISE_BLOCK)), n)[0], 0.8)
+    if np.median(noise) > _RESTLESS:
+        return _fiducials(2 * _by_height(half), signal)
     padded = np.concatenate([[0.0], energy, [0.0]])  # a peak may stand at either end
     peaks = dsp.find_peaks(padded, height=_LOW, distance=int(_REFRACTORY_S * _FS_HZ))[0] - 1
     high = energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]
@@ -50,6 +57,14 @@ def detect_qrs(signal: Float) -> Index:
     for _ in range(2):
         beats = _fill_gaps(beats, peaks[energy[peaks] >= _LOW_OVER_NOISE * noise[peaks]], energy)
     return _fiducials(2 * beats, signal)
+
+
+def _by_height(half: Float) -> Index:
+    """Beats of sleepecg (Pan-Tompkins, modified) on the mean magnitude over leads, each scaled to its own deviation."""
+    scale = half.std(axis=1, keepdims=True)
+    height = np.abs(half / np.where(scale > 0, scale, 1.0)).mean(axis=0)
+    found: Index = np.asarray(detect_heartbeats(height, _FS_HZ), dtype=np.int64)
+    return found
 
 
 def _slopes(half: Float) -> tuple[Float, Float]:
@@ -129,13 +144,17 @@ def _by_looks(beats: Index, low: Index, slope: Float, weight: Float, noise: Floa
     at = np.clip(asked[noisy][:, None] + reach, 0, slope.shape[1] - 1)
     trust = weight[:, asked[noisy]].T[:, :, None]
     pieces = slope[:, at].transpose(1, 0, 2)
-    best = np.full(len(pieces), -1.0)
+    power = (trust * template**2).sum(axis=(1, 2))
+    likeness, size = np.full(len(pieces), -1.0), np.zeros(len(pieces))
     for shift in range(2 * _SHIFT + 1):
         piece = pieces[:, :, shift : shift + 2 * _HALF + 1]
-        norm = np.sqrt((trust * piece**2).sum(axis=(1, 2)) * (trust * template**2).sum(axis=(1, 2)))
-        best = np.maximum(best, (trust * piece * template).sum(axis=(1, 2)) / np.where(norm > 0, norm, 1.0))
+        product = (trust * piece * template).sum(axis=(1, 2))
+        norm = np.sqrt((trust * piece**2).sum(axis=(1, 2)) * power)
+        alike = product / np.where(norm > 0, norm, 1.0)
+        size = np.where(alike > likeness, product / np.where(power > 0, power, 1.0), size)
+        likeness = np.maximum(likeness, alike)
     keep = np.arange(len(asked)) < len(beats)
-    keep[noisy] = best >= np.where(keep[noisy], _ALIKE, _VERY_ALIKE)
+    keep[noisy] = np.where(keep[noisy], likeness >= _ALIKE, (likeness >= _VERY_ALIKE) & (size >= _AS_LARGE))
     return np.sort(asked[keep])
 
 
