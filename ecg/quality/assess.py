@@ -48,7 +48,7 @@ class Limits:
     outlying: Criterion = Criterion("outlying", "of seconds", 0.0, 0.15, None)
     wander: Criterion = Criterion("baseline_wander", "QRS", 0.4, 1.0, None)
     shift: Criterion = Criterion("motion", "QRS", 0.3, 1.0, None)
-    mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, None)
+    mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, 0.3)
     noise: Criterion = Criterion("muscle_noise", "QRS", 0.025, 0.06, None)
     spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)
     unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.54)

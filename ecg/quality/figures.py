@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from ecg.delineation.crossing import block_means, median, rank
 from ecg.quality.detect import BEFORE_S, QRS_S, BeatView, view_beats
@@ -17,6 +18,7 @@ MAINS_HZ = (50.0, 60.0)
 FLAT = 0.02  # of the typical height: less movement than this in a second is none
 RESIDUAL_QUANTILE = 0.9
 LAWFUL = 0.25  # residual up to which the limb leads are taken to follow the laws
+FULL_OF_MAINS, MAINS_OVER_NOISE = 0.06, 4.0  # of the typical height, and of other noise: mains alone hides a small QRS
 OUTLYING = 4.0  # times the typical height, and half that times the lead's own: no QRS is
 
 
@@ -89,9 +91,11 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
     chunks = work[:, : seconds * second].reshape(len(work), seconds, -1)
     movement = np.ptp(chunks, axis=2)
     height = _typical(movement)
-    beats = view_beats(work, fs_hz, None if peaks is None else np.asarray(peaks, dtype=np.intp) // step)
     wander, shift = _baseline(chunks, height)
     mains, mains_hz, noise = _fast(chunks, fs_hz, height)
+    full_of_mains = (mains > FULL_OF_MAINS) & (mains > MAINS_OVER_NOISE * noise)
+    readable = _without_mains(work, full_of_mains, round(fs_hz / mains_hz))
+    beats = view_beats(readable, fs_hz, None if peaks is None else np.asarray(peaks, dtype=np.intp) // step)
     dead = np.flatnonzero(movement.max(axis=1) <= FLAT * height)
     own = median(movement)[:, None]
     outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
@@ -187,6 +191,15 @@ def _line_waves(n: int, fs_hz: float) -> Floats:
     phase = 2 * np.pi * np.outer(np.arange(n) / fs_hz, [hz + off for hz in _lines(fs_hz) for off in (0, -3, 3)])
     waves = np.hstack([np.cos(phase), np.sin(phase)]) * np.hanning(n)[:, None] * (4 / n)
     return waves.astype(np.float32)
+
+
+def _without_mains(work: Floats, full: NDArray[np.bool_], period: int) -> Floats:
+    """The signal with the leads that are full of mains averaged over one period of it, as a reader's filter does."""
+    if not full.any():
+        return work
+    clean = work.copy()
+    clean[full] = uniform_filter1d(work[full], max(1, period), axis=1, mode="nearest")
+    return clean
 
 
 def _saturated_s(work: Floats, fs_hz: float, height: float, suspects: NDArray[np.bool_]) -> NDArray[np.float64]:
