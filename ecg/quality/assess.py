@@ -4,11 +4,20 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecg.delineation.median import MedianBeat
+from ecg.leads import PRECORDIAL_LEADS
+from ecg.measure import Measurements, measure
 from ecg.quality.figures import Figures, measure_figures
 from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
-from ecg.quality.reversal import INDEPENDENT_LEADS, limb_reversal, precordial_reversal, wave_vectors
+from ecg.quality.reversal import (
+    INDEPENDENT_LEADS,
+    exchanged,
+    limb_models,
+    limb_reversal,
+    precordial_reversal,
+    wave_vectors,
+)
 from ecg.record import EcgRecord
 from ecg.values import PLAUSIBLE_MV
 
@@ -61,7 +70,7 @@ class Limits:
 LIMITS = Limits()
 
 
-def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> Quality:
+def assess_quality(record: EcgRecord, measurements: Measurements | None = None) -> Quality:
     """Grades and causes for a recording of any number of leads.
 
     Parameters
@@ -69,8 +78,9 @@ def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> 
     record
         Every criterion is relative to the recording's own QRS, so a record without a unit is graded alike; one in mV
         is faulted when its QRS has no height that an ECG has.
-    beats
-        Sample indexes of R peaks, to be held against an independent detector; found by sleepecg when None.
+    measurements
+        What `measure` gave for this record, if it is known: its beats are held against an independent detector, its
+        median beat is asked for reversals.
 
     Returns
     -------
@@ -85,13 +95,24 @@ def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> 
     if record.duration_s < SHORTEST_S:
         cause = Cause("too_short", None, record.duration_s, "s", "Poor")
         return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads), None)
-    return grade(record.leads, measure_figures(record, beats), LIMITS, record.unit)
+    measured = measure(record) if measurements is None else measurements
+    figures = measure_figures(record, measured.beats.r_samples)
+    return grade(record.leads, figures, LIMITS, record.unit, measured.median_beat)
 
 
-def grade(leads: tuple[str, ...], figures: Figures, limits: Limits, unit: str | None = None) -> Quality:
-    """The grades that `limits` give to `figures`; with the unit mV their height must be that of an ECG, too."""
+def grade(
+    leads: tuple[str, ...],
+    figures: Figures,
+    limits: Limits,
+    unit: str | None = None,
+    median: MedianBeat | None = None,
+) -> Quality:
+    """The grades that `limits` give to `figures`; with the unit mV their height must be that of an ECG, too.
+
+    Without a `median` beat limb-lead reversals are not looked for.
+    """
     per_lead = _grade_leads(leads, figures, limits)
-    reversal = _suspected_reversal(leads, figures, per_lead)
+    reversal = _suspected_reversal(leads, figures, per_lead, median)
     whole = _found(
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
         None if figures.residual is None else limits.residual.judge(None, figures.residual),
@@ -106,15 +127,22 @@ def grade(leads: tuple[str, ...], figures: Figures, limits: Limits, unit: str | 
     return Quality(overall, overall != "Poor", causes, per_lead, reversal)
 
 
-def _suspected_reversal(leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...]) -> str | None:
+def _suspected_reversal(
+    leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...], median: MedianBeat | None
+) -> str | None:
     """Electrodes that seem exchanged; None also where a lead that it takes is absent or lost."""
-    beats = figures.beats.median_beats
     lost = {lead.lead for lead in per_lead if lead.grade == "Poor"}
-    if beats is None or any(lead not in leads or lead in lost for lead in INDEPENDENT_LEADS):
+    if any(lead not in leads or lead in lost for lead in INDEPENDENT_LEADS):
         return None
-    beats = beats[[leads.index(lead) for lead in INDEPENDENT_LEADS]]
-    fs_hz = figures.beats.fs_hz
-    return limb_reversal(wave_vectors(beats, fs_hz)) or precordial_reversal(beats[2:], fs_hz)
+    beats, pair = figures.beats.median_beats, None
+    if beats is not None:
+        pair = precordial_reversal(beats[[leads.index(lead) for lead in PRECORDIAL_LEADS]], figures.beats.fs_hz)
+    waves = None if median is None else wave_vectors(median)
+    limb = None if waves is None else limb_reversal(waves, limb_models())
+    if waves is not None and limb is not None and pair is not None:
+        # exchanged precordial leads contradict the limb leads, too: they must do so when put in order
+        limb = limb_reversal(exchanged(waves, pair), limb_models())
+    return limb or pair
 
 
 def _too_few(n_beats: int) -> Cause | None:

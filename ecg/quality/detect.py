@@ -1,9 +1,8 @@
-"""Two independent beat detectors and what their beats say about each lead."""
+"""A second, independent beat detector, and what the beats say about each lead."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import sleepecg
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.signal import find_peaks
@@ -29,7 +28,7 @@ class BeatView:
     peaks
         Sample indexes of the beats of the envelope detector, aligned on the QRS.
     n_beats
-        Number of the beats given; where none are given, of the detector that found more.
+        Number of the beats given.
     agreement
         F1 score of the two detectors, 0..1; 0 without beats.
     readable
@@ -53,25 +52,20 @@ BEFORE_S, AFTER_S = 0.30, 0.45
 QRS_S = (0.06, 0.08)
 
 
-def view_beats(signal: Floats, fs_hz: float, peaks: Indexes | None) -> BeatView:
-    """Detect beats in [lead, sample] twice, compare, and look at every beat in every lead.
+def view_beats(signal: Floats, fs_hz: float, peaks: Indexes) -> BeatView:
+    """Detect beats in [lead, sample] again, compare them with `peaks`, and look at every beat in every lead.
 
-    The first detector is sleepecg on the first principal component of the leads (or the `peaks` given), the second
-    takes peaks of the slope averaged over the middle third of the leads, so that no single bad lead can spoil it.
+    The detector takes peaks of the slope averaged over the middle third of the leads, so that no single bad lead can
+    spoil it.
     """
     slope = _slopes(signal, fs_hz)
     energy = _middle_mean(np.abs(slope))
     envelope = uniform_filter1d(energy, max(1, round(0.1 * fs_hz)), mode="constant")
     own = _envelope_peaks(envelope, fs_hz)
-    if peaks is None:
-        peaks = _sleepecg_peaks(slope, fs_hz)
-        n_beats = max(len(peaks), len(own))
-    else:
-        n_beats = len(peaks)
     agreement = _agreement(peaks, own, envelope, MATCH_S * fs_hz)
     aligned = _align(own, energy, fs_hz)
     readable = _readable(signal, aligned, fs_hz)
-    return BeatView(aligned, n_beats, agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
+    return BeatView(aligned, len(peaks), agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
 
 
 def _slopes(signal: Floats, fs_hz: float) -> Floats:
@@ -104,16 +98,6 @@ def _envelope_peaks(envelope: Floats, fs_hz: float) -> Indexes:
     floor = float(np.median(envelope))
     kept: Indexes = peaks[envelope[peaks] - floor > 0.45 * (local - floor)]
     return kept
-
-
-def _sleepecg_peaks(slope: Floats, fs_hz: float) -> Indexes:
-    """Beats of sleepecg on the summed-up first principal component of the slopes, an ECG free of wander."""
-    _, vectors = np.linalg.eigh(slope @ slope.T)
-    component = np.cumsum(vectors[:, -1] @ slope, dtype=np.float64)
-    if np.ptp(component) == 0 or component.size < fs_hz:
-        return np.zeros(0, dtype=np.intp)
-    found: Indexes = np.asarray(sleepecg.detect_heartbeats(component, fs_hz), dtype=np.intp)
-    return found
 
 
 def _agreement(peaks: Indexes, own: Indexes, envelope: Floats, tolerance: float) -> float:

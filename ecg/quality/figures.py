@@ -76,7 +76,7 @@ class Figures:
     beats: BeatView
 
 
-def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figures:
+def measure_figures(record: EcgRecord, peaks: NDArray[np.intp]) -> Figures:
     """Figures of any valid record of a second or longer; `peaks` are R peaks in samples of the record."""
     missing, signal = _fill(record.signal)
     largest, scale = float(np.abs(signal).max()), 1.0
@@ -95,7 +95,7 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
     mains, mains_hz, noise = _fast(chunks, fs_hz, height)
     full_of_mains = (mains > FULL_OF_MAINS) & (mains > MAINS_OVER_NOISE * noise)
     readable = _without_mains(work, full_of_mains, round(fs_hz / mains_hz))
-    beats = view_beats(readable, fs_hz, None if peaks is None else np.asarray(peaks, dtype=np.intp) // step)
+    beats = view_beats(readable, fs_hz, peaks // step)
     dead = np.flatnonzero(movement.max(axis=1) <= FLAT * height)
     own = median(movement)[:, None]
     outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
