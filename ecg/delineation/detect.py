@@ -20,10 +20,11 @@ _LEVEL_BLOCK, _NOISE_BLOCK = 375, 125  # samples: 1.5 s holds a beat, 0.5 s is m
 _EMPTY = 0.15  # a block whose maximum is a smaller share of both its neighbours' holds no beat
 _THRESHOLD, _PER_NOISE = 0.35, 0.6  # share of the usual QRS height a beat must reach, and more of it in noise
 _LOW, _LOW_OVER_NOISE = 0.15, 2.5  # the same when a gap is searched again
+_FULL = 0.95  # a peak of the usual height fills a gap in any noise
 _GAP = 1.6  # an RR interval longer than this many median ones is a gap
 _NOISY, _ALIKE = 0.25, 0.5  # above this noise a beat must correlate that well with the quiet beats
 _VERY_ALIKE, _AS_LARGE = 0.85, 0.4  # and one that does so well and is this large needs no height
-_RESTLESS = 0.5  # above this noise throughout, slopes do not tell the complexes from what is between them
+_RESTLESS = 0.65  # above this noise throughout, slopes do not tell the complexes from what is between them
 _HALF, _SHIFT = 18, 6  # samples each side of a beat, and shifts, for that correlation
 _EDGE_S = 0.03  # complexes nearer to the ends of the recording are cut off
 
@@ -48,23 +49,28 @@ def detect_qrs(signal: Float) -> Index:
     energy = np.minimum(energy / np.where(level > 0, level, 1.0), 1.5)
     noise = np.minimum(_stretch(median(_blocks(energy[None], 2 * _NOISE_BLOCK)), n)[0], 0.8)
     if np.median(noise) > _RESTLESS:
-        return _fiducials(2 * _by_height(half), signal)
+        return _fiducials(2 * _by_height(half, energy), signal)
     padded = np.concatenate([[0.0], energy, [0.0]])  # a peak may stand at either end
     peaks = dsp.find_peaks(padded, height=_LOW, distance=int(_REFRACTORY_S * _FS_HZ))[0] - 1
     high = energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]
     beats = _without_t_waves(peaks[high], energy)
     beats = _by_looks(beats, peaks[~high], slope, weight, noise)
+    over_noise = peaks[energy[peaks] >= np.minimum(_LOW_OVER_NOISE * noise[peaks], _FULL)]
     for _ in range(2):
-        beats = _fill_gaps(beats, peaks[energy[peaks] >= _LOW_OVER_NOISE * noise[peaks]], energy)
+        beats = _fill_gaps(beats, over_noise, energy)
     return _fiducials(2 * beats, signal)
 
 
-def _by_height(half: Float) -> Index:
-    """Beats of sleepecg (Pan-Tompkins, modified) on the mean magnitude over leads, each scaled to its own deviation."""
+def _by_height(half: Float, energy: Float) -> Index:
+    """Beats of sleepecg (Pan-Tompkins, modified) on the mean magnitude over leads, each scaled to its own deviation,
+    moved to the steepest place near it.
+    """  # fmt: skip
     scale = half.std(axis=1, keepdims=True)
     height = np.abs(half / np.where(scale > 0, scale, 1.0)).mean(axis=0)
-    found: Index = np.asarray(detect_heartbeats(height, _FS_HZ), dtype=np.int64)
-    return found
+    found = np.asarray(detect_heartbeats(height, _FS_HZ), dtype=np.int64)
+    near = np.clip(found[:, None] + np.arange(-_HALF, _HALF + 1), 0, len(energy) - 1)
+    steepest: Index = np.take_along_axis(near, energy[near].argmax(axis=1)[:, None], axis=1)[:, 0]
+    return steepest
 
 
 def _slopes(half: Float) -> tuple[Float, Float]:
