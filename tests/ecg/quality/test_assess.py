@@ -108,6 +108,19 @@ def test_a_limb_lead_reversal_is_named(name: str) -> None:
     assert named >= 5
 
 
+@pytest.mark.parametrize(("of_the_qrs", "acceptable"), [(0.12, True), (0.5, False)])
+def test_a_small_qrs_is_read_through_mains_until_mains_drowns_it(of_the_qrs: float, acceptable: bool) -> None:
+    record = simulate().record
+    signal, row = record.signal.copy(), record.leads.index("V2")
+    height = np.median(np.ptp(signal.reshape(12, 10, 500), axis=2))
+    mains = np.sin(2 * np.pi * 50.05 * np.arange(record.n_samples) / record.fs_hz)
+    signal[row] = 0.15 * signal[row] / np.ptp(signal[row]) * height + of_the_qrs * height * mains
+    quality = assess_quality(EcgRecord(signal.astype(np.float32), record.leads, record.fs_hz, "mV"))
+    assert quality.acceptable == acceptable, quality.causes
+    assert "mains" in codes(quality, "V2")
+    assert "no_qrs" not in codes(quality, "V2") or not acceptable
+
+
 @pytest.mark.parametrize("name", ["V1/V2", "V1/V3", "V2/V3", "V3/V4", "V1/V6"])
 def test_exchanged_precordial_leads_are_named(name: str) -> None:
     quality = assess_quality(simulate(Scenario(artefacts=(Artefact("reversal", at=name),))).record)
