@@ -11,6 +11,7 @@ from itertools import product
 
 import numpy as np
 
+import ecg
 from benchmarks import datasets
 from ecg.quality.assess import LIMITS, Limits, grade
 from ecg.quality.figures import Figures, measure_figures
@@ -28,7 +29,10 @@ def recordings() -> list[tuple[Figures, bool, list[bool]]]:
     rows = csv.DictReader((datasets.DATA / "cinc2011_quality" / "labels.csv").read_text().splitlines())
     flags = [[row[f"col{column}_bad"] == "1" for column in range(1, 13)] for row in rows]
     known = zip(datasets.cinc2011(), flags, strict=True)
-    return [(measure_figures(record, None), acceptable, bad) for (acceptable, record), bad in known]
+    return [
+        (measure_figures(record, ecg.measure(record).beats.r_samples), acceptable, bad)
+        for (acceptable, record), bad in known
+    ]
 
 
 def variants() -> list[Limits]:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.delineation.condition import Conditioned
-from ecg.delineation.crossing import Float
-from ecg.delineation.detect import Index, detect_qrs, second_opinion
+from ecg.delineation.crossing import Float, median
+from ecg.delineation.detect import Index, detect_qrs
 from ecg.delineation.pacing import MIN_SPIKES
 
 BeatClass = Literal["dominant", "premature", "ectopic", "paced"]
@@ -37,15 +37,12 @@ class Beats:
         fewer than three of those.
     after_gap
         bool [beat], whether samples are missing between this beat and the one before, so that beats may be, too.
-    detector_agreement
-        F1 within 75 ms between these beats and those of sleepecg, 0 to 1; None when there are no beats.
     """
 
     r_samples: Index
     classes: tuple[BeatClass, ...]
     measured: NDArray[np.bool_]
     after_gap: NDArray[np.bool_]
-    detector_agreement: float | None
 
     @property
     def rr(self) -> Float:
@@ -63,8 +60,7 @@ def find_beats(conditioned: Conditioned) -> Beats:
     r = detect_qrs(signal)
     if len(r) == 0:
         nothing = np.zeros(0, dtype=bool)
-        return Beats(r, (), nothing, nothing, None)
-    agreement = second_opinion(signal, r)
+        return Beats(r, (), nothing, nothing)
     r, shape = _sort_by_shape(signal, r)
     paced = _is_paced(r, conditioned.spikes)
     dominant = _dominant_shape(r, shape, ~paced)
@@ -82,7 +78,7 @@ def find_beats(conditioned: Conditioned) -> Beats:
             classes.append("ectopic")
         else:
             classes.append("premature" if early[beat] else "dominant")
-    return Beats(r, tuple(classes), measured, after_gap, agreement)
+    return Beats(r, tuple(classes), measured, after_gap)
 
 
 def _sort_by_shape(signal: Float, r: Index) -> tuple[Index, Index]:
@@ -111,7 +107,7 @@ def _sort_by_shape(signal: Float, r: Index) -> tuple[Index, Index]:
                 break
             rows = np.flatnonzero(alike)[:_SEED_BEATS]
             span = shift[rows, None] + _SHIFT + np.arange(2 * _HALF + 1)
-            template = np.median(np.take_along_axis(pieces[left[rows]], span[:, None, :], axis=2), axis=0)
+            template = median(np.take_along_axis(pieces[left[rows]], span[:, None, :], axis=2), axis=0)
         joins = left[alike | np.equal(left, seed)]
         shape[joins] = number
         moved[left[alike]] = shift[alike]
@@ -127,13 +123,25 @@ def _unit(pieces: Float) -> Float:
 
 def _best_shift(pieces: Float, template: Float) -> tuple[Float, Index]:
     """Highest correlation of each piece [beat, lead, wide] with a template [lead, narrow], and the shift it takes."""
-    unit = _unit(template)[:, ::2].ravel()  # half the samples are enough for a 30 Hz shape
-    width = 2 * _HALF + 1
-    shifted = np.stack([pieces[:, :, start : start + width : 2] for start in range(0, 2 * _SHIFT + 1, 2)])
-    flat = _unit(shifted).reshape(*shifted.shape[:2], -1)
-    correlations = flat @ (unit / np.sqrt((unit**2).sum() or 1.0))
-    best = correlations.argmax(axis=0)
-    return correlations[best, np.arange(len(pieces))], 2 * best - _SHIFT
+    half = np.ascontiguousarray(pieces[:, :, ::2])  # half the samples are enough for a 30 Hz shape
+    unit = _unit(template)[:, ::2]
+    unit /= np.sqrt((unit**2).sum() or 1.0)
+    width, n = unit.shape[1], half.shape[2]
+    shifts = n - width + 1
+    # One matrix holds the template at every shift; without its mean, the pieces' means drop out of the product.
+    shifted = np.zeros((len(unit), n, shifts))
+    for shift in range(shifts):
+        shifted[:, shift : shift + width, shift] = unit - unit.mean(axis=1, keepdims=True)
+    product = half.reshape(len(half), -1) @ shifted.reshape(-1, shifts)
+    # Sums of each lead, and of the squares of all, over every window: what the norm without the means is made of.
+    until = np.zeros((len(half), len(unit) + 1, n + 1))
+    np.cumsum(half, axis=2, out=until[:, 1:, 1:])
+    np.cumsum(np.einsum("bln,bln->bn", half, half), axis=1, out=until[:, 0, 1:])
+    sums = until[:, :, width:] - until[:, :, :-width]
+    power = sums[:, 0] - np.einsum("bls,bls->bs", sums[:, 1:], sums[:, 1:]) / width
+    correlations = product / np.sqrt(np.where(power > 1e-9 * sums[:, 0], power, np.inf))
+    best = correlations.argmax(axis=1)
+    return correlations[np.arange(len(pieces)), best], 2 * best - _SHIFT
 
 
 def _is_paced(r: Index, spikes: Index) -> NDArray[np.bool_]:
@@ -163,9 +171,10 @@ def _is_early(r: Index, dominant: NDArray[np.bool_], after_gap: NDArray[np.bool_
         return early
     rr = np.where(after_gap[1:], np.nan, np.diff(r))
     steps = np.diff(rr)
-    if np.isnan(steps).all():
+    steps = np.abs(steps[~np.isnan(steps)])
+    if len(steps) == 0:
         return early
-    typical = np.nanmedian(rr)
-    if np.nanmedian(np.abs(steps)) < 0.1 * typical:
+    typical = median(rr[~np.isnan(rr)])
+    if median(steps) < 0.1 * typical:
         early[1:] = rr < 0.8 * typical
     return early & dominant

@@ -220,8 +220,36 @@ def _frontal_leads(median: MedianBeat, span: slice) -> tuple[Float, Float] | Non
 def _amplitudes(median: MedianBeat | None, unit: str | None) -> dict[str, LeadAmplitudes]:
     if median is None:
         return {}
+    columns = _amplitude_columns(median, unit)
+    return {
+        lead: LeadAmplitudes(
+            *(missing("mV", column) if isinstance(column, str) else Value(column[row], "mV") for column in columns)
+        )
+        if median.usable[row]
+        else LeadAmplitudes(*[missing("mV", NO_LEAD)] * len(columns))
+        for row, lead in enumerate(median.leads)
+    }
+
+
+def _amplitude_columns(median: MedianBeat, unit: str | None) -> list[list[float] | str]:
+    """The amplitudes of all leads in the order of `LeadAmplitudes`, or why there are none."""
     no_mv = no_millivolts(median, unit)
-    return {lead: _lead_amplitudes(median, row, no_mv) for row, lead in enumerate(median.leads)}
+    if no_mv is not None or median.qrs_onset is None or median.qrs_offset is None:
+        return [no_mv or NO_QRS] * 8
+    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
+    wave = median.signal - median.signal[:, max(0, onset - 10) : onset + 1].mean(axis=1, keepdims=True)
+    qrs = wave[:, onset : offset + 1]
+    top = qrs.argmax(axis=1)[:, None]
+    at = np.arange(qrs.shape[1])
+    last = wave.shape[1] - 1
+    return [
+        _extremes(wave, median.p_onset, median.p_offset, median.no_p or ""),
+        np.where(at <= top, qrs, 0.0).min(axis=1, initial=0.0).tolist(),
+        qrs.max(axis=1, initial=0.0).tolist(),
+        np.where(at >= top, qrs, 0.0).min(axis=1, initial=0.0).tolist(),
+        _extremes(wave, median.qrs_offset, median.t_end, NO_T),
+        *(wave[:, min(offset + ms // 2, last)].tolist() for ms in (0, 60, 80)),
+    ]
 
 
 def no_millivolts(median: MedianBeat | None, unit: str | None) -> str | None:
@@ -239,31 +267,10 @@ def no_millivolts(median: MedianBeat | None, unit: str | None) -> str | None:
     return None if low <= height <= high else f"a QRS complex of {height:.3g} mV is not plausible: check the unit"
 
 
-def _lead_amplitudes(median: MedianBeat, row: int, no_mv: str | None) -> LeadAmplitudes:
-    if not median.usable[row]:
-        return LeadAmplitudes(*(missing("mV", NO_LEAD) for _ in range(8)))
-    if no_mv is not None:
-        return LeadAmplitudes(*(missing("mV", no_mv) for _ in range(8)))
-    if median.qrs_onset is None or median.qrs_offset is None:
-        return LeadAmplitudes(*(missing("mV", NO_QRS) for _ in range(8)))
-    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
-    level = median.signal[row, max(0, onset - 10) : onset + 1].mean()
-    wave = median.signal[row] - level
-    qrs = wave[onset : offset + 1]
-    top = int(qrs.argmax())
-    st = [Value(float(wave[min(offset + ms // 2, len(wave) - 1)]), "mV") for ms in (0, 60, 80)]
-    return LeadAmplitudes(
-        _extreme(wave, median.p_onset, median.p_offset, median.no_p or ""),
-        Value(float(min(qrs[: top + 1].min(), 0.0)), "mV"),
-        Value(float(max(qrs[top], 0.0)), "mV"),
-        Value(float(min(qrs[top:].min(), 0.0)), "mV"),
-        _extreme(wave, median.qrs_offset, median.t_end, NO_T),
-        *st,
-    )
-
-
-def _extreme(wave: Float, start: float | None, end: float | None, reason: str) -> Value:
+def _extremes(wave: Float, start: float | None, end: float | None, reason: str) -> list[float] | str:
+    """The value farthest from zero in each lead within a span, or the reason why there is no span."""
     if start is None or end is None:
-        return missing("mV", reason)
-    piece = wave[round(start) : round(end) + 1]
-    return Value(float(piece[np.abs(piece).argmax()]), "mV")
+        return reason
+    piece = wave[:, round(start) : round(end) + 1]
+    farthest: list[float] = piece[np.arange(len(piece)), np.abs(piece).argmax(axis=1)].tolist()
+    return farthest

@@ -36,7 +36,7 @@ class Examination:
 def examine(record: EcgRecord) -> Examination:
     """Measurements, signal quality and rule findings of a recording."""
     measurements = measure(record)
-    quality = assess_quality(record, measurements.beats.r_samples)
+    quality = assess_quality(record, measurements)
     return Examination(measurements, quality, find(record, measurements, quality))
 
 

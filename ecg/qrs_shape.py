@@ -57,44 +57,36 @@ def qrs_shapes(median: MedianBeat) -> dict[str, QrsShape]:
     qrs = wave[:, max(0, onset) : offset + 1]
     if qrs.shape[1] < 10:
         return {}
-    return {
-        lead: _shape(row, 1000.0 / median.fs_hz)
-        for lead, row in zip(median.leads, qrs, strict=True)
-        if row.max() > row.min()
-    }
-
-
-def _shape(qrs: Float, step_ms: float) -> QrsShape:
-    peak_to_peak = float(qrs.max() - qrs.min())
-    seen = VISIBLE * peak_to_peak
-    first_up = _first(qrs > seen)
-    first_down = _first(qrs < -seen)
-    q_ms = q_depth = 0.0
-    if first_down < first_up:
-        initial = qrs[:first_up]
-        q_depth = float(-initial.min())
-        # from where it leaves the level to where it crosses it again
-        q_ms = (_last(initial < 0.0) - _first(initial < 0.0) + 1) * step_ms
-    terminal = qrs[-round(TERMINAL_MS / step_ms) :]
-    return QrsShape(
+    step_ms = 1000.0 / median.fs_hz
+    n = qrs.shape[1]
+    at = np.arange(n)
+    peak_to_peak = np.ptp(qrs, axis=1)
+    scale = np.where(peak_to_peak > 0, peak_to_peak, 1.0)
+    seen = VISIBLE * peak_to_peak[:, None]
+    first_up, first_down = _first(qrs > seen), _first(qrs < -seen)
+    begins_down = first_down < first_up
+    initial = np.where(at < first_up[:, None], qrs, 0.0)
+    # from where it leaves the level to where it crosses it again
+    q_ms = (n - _first(initial[:, ::-1] < 0.0) - _first(initial < 0.0)) * step_ms
+    columns = (
         peak_to_peak,
-        q_ms,
-        q_depth,
-        bool(q_ms > 0.0 and first_up == len(qrs)),
-        float(max(qrs.max(), 0.0)),
-        float(max(-qrs.min(), 0.0)),
-        float(qrs.argmax()) * step_ms,
-        float(terminal.mean()) / peak_to_peak,
-        float(qrs.mean()) / peak_to_peak,
+        np.where(begins_down, q_ms, 0.0),
+        np.where(begins_down, -initial.min(axis=1), 0.0),
+        begins_down & (first_up == n),
+        qrs.max(axis=1, initial=0.0),
+        -qrs.min(axis=1, initial=0.0),
+        qrs.argmax(axis=1) * step_ms,
+        qrs[:, -round(TERMINAL_MS / step_ms) :].mean(axis=1) / scale,
+        qrs.mean(axis=1) / scale,
     )
+    shapes = zip(*(column.tolist() for column in columns), strict=True)
+    return {lead: QrsShape(*shape) for lead, shape in zip(median.leads, shapes, strict=True) if shape[0] > 0.0}
 
 
-def _first(where: NDArray[np.bool_]) -> int:
-    return int(where.argmax()) if where.any() else len(where)
-
-
-def _last(where: NDArray[np.bool_]) -> int:
-    return len(where) - 1 - _first(where[::-1])
+def _first(where: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Where each row is first True; its length where it never is."""
+    first: NDArray[np.intp] = np.where(where.any(axis=1), where.argmax(axis=1), where.shape[1])
+    return first
 
 
 def slow_start(median: MedianBeat) -> float | None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as dsp
 
-from ecg.delineation.crossing import FS_HZ, Float, low_pass_filter
+from ecg.delineation.crossing import FS_HZ, Float, filtered, low_pass_filter
 from ecg.delineation.pacing import find_spikes, remove_spikes
 from ecg.record import EcgRecord
 
@@ -92,15 +92,14 @@ def _baseline(samples: Float) -> Float:
     n_blocks = n // _BLOCK
     if n_blocks < 10:
         return np.broadcast_to(np.median(samples, axis=1, keepdims=True), samples.shape)
-    blocks = samples[:, : n_blocks * _BLOCK].reshape(len(samples), n_blocks, _BLOCK).mean(axis=2)
-    slow = dsp.sosfiltfilt(_BASELINE, blocks, axis=1, padlen=min(75, n_blocks - 1))
-    return _stretch(slow, n)
+    blocks = samples[:, : n_blocks * _BLOCK].reshape(len(samples), n_blocks, _BLOCK) @ np.full(_BLOCK, 1 / _BLOCK)
+    return _stretch(filtered(_BASELINE, blocks, min(75, n_blocks - 1)), n)
 
 
 def _stretch(slow: Float, n: int) -> Float:
     """Linear interpolation of block means [lead, block] back to n samples, extended flat at both ends."""
     part = (np.arange(_BLOCK) + 0.5) / _BLOCK
-    between = slow[:, :-1, None] + part * np.diff(slow, axis=1)[:, :, None]
+    between = np.stack([slow[:, :-1], slow[:, 1:]], axis=2) @ np.stack([1 - part, part])
     stretched = np.empty((len(slow), n))
     half = _BLOCK // 2
     end = half + between.shape[1] * _BLOCK

@@ -1,10 +1,15 @@
 """Where a slope signal falls under a threshold: the one primitive all edges are made of. All at 500 Hz."""
 
+from functools import lru_cache
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 from scipy import signal as dsp
 
 Float = NDArray[np.float64]
+Floating = TypeVar("Floating", bound=np.floating)
 FS_HZ = 500.0
 
 
@@ -14,10 +19,68 @@ def low_pass_filter(cutoff_hz: float, fs_hz: float = FS_HZ) -> Float:
     return sections
 
 
-def filtered(sections: Float, signal: Float) -> Float:
-    """The signal [lead, sample] through second-order sections forwards and backwards: no phase shift."""
-    smooth: Float = dsp.sosfiltfilt(sections, signal, axis=1)
-    return smooth
+def filtered(sections: Float, signal: Float, pad: int | None = None) -> Float:
+    """The signal [lead, sample] through second-order sections forwards and backwards: no phase shift.
+
+    What `scipy.signal.sosfiltfilt` gives, which works out the resting state anew in every call. `pad` samples are
+    mirrored at each end, its default when None.
+    """
+    n = signal.shape[1]
+    if pad is None:
+        pad = min(3 * (2 * len(sections) + 1 - min(int((sections[:, k] == 0).sum()) for k in (2, 5))), n - 1)
+    left, right = signal[:, :1], signal[:, -1:]
+    ends = 2 * left - signal[:, pad:0:-1], 2 * right - signal[:, -2 : -pad - 2 : -1]
+    smooth = np.concatenate([ends[0], signal, ends[1]], axis=1)
+    rest = _resting_state(sections.tobytes())
+    for _ in range(2):
+        smooth = dsp.sosfilt(sections, smooth, axis=1, zi=rest * smooth[:, :1])[0][:, ::-1]
+    return smooth[:, pad : n + pad]
+
+
+def band_passed(signal: Float, low_hz: float, high_hz: float, fs_hz: float) -> Float:
+    """The signal [lead, sample] through a second-order Butterworth band-pass forwards and backwards, by its spectrum.
+
+    A third of the time of `filtered`, and the same but within half a second of the ends, which are mirrored there.
+    """
+    n = signal.shape[1]
+    pad = min(round(fs_hz / 2), n - 1)
+    ends = 2 * signal[:, :1] - signal[:, pad:0:-1], 2 * signal[:, -1:] - signal[:, -2 : -pad - 2 : -1]
+    padded = np.concatenate([ends[0], signal, ends[1]], axis=1)
+    # Without the line between its ends the signal goes round without a jump; the band has no part of a line.
+    padded -= padded[:, :1] + (padded[:, -1:] - padded[:, :1]) * np.linspace(0.0, 1.0, n + 2 * pad)
+    length = fft.next_fast_len(n + 2 * pad, real=True)
+    band: Float = fft.irfft(fft.rfft(padded, length, axis=1) * _gain(length, low_hz, high_hz, fs_hz), length, axis=1)
+    return band[:, pad : n + pad]
+
+
+@lru_cache(maxsize=16)
+def _gain(length: int, low_hz: float, high_hz: float, fs_hz: float) -> Float:
+    sections = dsp.butter(2, (low_hz, high_hz), "bandpass", fs=fs_hz, output="sos")
+    gain: Float = np.abs(dsp.sosfreqz(sections, fft.rfftfreq(length, 1 / fs_hz), fs=fs_hz)[1]) ** 2
+    return gain
+
+
+@lru_cache(maxsize=32)
+def _resting_state(sections: bytes) -> Float:
+    rest: Float = dsp.sosfilt_zi(np.frombuffer(sections).reshape(-1, 6))[:, None, :]
+    return rest
+
+
+def median(values: NDArray[Floating], axis: int = -1) -> NDArray[Floating]:
+    """The median over an axis without NaN, for the many short rows on which `numpy.median` is slow."""
+    rising = np.sort(values, axis=axis)
+    n = rising.shape[axis]
+    middle: NDArray[Floating] = (rising.take((n - 1) // 2, axis=axis) + rising.take(n // 2, axis=axis)) / 2
+    return middle
+
+
+def block_means(signal: NDArray[Floating], step: int) -> NDArray[Floating]:
+    """Means of blocks of `step` samples of [lead, sample]; the remainder is dropped. Quick for short blocks."""
+    n = signal.shape[1] // step * step
+    total = signal[:, 0:n:step].copy()
+    for first in range(1, step):
+        total += signal[:, first:n:step]
+    return total / signal.dtype.type(step)
 
 
 def rank(values: Float, share: float) -> Float:
@@ -67,4 +130,4 @@ def falls_before(values: Float, start: NDArray[np.int64], threshold: Float, hold
 def lead_spread(positions: Float) -> float | None:
     """Robust SD of single leads' positions (1.48 times the median distance from their median); None for under three."""
     found = positions[~np.isnan(positions)]
-    return float(1.4826 * np.median(np.abs(found - np.median(found)))) if len(found) >= 3 else None
+    return float(1.4826 * median(np.abs(found - median(found)))) if len(found) >= 3 else None

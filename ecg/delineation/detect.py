@@ -1,4 +1,4 @@
-"""Where the QRS complexes are, from all leads at once; a second, independent detector says how sure that is."""
+"""Where the QRS complexes are, from all leads at once."""
 
 import itertools
 
@@ -8,22 +8,24 @@ from scipy import signal as dsp
 from scipy.ndimage import median_filter, uniform_filter1d
 from sleepecg import detect_heartbeats
 
-from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.crossing import FS_HZ, Float, band_passed, block_means, median
 
 Index = NDArray[np.int64]
 
 _FS_HZ = 250.0  # detection runs at half the rate of everything else
-_BAND = dsp.butter(2, (8.0, 30.0), "bandpass", fs=_FS_HZ, output="sos")
+_BAND_HZ = (8.0, 30.0)
 _QRS_S = 0.1  # slope energy is averaged over the length of a QRS complex
 _REFRACTORY_S, _T_WAVE_S = 0.22, 0.36
 _LEVEL_BLOCK, _NOISE_BLOCK = 375, 125  # samples: 1.5 s holds a beat, 0.5 s is mostly not QRS
 _EMPTY = 0.15  # a block whose maximum is a smaller share of both its neighbours' holds no beat
 _THRESHOLD, _PER_NOISE = 0.35, 0.6  # share of the usual QRS height a beat must reach, and more of it in noise
-_LOW, _LOW_OVER_NOISE = 0.15, 2.0  # the same when a gap is searched again
+_LOW, _LOW_OVER_NOISE = 0.15, 2.5  # the same when a gap is searched again
+_FULL = 0.95  # a peak of the usual height fills a gap in any noise
 _GAP = 1.6  # an RR interval longer than this many median ones is a gap
 _NOISY, _ALIKE = 0.25, 0.5  # above this noise a beat must correlate that well with the quiet beats
+_VERY_ALIKE, _AS_LARGE = 0.85, 0.4  # and one that does so well and is this large needs no height
+_RESTLESS = 0.65  # above this noise throughout, slopes do not tell the complexes from what is between them
 _HALF, _SHIFT = 18, 6  # samples each side of a beat, and shifts, for that correlation
-_TOLERANCE_S = 0.075  # two detectors agree on a beat within this time
 _EDGE_S = 0.03  # complexes nearer to the ends of the recording are cut off
 
 
@@ -33,55 +35,52 @@ def detect_qrs(signal: Float) -> Index:
     The slope of each lead in the 8–30 Hz band is scaled to its own usual QRS, clipped at twice that, and the leads
     are averaged with weights inverse to their noise power of the moment. Beats are the peaks of that energy over a
     threshold that rises with the noise; gaps are searched again with a lower one; in noise a beat must also look
-    like the quiet ones. Each fiducial is the largest summed magnitude within 50 ms, nearer ones preferred.
+    like the quiet ones. Where the signal never comes to rest, as with wide complexes at a high rate, their height tells
+    more than their slope, and sleepecg finds them. Each fiducial is the largest summed magnitude within 50 ms, nearer
+    ones preferred.
     """
     n = signal.shape[1] // 2
     if len(signal) == 0 or n < _FS_HZ:
         return np.zeros(0, dtype=np.int64)
-    slope, weight = _slopes(signal[:, : 2 * n].reshape(len(signal), n, 2).mean(axis=2))
+    half = block_means(signal, 2)
+    slope, weight = _slopes(half)
     energy = np.sqrt(uniform_filter1d((weight * slope**2).sum(axis=0), int(_QRS_S * _FS_HZ)))
     level = _level(energy)
     energy = np.minimum(energy / np.where(level > 0, level, 1.0), 1.5)
-    noise = np.minimum(_stretch(np.median(_blocks(energy[None], 2 * _NOISE_BLOCK), axis=2), n)[0], 0.8)
+    noise = np.minimum(_stretch(median(_blocks(energy[None], 2 * _NOISE_BLOCK)), n)[0], 0.8)
+    if np.median(noise) > _RESTLESS:
+        return _fiducials(2 * _by_height(half, energy), signal)
     padded = np.concatenate([[0.0], energy, [0.0]])  # a peak may stand at either end
     peaks = dsp.find_peaks(padded, height=_LOW, distance=int(_REFRACTORY_S * _FS_HZ))[0] - 1
-    beats = _without_t_waves(peaks[energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]], energy)
-    beats = _without_noise(beats, slope, weight, noise)
+    high = energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]
+    beats = _without_t_waves(peaks[high], energy)
+    beats = _by_looks(beats, peaks[~high], slope, weight, noise)
+    over_noise = peaks[energy[peaks] >= np.minimum(_LOW_OVER_NOISE * noise[peaks], _FULL)]
     for _ in range(2):
-        beats = _fill_gaps(beats, peaks[energy[peaks] >= _LOW_OVER_NOISE * noise[peaks]], energy)
+        beats = _fill_gaps(beats, over_noise, energy)
     return _fiducials(2 * beats, signal)
 
 
-def second_opinion(signal: Float, r: Index) -> float | None:
-    """Agreement of sleepecg with the beats `r`: F1 within 75 ms, 0 to 1; None without beats.
-
-    sleepecg (Pan-Tompkins, modified) works on the mean magnitude over leads, each scaled to its own deviation.
-    """
-    if len(r) == 0 or signal.shape[1] < FS_HZ:
-        return None
-    half = signal[:, : signal.shape[1] // 2 * 2].reshape(len(signal), -1, 2).mean(axis=2)
+def _by_height(half: Float, energy: Float) -> Index:
+    """Beats of sleepecg (Pan-Tompkins, modified) on the mean magnitude over leads, each scaled to its own deviation,
+    moved to the steepest place near it.
+    """  # fmt: skip
     scale = half.std(axis=1, keepdims=True)
-    activity = np.abs(half / np.where(scale > 0, scale, 1.0)).mean(axis=0)
-    if activity.max() <= activity.min():
-        return 0.0
-    other = 2 * detect_heartbeats(np.ascontiguousarray(activity), _FS_HZ)
-    if len(other) == 0:
-        return 0.0
-    at = np.clip(np.searchsorted(other, r), 1, max(len(other) - 1, 1))
-    after, before = other[np.minimum(at, len(other) - 1)], other[at - 1]
-    hits = np.minimum(np.abs(after - r), np.abs(before - r)) <= _TOLERANCE_S * FS_HZ
-    return float(2 * hits.sum() / (len(r) + len(other)))
+    height = np.abs(half / np.where(scale > 0, scale, 1.0)).mean(axis=0)
+    found = np.asarray(detect_heartbeats(height, _FS_HZ), dtype=np.int64)
+    near = np.clip(found[:, None] + np.arange(-_HALF, _HALF + 1), 0, len(energy) - 1)
+    steepest: Index = np.take_along_axis(near, energy[near].argmax(axis=1)[:, None], axis=1)[:, 0]
+    return steepest
 
 
 def _slopes(half: Float) -> tuple[Float, Float]:
     """Band slopes in units of each lead's usual QRS, clipped at 2, and lead weights that sum to one; [lead, sample]."""
-    band = dsp.sosfiltfilt(_BAND, half, axis=1)
-    slope = np.gradient(band, axis=1)
+    slope = np.gradient(band_passed(half, *_BAND_HZ, _FS_HZ), axis=1)
     size = np.abs(slope)
-    usual = np.median(_beat_maxima(size), axis=1, keepdims=True)
+    usual = median(_beat_maxima(size))[:, None]
     usual = np.where(usual > 0, usual, 1.0)
-    background = np.maximum(np.median(_blocks(size, _NOISE_BLOCK), axis=2) / usual, 0.02)
-    weight = _stretch(background, half.shape[1]) ** -2
+    background = np.maximum(median(_blocks(size, _NOISE_BLOCK)) / usual, 0.02)
+    weight = 1.0 / _stretch(background, half.shape[1]) ** 2
     scaled: Float = np.clip(slope / usual, -2.0, 2.0)
     return scaled, weight / weight.sum(axis=0)
 
@@ -138,28 +137,31 @@ def _without_t_waves(beats: Index, energy: Float) -> Index:
     return np.array(kept, dtype=np.int64)
 
 
-def _without_noise(beats: Index, slope: Float, weight: Float, noise: Float) -> Index:
-    """The beats less those in noise that do not look like the quiet ones."""
-    if len(beats) < 4:
-        return beats
-    noisy = noise[beats] > _NOISY
-    if not noisy.any():
+def _by_looks(beats: Index, low: Index, slope: Float, weight: Float, noise: Float) -> Index:
+    """The beats less those in noise that do not look like the quiet ones, and the `low` peaks in noise that do."""
+    asked = np.concatenate([beats, low])
+    noisy = noise[asked] > _NOISY
+    if len(beats) < 4 or not noisy.any():
         return beats
     reach = np.arange(-_HALF - _SHIFT, _HALF + _SHIFT + 1)
     quiet = beats[noise[beats] <= np.median(noise[beats])][:60]
     inside = np.clip(quiet[:, None] + reach[_SHIFT:-_SHIFT], 0, slope.shape[1] - 1)
     template = np.median(slope[:, inside], axis=1)
-    at = np.clip(beats[noisy][:, None] + reach, 0, slope.shape[1] - 1)
-    trust = weight[:, beats[noisy]].T[:, :, None]
+    at = np.clip(asked[noisy][:, None] + reach, 0, slope.shape[1] - 1)
+    trust = weight[:, asked[noisy]].T[:, :, None]
     pieces = slope[:, at].transpose(1, 0, 2)
-    best = np.full(len(pieces), -1.0)
+    power = (trust * template**2).sum(axis=(1, 2))
+    likeness, size = np.full(len(pieces), -1.0), np.zeros(len(pieces))
     for shift in range(2 * _SHIFT + 1):
         piece = pieces[:, :, shift : shift + 2 * _HALF + 1]
-        norm = np.sqrt((trust * piece**2).sum(axis=(1, 2)) * (trust * template**2).sum(axis=(1, 2)))
-        best = np.maximum(best, (trust * piece * template).sum(axis=(1, 2)) / np.where(norm > 0, norm, 1.0))
-    keep = np.ones(len(beats), dtype=bool)
-    keep[np.flatnonzero(noisy)[best < _ALIKE]] = False
-    return beats[keep]
+        product = (trust * piece * template).sum(axis=(1, 2))
+        norm = np.sqrt((trust * piece**2).sum(axis=(1, 2)) * power)
+        alike = product / np.where(norm > 0, norm, 1.0)
+        size = np.where(alike > likeness, product / np.where(power > 0, power, 1.0), size)
+        likeness = np.maximum(likeness, alike)
+    keep = np.arange(len(asked)) < len(beats)
+    keep[noisy] = np.where(keep[noisy], likeness >= _ALIKE, (likeness >= _VERY_ALIKE) & (size >= _AS_LARGE))
+    return np.sort(asked[keep])
 
 
 def _fill_gaps(beats: Index, candidates: Index, energy: Float) -> Index:

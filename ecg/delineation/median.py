@@ -6,7 +6,7 @@ import numpy as np
 
 from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
-from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.crossing import FS_HZ, Float, median
 from ecg.delineation.detect import Index
 from ecg.delineation.pwave import p_agreement, p_wave
 from ecg.delineation.qrs import qrs_edges
@@ -150,7 +150,7 @@ def _after_spike(conditioned: Conditioned, r: Index) -> float:
 
 def level_beat(signal: Float) -> Float:
     """A beat with zero at the median of 60 to 120 ms before R."""
-    levelled: Float = signal - np.median(signal[:, BEFORE - 60 : BEFORE - 30], axis=1, keepdims=True)
+    levelled: Float = signal - median(signal[:, BEFORE - 60 : BEFORE - 30])[:, None]
     return levelled
 
 
@@ -169,17 +169,17 @@ def median_signal(beats: Float) -> Float:
     """Sample-wise median over beats, float64 [lead, sample]; where no beat reaches, the nearest value is held."""
     partial = np.isnan(beats[:, 0, :]).any(axis=0)
     if not partial.any():
-        return np.median(beats, axis=0)
+        return median(beats, axis=0)
     covered = ~np.isnan(beats[:, 0, :]).all(axis=0)
-    median = np.zeros(beats.shape[1:])
-    median[:, ~partial] = np.median(beats[:, :, ~partial], axis=0)
+    whole = np.zeros(beats.shape[1:])
+    whole[:, ~partial] = median(beats[:, :, ~partial], axis=0)
     some = partial & covered
     if some.any():
         rising = np.sort(beats[:, :, some], axis=0)  # NaN last
         n = (~np.isnan(beats[:, 0, some])).sum(axis=0)
         at = np.arange(some.sum())
-        median[:, some] = ((rising[(n - 1) // 2, :, at] + rising[n // 2, :, at]) / 2).T
+        whole[:, some] = ((rising[(n - 1) // 2, :, at] + rising[n // 2, :, at]) / 2).T
     first, last = np.flatnonzero(covered)[[0, -1]]
-    median[:, :first] = median[:, first, None]
-    median[:, last + 1 :] = median[:, last, None]
-    return median
+    whole[:, :first] = whole[:, first, None]
+    whole[:, last + 1 :] = whole[:, last, None]
+    return whole

@@ -22,8 +22,8 @@ def find_spikes(signal: Float) -> NDArray[np.int64]:
     """
     if signal.shape[1] < 100 or len(signal) == 0:
         return np.zeros(0, dtype=np.int64)
-    step = np.sqrt((np.diff(signal, axis=1) ** 2).sum(axis=0))
-    usual = float(np.percentile(np.sqrt((signal**2).sum(axis=0)), 99))
+    step = _size(np.diff(signal, axis=1))
+    usual = float(np.percentile(_size(signal), 99))
     spikes = _spikes(signal, step, usual, _SPIKE)
     if len(spikes) >= MIN_SPIKES:
         spikes = _spikes(signal, step, usual, _SMALL_SPIKE)
@@ -32,16 +32,23 @@ def find_spikes(signal: Float) -> NDArray[np.int64]:
 
 def _spikes(signal: Float, step: Float, usual: float, limits: tuple[float, float, float]) -> NDArray[np.int64]:
     height, rise, remainder = limits
+    steep = np.flatnonzero(step > height * usual)
+    steep = steep[(steep >= 2 * _QUIET_BEFORE) & (steep < len(step) - 2 * _WIDTH)]
+    before = step[steep[:, None] + np.arange(-2 * _QUIET_BEFORE, -1)].max(axis=1)
     found: list[int] = []
-    for at in np.flatnonzero(step > height * usual):
-        if at < 2 * _QUIET_BEFORE or at + 2 * _WIDTH >= len(step) or (found and at - found[-1] < 2 * _WIDTH):
+    for at in steep[step[steep] > rise * before]:
+        if found and at - found[-1] < 2 * _WIDTH:
             continue
-        before = step[at - 2 * _QUIET_BEFORE : at - 1].max()
-        top = np.sqrt(((signal[:, at + 1 : at + 4] - signal[:, at, None]) ** 2).sum(axis=0)).max()
-        rest = np.sqrt(((signal[:, at + _WIDTH] - signal[:, at]) ** 2).sum())
-        if step[at] > rise * before and rest < remainder * top:
+        away = _size(signal[:, at + 1 : at + _WIDTH + 1] - signal[:, at, None])
+        if away[-1] < remainder * away[:3].max():
             found.append(int(at))
     return np.array(found, dtype=np.int64)
+
+
+def _size(vectors: Float) -> Float:
+    """Length of each column of [lead, sample]."""
+    size: Float = np.sqrt(np.einsum("ls,ls->s", vectors, vectors))
+    return size
 
 
 def remove_spikes(signal: Float, spikes: NDArray[np.int64]) -> None:

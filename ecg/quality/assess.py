@@ -4,11 +4,20 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecg.delineation.median import MedianBeat
+from ecg.leads import PRECORDIAL_LEADS
+from ecg.measure import Measurements, measure
 from ecg.quality.figures import Figures, measure_figures
 from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
-from ecg.quality.reversal import INDEPENDENT_LEADS, limb_reversal, precordial_reversal, wave_vectors
+from ecg.quality.reversal import (
+    INDEPENDENT_LEADS,
+    exchanged,
+    limb_models,
+    limb_reversal,
+    precordial_reversal,
+    wave_vectors,
+)
 from ecg.record import EcgRecord
 from ecg.values import PLAUSIBLE_MV
 
@@ -30,7 +39,7 @@ class Criterion:
         """The cause that `figure` is, or None when it is beyond no limit."""
         for grade, limit in (("Poor", self.poor), ("Fair", self.fair), ("Good", self.good)):
             if limit is not None and figure > limit:
-                return Cause(self.code, lead, round(float(figure), 4), self.unit, cast(Grade, grade))
+                return Cause(self.code, lead, round(figure, 4), self.unit, cast(Grade, grade))
         return None
 
 
@@ -48,7 +57,7 @@ class Limits:
     outlying: Criterion = Criterion("outlying", "of seconds", 0.0, 0.15, None)
     wander: Criterion = Criterion("baseline_wander", "QRS", 0.4, 1.0, None)
     shift: Criterion = Criterion("motion", "QRS", 0.3, 1.0, None)
-    mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, None)
+    mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, 0.3)
     noise: Criterion = Criterion("muscle_noise", "QRS", 0.025, 0.06, None)
     spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)
     unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.54)
@@ -61,7 +70,7 @@ class Limits:
 LIMITS = Limits()
 
 
-def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> Quality:
+def assess_quality(record: EcgRecord, measurements: Measurements | None = None) -> Quality:
     """Grades and causes for a recording of any number of leads.
 
     Parameters
@@ -69,8 +78,9 @@ def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> 
     record
         Every criterion is relative to the recording's own QRS, so a record without a unit is graded alike; one in mV
         is faulted when its QRS has no height that an ECG has.
-    beats
-        Sample indexes of R peaks, to be held against an independent detector; found by sleepecg when None.
+    measurements
+        What `measure` gave for this record, if it is known: its beats are held against an independent detector, its
+        median beat is asked for reversals.
 
     Returns
     -------
@@ -85,13 +95,24 @@ def assess_quality(record: EcgRecord, beats: NDArray[np.intp] | None = None) -> 
     if record.duration_s < SHORTEST_S:
         cause = Cause("too_short", None, record.duration_s, "s", "Poor")
         return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads), None)
-    return grade(record.leads, measure_figures(record, beats), LIMITS, record.unit)
+    measured = measure(record) if measurements is None else measurements
+    figures = measure_figures(record, measured.beats.r_samples)
+    return grade(record.leads, figures, LIMITS, record.unit, measured.median_beat)
 
 
-def grade(leads: tuple[str, ...], figures: Figures, limits: Limits, unit: str | None = None) -> Quality:
-    """The grades that `limits` give to `figures`; with the unit mV their height must be that of an ECG, too."""
-    per_lead = tuple(_grade_lead(name, index, figures, limits) for index, name in enumerate(leads))
-    reversal = _suspected_reversal(leads, figures, per_lead)
+def grade(
+    leads: tuple[str, ...],
+    figures: Figures,
+    limits: Limits,
+    unit: str | None = None,
+    median: MedianBeat | None = None,
+) -> Quality:
+    """The grades that `limits` give to `figures`; with the unit mV their height must be that of an ECG, too.
+
+    Without a `median` beat limb-lead reversals are not looked for.
+    """
+    per_lead = _grade_leads(leads, figures, limits)
+    reversal = _suspected_reversal(leads, figures, per_lead, median)
     whole = _found(
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
         None if figures.residual is None else limits.residual.judge(None, figures.residual),
@@ -106,15 +127,22 @@ def grade(leads: tuple[str, ...], figures: Figures, limits: Limits, unit: str | 
     return Quality(overall, overall != "Poor", causes, per_lead, reversal)
 
 
-def _suspected_reversal(leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...]) -> str | None:
+def _suspected_reversal(
+    leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...], median: MedianBeat | None
+) -> str | None:
     """Electrodes that seem exchanged; None also where a lead that it takes is absent or lost."""
-    beats = figures.beats.median_beats
     lost = {lead.lead for lead in per_lead if lead.grade == "Poor"}
-    if beats is None or any(lead not in leads or lead in lost for lead in INDEPENDENT_LEADS):
+    if any(lead not in leads or lead in lost for lead in INDEPENDENT_LEADS):
         return None
-    beats = beats[[leads.index(lead) for lead in INDEPENDENT_LEADS]]
-    fs_hz = figures.beats.fs_hz
-    return limb_reversal(wave_vectors(beats, fs_hz)) or precordial_reversal(beats[2:], fs_hz)
+    beats, pair = figures.beats.median_beats, None
+    if beats is not None:
+        pair = precordial_reversal(beats[[leads.index(lead) for lead in PRECORDIAL_LEADS]], figures.beats.fs_hz)
+    waves = None if median is None else wave_vectors(median)
+    limb = None if waves is None else limb_reversal(waves, limb_models())
+    if waves is not None and limb is not None and pair is not None:
+        # exchanged precordial leads contradict the limb leads, too: they must do so when put in order
+        limb = limb_reversal(exchanged(waves, pair), limb_models())
+    return limb or pair
 
 
 def _too_few(n_beats: int) -> Cause | None:
@@ -141,22 +169,24 @@ def _of_leads(grades: list[Grade]) -> Grade:
     return GRADES[GRADES.index(lowest) - 1]
 
 
-def _grade_lead(name: str, index: int, figures: Figures, limits: Limits) -> LeadQuality:
-    found = _found(
-        limits.missing.judge(name, figures.missing[index]),
-        limits.flat.judge(name, figures.flat[index]),
-        limits.saturated_s.judge(name, figures.saturated_s[index]),
-        limits.clipped.judge(name, figures.clipped[index]),
-        limits.outlying.judge(name, figures.outlying[index]),
-        limits.wander.judge(name, figures.wander[index]),
-        limits.shift.judge(name, figures.shift[index]),
-        limits.mains.judge(name, figures.mains[index]),
-        limits.noise.judge(name, figures.noise[index]),
-        limits.spikes.judge(name, figures.spikes[index]),
-        # a flat lead has no QRS either: one cause is enough
-        limits.unreadable.judge(name, 1 - figures.beats.readable[index]) if figures.flat[index] < 0.5 else None,
+def _grade_leads(leads: tuple[str, ...], figures: Figures, limits: Limits) -> tuple[LeadQuality, ...]:
+    # a flat lead has no QRS either: one cause is enough
+    unreadable = np.where(figures.flat < 0.5, 1 - figures.beats.readable, 0.0)
+    judged = (
+        (limits.missing, figures.missing), (limits.flat, figures.flat), (limits.saturated_s, figures.saturated_s),
+        (limits.clipped, figures.clipped), (limits.outlying, figures.outlying), (limits.wander, figures.wander),
+        (limits.shift, figures.shift), (limits.mains, figures.mains), (limits.noise, figures.noise),
+        (limits.spikes, figures.spikes), (limits.unreadable, unreadable),
+    )  # fmt: skip
+    found: dict[str, list[Cause]] = {lead: [] for lead in leads}
+    for criterion, values in judged:
+        for lead, figure in zip(leads, values.tolist(), strict=True):
+            if (cause := criterion.judge(lead, figure)) is not None:
+                found[lead].append(cause)
+    return tuple(
+        LeadQuality(lead, worst([cause.grade for cause in causes]), _sorted(tuple(causes)))
+        for lead, causes in found.items()
     )
-    return LeadQuality(name, worst([cause.grade for cause in found]), _sorted(found))
 
 
 def _found(*causes: Cause | None) -> tuple[Cause, ...]:

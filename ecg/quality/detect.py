@@ -1,12 +1,13 @@
-"""Two independent beat detectors and what their beats say about each lead."""
+"""A second, independent beat detector, and what the beats say about each lead."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import sleepecg
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.signal import find_peaks
+
+from ecg.delineation.crossing import median
 
 Floats = NDArray[np.float32]
 Indexes = NDArray[np.intp]
@@ -27,7 +28,7 @@ class BeatView:
     peaks
         Sample indexes of the beats of the envelope detector, aligned on the QRS.
     n_beats
-        Number of the beats given; where none are given, of the detector that found more.
+        Number of the beats given.
     agreement
         F1 score of the two detectors, 0..1; 0 without beats.
     readable
@@ -51,25 +52,20 @@ BEFORE_S, AFTER_S = 0.30, 0.45
 QRS_S = (0.06, 0.08)
 
 
-def view_beats(signal: Floats, fs_hz: float, peaks: Indexes | None) -> BeatView:
-    """Detect beats in [lead, sample] twice, compare, and look at every beat in every lead.
+def view_beats(signal: Floats, fs_hz: float, peaks: Indexes) -> BeatView:
+    """Detect beats in [lead, sample] again, compare them with `peaks`, and look at every beat in every lead.
 
-    The first detector is sleepecg on the first principal component of the leads (or the `peaks` given), the second
-    takes peaks of the slope averaged over the middle third of the leads, so that no single bad lead can spoil it.
+    The detector takes peaks of the slope averaged over the middle third of the leads, so that no single bad lead can
+    spoil it.
     """
     slope = _slopes(signal, fs_hz)
     energy = _middle_mean(np.abs(slope))
     envelope = uniform_filter1d(energy, max(1, round(0.1 * fs_hz)), mode="constant")
     own = _envelope_peaks(envelope, fs_hz)
-    if peaks is None:
-        peaks = _sleepecg_peaks(slope, fs_hz)
-        n_beats = max(len(peaks), len(own))
-    else:
-        n_beats = len(peaks)
     agreement = _agreement(peaks, own, envelope, MATCH_S * fs_hz)
     aligned = _align(own, energy, fs_hz)
     readable = _readable(signal, aligned, fs_hz)
-    return BeatView(aligned, n_beats, agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
+    return BeatView(aligned, len(peaks), agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
 
 
 def _slopes(signal: Floats, fs_hz: float) -> Floats:
@@ -102,16 +98,6 @@ def _envelope_peaks(envelope: Floats, fs_hz: float) -> Indexes:
     floor = float(np.median(envelope))
     kept: Indexes = peaks[envelope[peaks] - floor > 0.45 * (local - floor)]
     return kept
-
-
-def _sleepecg_peaks(slope: Floats, fs_hz: float) -> Indexes:
-    """Beats of sleepecg on the summed-up first principal component of the slopes, an ECG free of wander."""
-    _, vectors = np.linalg.eigh(slope @ slope.T)
-    component = np.cumsum(vectors[:, -1] @ slope, dtype=np.float64)
-    if np.ptp(component) == 0 or component.size < fs_hz:
-        return np.zeros(0, dtype=np.intp)
-    found: Indexes = np.asarray(sleepecg.detect_heartbeats(component, fs_hz), dtype=np.intp)
-    return found
 
 
 def _agreement(peaks: Indexes, own: Indexes, envelope: Floats, tolerance: float) -> float:
@@ -185,14 +171,14 @@ def _second_kind(qrs: Floats) -> NDArray[np.bool_] | None:
 
 def _alike(qrs: Floats) -> NDArray[np.float64]:
     """Fraction of the beats [lead, beat, sample] whose QRS looks like the median of the lead, float [lead]."""
-    median = np.median(qrs, axis=1, keepdims=True)
-    size = np.sqrt((median**2).mean(axis=2))
+    usual_qrs = median(qrs, axis=1)[:, None]
+    size = np.sqrt((usual_qrs**2).mean(axis=2))
     norm = np.sqrt((qrs**2).mean(axis=2)) * size
-    like = (qrs * median).mean(axis=2) / np.where(norm > 0, norm, np.inf)
+    like = (qrs * usual_qrs).mean(axis=2) / np.where(norm > 0, norm, np.inf)
     typical = float(np.median(size))
-    off = np.sqrt(((qrs - median) ** 2).mean(axis=2))
+    off = np.sqrt(((qrs - usual_qrs) ** 2).mean(axis=2))
     # with three leads or more, a beat unlike the median in most of them is ectopic, not unreadable
-    usual = np.median(like, axis=0) > SAME_SHAPE if len(qrs) > 2 else np.ones(qrs.shape[1], dtype=bool)
+    usual = median(like, axis=0) > SAME_SHAPE if len(qrs) > 2 else np.ones(qrs.shape[1], dtype=bool)
     if usual.sum() < len(usual) / 2:
         usual[:] = True
     readable = ((like > SAME_SHAPE) | (off < NEGLIGIBLE * typical))[:, usual].mean(axis=1)
@@ -206,5 +192,4 @@ def _median_beats(signal: Floats, peaks: Indexes, fs_hz: float) -> Floats | None
     peaks = peaks[(peaks >= before) & (peaks < signal.shape[1] - after)]
     if len(peaks) < 2:
         return None
-    beats: Floats = np.median(signal[:, peaks[:, None] + np.arange(-before, after)], axis=1)
-    return beats
+    return median(signal[:, peaks[:, None] + np.arange(-before, after)], axis=1)

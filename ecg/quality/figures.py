@@ -1,10 +1,13 @@
 """What is measured in each lead: disturbances relative to the height of the recording's own QRS."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
+from ecg.delineation.crossing import block_means, median, rank
 from ecg.quality.detect import BEFORE_S, QRS_S, BeatView, view_beats
 from ecg.record import EcgRecord
 
@@ -15,6 +18,7 @@ MAINS_HZ = (50.0, 60.0)
 FLAT = 0.02  # of the typical height: less movement than this in a second is none
 RESIDUAL_QUANTILE = 0.9
 LAWFUL = 0.25  # residual up to which the limb leads are taken to follow the laws
+FULL_OF_MAINS, MAINS_OVER_NOISE = 0.06, 4.0  # of the typical height, and of other noise: mains alone hides a small QRS
 OUTLYING = 4.0  # times the typical height, and half that times the lead's own: no QRS is
 
 
@@ -72,7 +76,7 @@ class Figures:
     beats: BeatView
 
 
-def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figures:
+def measure_figures(record: EcgRecord, peaks: NDArray[np.intp]) -> Figures:
     """Figures of any valid record of a second or longer; `peaks` are R peaks in samples of the record."""
     missing, signal = _fill(record.signal)
     largest, scale = float(np.abs(signal).max()), 1.0
@@ -81,17 +85,19 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp] | None) -> Figure
     step = max(1, int(record.fs_hz // WORKING_HZ))
     fs_hz = record.fs_hz / step
     n = signal.shape[1] // step
-    work = signal[:, : n * step].reshape(len(signal), n, step).mean(axis=2) if step > 1 else signal
+    work = block_means(signal, step) if step > 1 else signal
     second = round(fs_hz)
     seconds = max(1, n // second)
     chunks = work[:, : seconds * second].reshape(len(work), seconds, -1)
     movement = np.ptp(chunks, axis=2)
     height = _typical(movement)
-    beats = view_beats(work, fs_hz, None if peaks is None else np.asarray(peaks, dtype=np.intp) // step)
     wander, shift = _baseline(chunks, height)
     mains, mains_hz, noise = _fast(chunks, fs_hz, height)
+    full_of_mains = (mains > FULL_OF_MAINS) & (mains > MAINS_OVER_NOISE * noise)
+    readable = _without_mains(work, full_of_mains, round(fs_hz / mains_hz))
+    beats = view_beats(readable, fs_hz, peaks // step)
     dead = np.flatnonzero(movement.max(axis=1) <= FLAT * height)
-    own = np.median(movement, axis=1, keepdims=True)
+    own = median(movement)[:, None]
     outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
     residual = _residual(record.leads, work[:, ::8], height, dead, RESIDUAL_QUANTILE)
     if residual is not None and residual <= LAWFUL:
@@ -138,28 +144,25 @@ def _typical(movement: Floats) -> float:
 
 def _baseline(chunks: Floats, height: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Wander and shift per lead; of recordings longer than ten seconds the median over stretches of ten."""
-    level = np.median(chunks[:, :, ::3], axis=2).astype(np.float64) / height
+    level = median(chunks[:, :, ::3]).astype(np.float64) / height
     stretch = min(10, level.shape[1])
     level = level[:, : level.shape[1] // stretch * stretch].reshape(len(level), -1, stretch)
-    wander = np.median(np.ptp(level, axis=2), axis=1)
+    wander = median(np.ptp(level, axis=2))
     if stretch < 3:
         return wander, np.zeros(len(level))
     change = np.abs(np.diff(level, n=2, axis=2))
     # steady wander, however large, changes all the time; a pushed electrode once
-    sudden = np.maximum(0.0, change.max(axis=2) - 2 * np.median(change, axis=2))
-    return wander, np.median(sudden, axis=1)
+    sudden = np.maximum(0.0, change.max(axis=2) - 2 * median(change))
+    return wander, median(sudden)
 
 
 def _fast(chunks: Floats, fs_hz: float, height: float) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
     """Mains amplitude, its frequency, and noise per lead, from [lead, second, sample]."""
     n = chunks.shape[2]
-    lines = [hz for hz in MAINS_HZ if hz < 0.45 * fs_hz]
+    lines = _lines(fs_hz)
     mains, mains_hz = np.zeros(len(chunks)), MAINS_HZ[0]
-    # the neighbours 3 Hz away tell a line from broad noise and from the QRS
-    phase = 2 * np.pi * np.outer(np.arange(n) / fs_hz, [hz + off for hz in lines for off in (0, -3, 3)])
-    waves = np.hstack([np.cos(phase), np.sin(phase)]) * np.hanning(n)[:, None] * (4 / n)
-    parts = (chunks.reshape(-1, n) @ waves.astype(np.float32)).reshape(len(chunks), chunks.shape[1], 2, len(lines), 3)
-    size = np.median(np.hypot(parts[:, :, 0], parts[:, :, 1]), axis=1) / height
+    parts = (chunks.reshape(-1, n) @ _line_waves(n, fs_hz)).reshape(len(chunks), chunks.shape[1], 2, len(lines), 3)
+    size = median(np.hypot(parts[:, :, 0], parts[:, :, 1]), axis=1) / height
     for index, hz in enumerate(lines):
         amplitude = np.maximum(0.0, size[:, index, 0] - size[:, index, 1:].max(axis=1)).astype(np.float64)
         if amplitude.max() > mains.max():
@@ -174,6 +177,29 @@ def _fast(chunks: Floats, fs_hz: float, height: float) -> tuple[NDArray[np.float
     # the filter passes a line at f with gain 1 - cos(2 pi f k / fs)
     line_power = 0.5 * (mains * (1 - np.cos(2 * np.pi * mains_hz * k / fs_hz))) ** 2
     return mains, mains_hz, np.sqrt(np.maximum(0.0, quiet - line_power))
+
+
+def _lines(fs_hz: float) -> list[float]:
+    return [hz for hz in MAINS_HZ if hz < 0.45 * fs_hz]
+
+
+@lru_cache(maxsize=16)
+def _line_waves(n: int, fs_hz: float) -> Floats:
+    """Windowed cosines and sines of each mains frequency and, to tell a line from broad noise and from the QRS, of its
+    neighbours 3 Hz away, float32 [n, 2 * line * 3].
+    """  # fmt: skip
+    phase = 2 * np.pi * np.outer(np.arange(n) / fs_hz, [hz + off for hz in _lines(fs_hz) for off in (0, -3, 3)])
+    waves = np.hstack([np.cos(phase), np.sin(phase)]) * np.hanning(n)[:, None] * (4 / n)
+    return waves.astype(np.float32)
+
+
+def _without_mains(work: Floats, full: NDArray[np.bool_], period: int) -> Floats:
+    """The signal with the leads that are full of mains averaged over one period of it, as a reader's filter does."""
+    if not full.any():
+        return work
+    clean = work.copy()
+    clean[full] = uniform_filter1d(work[full], max(1, period), axis=1, mode="nearest")
+    return clean
 
 
 def _saturated_s(work: Floats, fs_hz: float, height: float, suspects: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -266,13 +292,9 @@ def _residual(
     """
     row = {lead: work[i] for i, lead in enumerate(leads) if i not in dead}
     laws = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
-    if "I" not in row or "II" not in row:
+    lawful = [lead for lead in laws if lead in row]
+    if "I" not in row or "II" not in row or not lawful:
         return None
-    found = []
-    for lead, (on_i, on_ii) in laws.items():
-        if lead in row:
-            left = row[lead] - on_i * row["I"] - on_ii * row["II"]
-            size = np.abs(left - np.median(left))
-            rank = int(quantile * (size.size - 1))
-            found.append(float(np.partition(size, rank)[rank]) / height)
-    return max(found, default=None)
+    made = np.array([laws[lead] for lead in lawful], dtype=np.float32) @ np.stack([row["I"], row["II"]])
+    left = np.stack([row[lead] for lead in lawful]) - made
+    return float(rank(np.abs(left - median(left)[:, None]), quantile).max()) / height

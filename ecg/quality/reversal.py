@@ -1,17 +1,21 @@
 """Exchanged electrodes, from what the precordial leads say the limb leads should show.
 
-The heart vector that V1 to V6 see at the peak of P, QRS and T predicts leads I and II. A limb-lead reversal is the
-exchange after which prediction and recording agree best, when that is clearly better than without one (the idea of
-Kors and van Herpen, J Electrocardiol 2001;34 Suppl:125, with three instants instead of whole leads). A precordial
-exchange is the one after which neighbouring leads are most alike (`docs/quality.md` has the figures of both).
+The course of P, QRS and T in V1 to V6 predicts their course in leads I and II. A limb-lead reversal is the exchange
+after which prediction and recording agree best, when that is clearly better than without one (the idea of Kors and van
+Herpen, J Electrocardiol 2001;34 Suppl:125, with likelihoods instead of correlations). A precordial exchange is the one
+after which neighbouring leads are most alike (`docs/quality.md` has the figures of both).
 """
 
+import json
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from functools import lru_cache
+from importlib import resources
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.delineation.median import MedianBeat
 from ecg.leads import PRECORDIAL_LEADS
 from ecg.quality.detect import BEFORE_S
 
@@ -24,96 +28,108 @@ EXCHANGES = {
     "RA/LL": np.array([[1.0, -1.0], [0.0, -1.0]]),
     "LA/LL": np.array([[0.0, 1.0], [1.0, 0.0]]),
 }
-# By how much the log-likelihood must rise. LA/LL leaves every wave plausible in most recordings, so it needs more.
-MARGINS = {"LA/RA": 0.5, "RA/LL": 0.5, "LA/LL": 3.0}
+# By how much the log-likelihood must rise with a P wave and without one, when the rhythm may have any axis.
+MARGIN, MARGIN_WITHOUT_P = 1.0, 4.0
 NEIGHBOUR_GAIN = 1.07  # by which exchanging two precordial leads must shorten the path V1 to V6
-LEAST_P = 0.03  # of the QRS: under it there is no P wave
 DEGREES_OF_FREEDOM = 4.0  # of the Student distribution of the residuals: outliers are common
-WAVE_WEIGHTS = (2.0, 1.0, 1.0)  # P, QRS, T: the P axis varies least between people
+# Where each wave is looked at, and over how many samples of 2 ms to each side: shares of the P wave's duration, and
+# samples from the largest QRS vector and from the T peak.
+P_SHARES, P_HALF = (0.15, 0.27, 0.38, 0.5, 0.62, 0.73, 0.85), 5
+QRS_AT, QRS_HALF = (-20, -10, 0, 10, 20, 32), 2
+T_AT, T_HALF = (-45, -15, 15, 45), 8
+WAVES = ("P", "QRS", "T")
+_EXCHANGED = tuple(combinations(range(6), 2))
+_PAIRS = tuple(f"V{first + 1}/V{second + 1}" for first, second in _EXCHANGED)
+_ORDERS = np.array(
+    [range(6), *([{a: b, b: a}.get(lead, lead) for lead in range(6)] for a, b in _EXCHANGED)], dtype=np.intp
+)
 
 
 @dataclass(frozen=True, eq=False)
-class LimbModel:
-    """What V1 to V6 say about I and II, per wave (P, QRS, T), in fractions of the length of the eight-lead vector.
+class WaveModel:
+    """What V1 to V6 say about I and II over n instants of one wave, in fractions of the wave's size.
 
     Attributes
     ----------
     predict
-        float64 [3, 6, 2]: I and II from V1 to V6.
+        float64 [n * 6, n * 2]: I and II at each instant from V1 to V6 at all of them.
     precision
-        float64 [3, 2, 2]: inverse covariance of what is left.
+        float64 [n * 2, n * 2]: inverse covariance of what is left.
     """
 
     predict: Floats
     precision: Floats
 
 
-# Ridge regression on 128 recordings with correct leads: benchmarks/lead_reversal.py prints it anew.
-MODEL = LimbModel(
-    predict=np.array([
-        [[-0.3056, -0.2715], [0.2456, 0.0058], [0.2879, 0.3614], [0.1943, 0.3932], [0.276, 0.4736], [0.5383, 0.6951]],
-        [[-0.3334, -0.281], [0.0242, -0.1156], [0.0256, 0.0291], [0.0971, 0.1408], [0.2419, 0.1652], [0.3021, 0.2724]],
-        [[-0.3521, -0.1727], [0.2223, 0.1212], [0.0653, 0.1206], [0.0008, 0.0055], [0.2111, 0.2005], [0.4585, 0.4345]],
-    ]),
-    precision=np.linalg.inv(np.array([
-        [[0.0729, 0.0120], [0.0120, 0.0799]],
-        [[0.0202, 0.0044], [0.0044, 0.0212]],
-        [[0.0284, 0.0014], [0.0014, 0.0400]],
-    ])),
-)  # fmt: skip
+@lru_cache(maxsize=1)
+def limb_models() -> dict[str, WaveModel]:
+    """The models of `WAVES`, fitted by benchmarks/lead_reversal.py, which writes the file."""
+    content = json.loads(resources.files("ecg.quality").joinpath("limb_leads.json").read_text())
+    return {
+        wave: WaveModel(np.array(content[wave]["predict"]), np.linalg.inv(np.array(content[wave]["covariance"])))
+        for wave in WAVES
+    }
 
 
-def wave_vectors(beats: NDArray[np.float32], fs_hz: float) -> Floats:
-    """I, II, V1 to V6 at the peaks of P, QRS and T, float64 [3, 8], each of unit length; P is zero where there is none.
+def wave_vectors(median: MedianBeat) -> dict[str, Floats] | None:
+    """I, II, V1 to V6 over the instants of each wave that is there, float64 [instant, 8] in fractions of its size.
 
-    `beats` is the median beat of `INDEPENDENT_LEADS`, float32 [8, sample], from `BEFORE_S` before the QRS.
+    None without a QRS complex or one of these leads. The size counts I, II and III alike, so that no exchange of limb
+    electrodes changes it.
     """
-    beats = beats.astype(np.float64)
-
-    def at(seconds: float) -> int:
-        return round((BEFORE_S + seconds) * fs_hz)
-
-    before = beats[:, at(-0.28) : at(-0.07)]
-    along = np.linspace(0.0, 1.0, before.shape[1])
-    level = np.outer(before[:, :3].mean(axis=1), 1 - along) + np.outer(before[:, -3:].mean(axis=1), along)
-    pr_level: Floats = np.asarray(np.median(beats[:, at(-0.10) : at(-0.06)], axis=1), dtype=np.float64)
-    rest = beats - pr_level[:, None]
-    waves = [
-        _at_peak(before - level, 0.015 * fs_hz),
-        _at_peak(rest[:, at(-0.06) : at(0.08)], 0.005 * fs_hz),
-        _at_peak(rest[:, at(0.14) : at(0.42)], 0.020 * fs_hz),
-    ]
-    if np.linalg.norm(waves[0]) < LEAST_P * np.linalg.norm(waves[1]):
-        waves[0] = np.zeros(len(beats))
-    return _unit(np.stack(waves))
-
-
-def limb_reversal(vectors: Floats, model: LimbModel = MODEL) -> str | None:
-    """The limb electrodes that seem exchanged, or None; `vectors` from `wave_vectors`."""
-    here = log_likelihood(vectors, model)
-    gains = {name: log_likelihood(exchanged(vectors, name), model) - here for name in EXCHANGES}
-    # an LA/LL exchange is nearly invisible, so the others must beat that explanation too
-    for name in ("LA/RA", "RA/LL"):
-        gains[name] -= float(np.logaddexp(0.0, gains["LA/LL"]))
-    margins = MARGINS
-    if not vectors[0].any():  # without P waves the rhythm may be paced or ventricular, with any axis
-        margins = {name: 4 * margin for name, margin in MARGINS.items()}
-    best = max(gains, key=lambda name: gains[name] - margins[name])
-    return best if gains[best] > margins[best] else None
+    rows = [median.leads.index(lead) for lead in INDEPENDENT_LEADS if lead in median.leads]
+    if len(rows) < len(INDEPENDENT_LEADS) or not median.usable[rows].all():
+        return None
+    if median.qrs_onset is None or median.qrs_offset is None:
+        return None
+    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
+    beat = median.signal[rows]
+    beat = beat - beat[:, max(0, onset - 10) : onset + 1].mean(axis=1, keepdims=True)
+    peak = onset + int(_size(beat[:, onset : offset + 1].T).argmax())
+    waves = {"QRS": _scaled(_around(beat, peak + np.array(QRS_AT), QRS_HALF))}
+    if median.t_peak is not None:
+        waves["T"] = _scaled(_around(beat, round(median.t_peak) + np.array(T_AT), T_HALF))
+    if median.p_onset is not None and median.p_offset is not None:
+        wave = beat[:, max(0, round(median.p_onset)) : round(median.p_offset) + 1]
+        along = np.linspace(0.0, 1.0, wave.shape[1])
+        wave = wave - np.outer(wave[:, :4].mean(axis=1), 1 - along) - np.outer(wave[:, -4:].mean(axis=1), along)
+        waves["P"] = _scaled(_around(wave, np.rint(np.array(P_SHARES) * wave.shape[1]).astype(np.intp), P_HALF))
+    return waves
 
 
-def exchanged(vectors: Floats, name: str) -> Floats:
-    """The vectors with the wires of one of `EXCHANGES` swapped."""
-    limb = vectors[..., :2] @ EXCHANGES[name].T
-    return _unit(np.concatenate([limb, vectors[..., 2:]], axis=-1))
+def limb_reversal(waves: dict[str, Floats], models: dict[str, WaveModel]) -> str | None:
+    """The limb electrodes that seem exchanged, or None; `waves` from `wave_vectors`."""
+    margin = MARGIN if "P" in waves else MARGIN_WITHOUT_P
+    gains = exchange_gains(waves, models)
+    best = max(gains, key=gains.__getitem__)
+    return best if gains[best] > margin else None
 
 
-def log_likelihood(vectors: Floats, model: LimbModel) -> float:
+def exchange_gains(waves: dict[str, Floats], models: dict[str, WaveModel]) -> dict[str, float]:
+    """By how much the log-likelihood rises when each of `EXCHANGES` is undone."""
+    here = log_likelihood(waves, models)
+    return {name: log_likelihood(exchanged(waves, name), models) - here for name in EXCHANGES}
+
+
+def exchanged(waves: dict[str, Floats], name: str) -> dict[str, Floats]:
+    """The vectors with the wires of one of `EXCHANGES`, or of a pair such as ``"V1/V2"``, swapped."""
+    wires = np.eye(len(INDEPENDENT_LEADS))
+    if name in EXCHANGES:
+        wires[:2, :2] = EXCHANGES[name]
+    else:
+        pair = [INDEPENDENT_LEADS.index(lead) for lead in name.split("/")]
+        wires[pair] = wires[pair[::-1]]
+    return {wave: vectors @ wires.T for wave, vectors in waves.items()}
+
+
+def log_likelihood(waves: dict[str, Floats], models: dict[str, WaveModel]) -> float:
     """How well I and II fit V1 to V6, up to a constant."""
-    left = vectors[:, :2] - (vectors[:, None, 2:] @ model.predict)[:, 0]
-    distance = (left[:, None] @ model.precision @ left[:, :, None])[:, 0, 0]
-    fit = -(DEGREES_OF_FREEDOM + 2) / 2 * np.log1p(distance / DEGREES_OF_FREEDOM)
-    return float(fit @ np.array(WAVE_WEIGHTS))
+    total = 0.0
+    for wave, vectors in waves.items():
+        left = vectors[:, :2].ravel() - vectors[:, 2:].ravel() @ models[wave].predict
+        distance = float(left @ models[wave].precision @ left)
+        total -= (DEGREES_OF_FREEDOM + len(left)) / 2 * np.log1p(distance / DEGREES_OF_FREEDOM)
+    return total
 
 
 def precordial_reversal(beats: NDArray[np.float32], fs_hz: float) -> str | None:
@@ -121,32 +137,27 @@ def precordial_reversal(beats: NDArray[np.float32], fs_hz: float) -> str | None:
     start, stop, level = (round((BEFORE_S + s) * fs_hz) for s in (-0.06, 0.40, -0.10))
     shapes = beats[:, start:stop] - np.median(beats[:, level:start], axis=1, keepdims=True)
     shapes = shapes / np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-12)
-    apart = np.sqrt(np.maximum(0.0, 2 - 2 * (shapes @ shapes.T))).tolist()
-
-    def path(order: list[int]) -> float:
-        return float(sum(apart[a][b] for a, b in pairwise(order)))
-
-    lengths = {}
-    for first, second in combinations(range(6), 2):
-        order = list(range(6))
-        order[first], order[second] = second, first
-        lengths[f"V{first + 1}/V{second + 1}"] = path(order)
-    best = min(lengths, key=lambda name: lengths[name])
-    return best if path(list(range(6))) > NEIGHBOUR_GAIN * lengths[best] else None
+    apart = np.sqrt(np.maximum(0.0, 2 - 2 * (shapes @ shapes.T)))
+    lengths = apart[_ORDERS[:, :-1], _ORDERS[:, 1:]].sum(axis=1)  # of the path V1 to V6 as it is, and exchanged
+    best = int(lengths.argmin())
+    return _PAIRS[best - 1] if lengths[0] > NEIGHBOUR_GAIN * lengths[best] else None
 
 
-def _at_peak(wave: Floats, half_width: float) -> Floats:
-    """Mean of [lead, sample] around the sample where all leads together are largest, [lead]."""
-    peak = int(np.argmax((wave**2).sum(axis=0)))
-    width = round(half_width)
-    mean: Floats = wave[:, max(0, peak - width) : peak + width + 1].mean(axis=1)
-    return mean
+def _around(beat: Floats, at: NDArray[np.intp], half: int) -> Floats:
+    """Means of [lead, sample] around some samples, float64 [instant, lead]."""
+    index = np.clip(at[:, None] + np.arange(-half, half + 1), 0, beat.shape[1] - 1)
+    means: Floats = beat[:, index].mean(axis=2).T
+    return means
 
 
-def _unit(vectors: Floats) -> Floats:
-    """Scaled to unit length, the limb part counted over I, II and III so that an exchange does not change it."""
-    first, second = vectors[..., 0], vectors[..., 1]
+def _scaled(vectors: Floats) -> Floats:
+    """Vectors of a wave [instant, 8] in fractions of the largest one's length."""
+    return vectors / max(float(_size(vectors).max()), 1e-12)
+
+
+def _size(vectors: Floats) -> Floats:
+    """Length of each vector [instant, 8], the limb part counted over I, II and III."""
+    first, second = vectors[:, 0], vectors[:, 1]
     limb = (first**2 + second**2 + (second - first) ** 2) / 1.5
-    length = np.sqrt(limb + (vectors[..., 2:] ** 2).sum(axis=-1))
-    unit: Floats = vectors / np.maximum(length, 1e-12)[..., None]
-    return unit
+    size: Floats = np.sqrt(limb + (vectors[:, 2:] ** 2).sum(axis=1))
+    return size

@@ -56,43 +56,53 @@ def atrial_activity(reduced: Reduced, median: MedianBeat | None) -> AtrialActivi
     onset_s = (median.r - median.qrs_onset) / median.fs_hz + MARGIN_S
     offset_s = (median.qrs_offset - median.r) / median.fs_hz + MARGIN_S
     t_end_s = 0.36 if median.t_end is None else (median.t_end - median.r) / median.fs_hz
-    hz, fit = _oscillation(reduced, onset_s, t_end_s)
-    hz_with_t, fit_with_t = _oscillation(reduced, onset_s, offset_s)
+    short = reduced.coarser(FLUTTER_SPAN_S)
+    (hz, fit), (hz_with_t, fit_with_t) = _oscillations(short, onset_s, (t_end_s, offset_s))
     if hz is not None and (hz_with_t is None or abs(hz - hz_with_t) > 0.15):
         fit = 0.0
     interval, regularity = _own_clock(reduced, onset_s + MARGIN_S, t_end_s + MARGIN_S)
     return AtrialActivity(None if hz_with_t is None else 60.0 * hz_with_t, fit, fit_with_t, interval, regularity)
 
 
-def _oscillation(reduced: Reduced, before_s: float, after_s: float) -> tuple[float | None, float | None]:
-    """Frequency in Hz of the best oscillation with its first harmonic outside the beats, and what it explains."""
-    short = reduced.coarser(FLUTTER_SPAN_S)
-    rows = [row for row, lead in enumerate(short.leads) if lead in ATRIAL_LEADS]
-    free = short.outside_beats(before_s, after_s)
-    n_free = int(free.sum())
-    if not rows or n_free < MIN_FREE * len(free):
+def _oscillations(
+    short: Reduced, before_s: float, afters_s: tuple[float, ...]
+) -> list[tuple[float | None, float | None]]:
+    """Frequency in Hz of the best oscillation with its first harmonic outside the beats, and what it explains.
+
+    Once for each of the times after R at which a beat is taken to end.
+    """
+    signal = short.signal[[row for row, lead in enumerate(short.leads) if lead in ATRIAL_LEADS]]
+    turns = _turns(signal.shape[1], short.fs_hz)
+    frees = [short.outside_beats(before_s, after_s) for after_s in afters_s]
+    columns = []
+    for free in frees:
+        mean = signal[:, free].mean(axis=1, keepdims=True) if free.any() else 0.0
+        columns.append(np.vstack([np.where(free, signal - mean, 0.0), free]))
+    sums = (turns @ np.concatenate(columns).T.astype(np.float32)).astype(np.float64)
+    by_end = sums.reshape(4, 2, len(FLUTTER_HZ), len(frees), -1)  # [turn, cosine or sine, frequency, end, lead or mask]
+    return [_best(by_end[:, :, :, end], column) for end, column in enumerate(columns)]
+
+
+def _best(sums: Float, column: Float) -> tuple[float | None, float | None]:
+    """The best oscillation from the products of its terms with the leads and with the mask, the last of `column`."""
+    n_free, total = float(column[-1].sum()), float((column[:-1] ** 2).sum())
+    if n_free < MIN_FREE * column.shape[1] or total == 0.0:
         return None, None
-    signal = short.signal[rows]
-    values = np.where(free, signal - signal[:, free].mean(axis=1, keepdims=True), 0.0)
-    total = float((values**2).sum())
-    if total == 0.0:
-        return None, None
-    cos, sin = _turns(len(free), short.fs_hz)
-    moment = np.stack([*(part @ values.T for turn in range(2) for part in (cos[turn], sin[turn]))], axis=1)
-    weights = np.linalg.solve(_normal_matrix(cos @ free, sin @ free, n_free), moment)
+    moment = sums[:2, ..., :-1].reshape(4, len(FLUTTER_HZ), -1).transpose(1, 0, 2)
+    weights = np.linalg.solve(_normal_matrix(sums[:, 0, :, -1], sums[:, 1, :, -1], n_free), moment)
     explained = (weights * moment).sum(axis=(1, 2)) / total
     best = int(explained.argmax())
     return float(FLUTTER_HZ[best]), float(explained[best])
 
 
 @lru_cache(maxsize=2)
-def _turns(n: int, fs_hz: float) -> tuple[Float, Float]:
-    """Cosine and sine of 1 to 4 times each of `FLUTTER_HZ` over n samples, float64 [4, frequency, n] each."""
+def _turns(n: int, fs_hz: float) -> NDArray[np.float32]:
+    """Cosine and sine of 1 to 4 times each of `FLUTTER_HZ` over n samples, float32 [4 * 2 * frequency, n]."""
     angle = 2 * np.pi * np.arange(1, 5)[:, None, None] * FLUTTER_HZ[:, None] * (np.arange(n) / fs_hz)
-    return np.cos(angle), np.sin(angle)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1).reshape(-1, n).astype(np.float32)
 
 
-def _normal_matrix(c: Float, s: Float, n: int) -> Float:
+def _normal_matrix(c: Float, s: Float, n: float) -> Float:
     """Products of cos θ, sin θ, cos 2θ, sin 2θ with each other summed over the free samples, [frequency, 4, 4].
 
     `c` and `s` are the sums of cos kθ and sin kθ for k of 1 to 4, [4, frequency]: a product of two is half the sum of
@@ -130,10 +140,7 @@ def _own_clock(reduced: Reduced, before_s: float, after_s: float) -> tuple[float
 def _masked_autocorrelation(values: Float, free: NDArray[np.bool_]) -> tuple[Float, Float]:
     """Autocorrelation over lags, normalised by the power in each lag's overlap, and the overlap in samples."""
     n = values.shape[1]
-    spectrum = np.fft.rfft(values, 2 * n, axis=1)
-    energy, mask = np.fft.rfft((values**2).sum(axis=0), 2 * n), np.fft.rfft(free.astype(np.float64), 2 * n)
-    product = np.fft.irfft((np.abs(spectrum) ** 2).sum(axis=0), 2 * n)[:n]
-    ahead = np.fft.irfft(energy * np.conj(mask), 2 * n)[:n]
-    behind = np.fft.irfft(mask * np.conj(energy), 2 * n)[:n]
-    overlap = np.fft.irfft(np.abs(mask) ** 2, 2 * n)[:n]
+    *spectrum, energy, mask = np.fft.rfft(np.vstack([values, (values**2).sum(axis=0), free]), 2 * n, axis=1)
+    products = [(np.abs(spectrum) ** 2).sum(axis=0), energy * np.conj(mask), mask * np.conj(energy), np.abs(mask) ** 2]
+    product, ahead, behind, overlap = np.fft.irfft(products, 2 * n, axis=1)[:, :n]
     return product / np.sqrt(np.maximum(ahead * behind, 1e-9)), overlap

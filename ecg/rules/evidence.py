@@ -108,7 +108,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         qrs=measurements.qrs_duration.value,
         p_axis=measurements.p_axis.value,
         qrs_axis=measurements.qrs_axis.value,
-        rr_s=None if np.isnan(rr).all() else float(np.nanmedian(rr)) / record.fs_hz,
+        rr_s=None if np.isnan(rr).all() else float(np.median(rr[~np.isnan(rr)])) / record.fs_hz,
         irregularity=rhythm.rr_irregularity.value,
         irregularity_rms=None if rmssd is None or rr_mean is None else rmssd / rr_mean,
         paced_fraction=paced,
@@ -129,6 +129,6 @@ def _pause(rr: Float) -> float | None:
     known = ~np.isnan(rr)
     if known.sum() < 4:
         return None
-    usual = float(np.percentile(rr[known], 25))
-    after_early = np.concatenate([[False], rr[:-1] < 0.85 * np.median(rr[known])])
+    usual, middle = np.quantile(rr[known], (0.25, 0.5))
+    after_early = np.concatenate([[False], rr[:-1] < 0.85 * middle])
     return float(rr[known & ~after_early].max(initial=0) / usual) if usual else None

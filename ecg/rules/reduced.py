@@ -1,12 +1,11 @@
 """A recording at about 125 Hz between 0.8 and 20 Hz: all that P waves, flutter waves and the width of a beat need."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
 
+from ecg.delineation.crossing import band_passed, block_means
 from ecg.measure import Measurements
 from ecg.record import EcgRecord
 
@@ -53,17 +52,10 @@ class Reduced:
 def reduce(record: EcgRecord, measurements: Measurements) -> Reduced:
     """The recording as `Reduced`: block means, then a zero-phase second-order Butterworth band-pass."""
     step = max(1, round(record.fs_hz / _FS_HZ))
-    n = record.n_samples // step * step
-    samples: Float = record.signal[:, :n].reshape(len(record.leads), -1, step).mean(axis=2, dtype=np.float64)
+    samples = block_means(record.signal, step).astype(np.float64)
     if np.isnan(samples).any():
         samples = np.nan_to_num(samples)
     fs_hz = record.fs_hz / step
-    band: Float = dsp.sosfiltfilt(_band_pass(fs_hz), samples, axis=1, padlen=min(75, samples.shape[1] - 1))
+    band = band_passed(samples, *_BAND_HZ, fs_hz)
     r: Float = measurements.beats.r_samples * np.float64(fs_hz / record.fs_hz)
     return Reduced(band, record.leads, fs_hz, r)
-
-
-@lru_cache(maxsize=16)
-def _band_pass(fs_hz: float) -> Float:
-    sos: Float = dsp.butter(2, _BAND_HZ, "bandpass", fs=fs_hz, output="sos")
-    return sos

@@ -194,3 +194,17 @@ def test_every_beat_of_a_very_slow_rhythm_is_found_once(rhythm: str, rate: int) 
     measured = ecg.measure(made.record)
     assert measured.heart_rate.value == pytest.approx(made.truth.heart_rate_bpm, abs=0.5)
     assert len(measured.beats.r_samples) == len(made.truth.beats)
+
+
+@pytest.mark.parametrize(("shape", "qrs_ms"), [("monophasic", 110), ("notched", 116), ("lbbb", 170)])
+def test_wide_complexes_that_follow_each_other_without_rest_are_found(shape: str, qrs_ms: float) -> None:
+    made = simulate(Scenario(shape=shape, qrs_ms=qrs_ms, heart_rate_bpm=180, pr_ms=100, qt_ms=max(240.0, qrs_ms + 130)))
+    assert value(made.record, "heart_rate") == pytest.approx(made.truth.heart_rate_bpm, abs=1)
+
+
+def test_a_burst_of_noise_neither_hides_nor_adds_beats() -> None:
+    made = simulate(Scenario(artefacts=(Artefact("muscle", 0.25, start_s=3.0, end_s=6.0),)), seed=5)
+    truth = np.array([beat.r_s for beat in made.truth.beats if 0.1 < beat.r_s < 9.9])
+    found = ecg.measure(made.record).beats.r_samples / 500.0
+    assert len(found) - 2 <= len(truth) <= len(found)  # a beat at either end may be found or not
+    assert np.abs(truth[:, None] - found).min(axis=1).max() < 0.075

@@ -87,7 +87,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.aberrant_tachycardia, NO_P | {"heart_rate": 160.0}, False),
         (rhythm.pacemaker, {}, False),
         (rhythm.pacemaker, {"paced_fraction": 0.25}, True),
-        (rhythm.pacemaker, {"fs_hz": 125.0}, None),
+        (rhythm.pacemaker, {"fs_hz": 360.0}, None),
         (conduction.first_degree, {"pr": 200.0}, False),
         (conduction.first_degree, {"pr": 201.0}, True),
         (conduction.first_degree, NO_P, None),
