@@ -13,7 +13,7 @@ from ecg.simulation.scenario import Scenario
 from ecg.simulation.shapes import Floats, Wave
 from ecg.simulation.truth import BeatTruth, LeadSpans, Truth
 
-VERSION = 2  # equal scenario, seed and version give equal samples
+VERSION = 3  # equal scenario, seed and version give equal samples
 SPIKE_S = 0.002
 SPIKE_LEAD_S = 0.004  # from the ventricular spike to the first depolarisation
 
@@ -94,7 +94,7 @@ def _discordant(qrs: Wave) -> Wave:
     """A T wave that points away from the net QRS vector, as after an abnormal depolarisation."""
     away = -shapes.net_area(qrs)
     left, foot, back = (0.45 * away / np.linalg.norm(away)).tolist()
-    return (shapes.Part(0.0, 0.62, 1.0, left, foot, back, shapes.P_T_POWER),)
+    return (shapes.Part(0.0, 0.62, 1.0, left, foot, back, shapes.T_RISE, shapes.T_FALL),)
 
 
 def _draw_beats(
@@ -117,7 +117,7 @@ def _draw_beats(
         if scenario.st_mv and beat.kind in "NA":
             vector = scenario.st_mv * np.array(shapes.ST_VECTORS[scenario.st_territory])
             support = (j - 0.4 * shape.qrs_s, j, t_on, t_off)
-            _add(dipole, scenario.fs_hz, vector, support, shapes.P_T_POWER)
+            _add(dipole, scenario.fs_hz, vector, support, shapes.QRS_POWER, shapes.T_FALL)
         if 0.0 <= (r := on + shape.r_s()) < scenario.duration_s:
             p_off = None if beat.p_on_s is None else beat.p_on_s + shape.p_s
             truths.append(BeatTruth(beat.kind, r, beat.p_on_s, p_off, on, j, t_on, t_off))
@@ -130,14 +130,16 @@ def _draw_beats(
 def _add_wave(dipole: Samples, fs_hz: float, wave: Wave, on: float, off: float) -> None:
     for part in wave:
         start, peak, end = (on + fraction * (off - on) for fraction in (part.start, part.peak, part.end))
-        _add(dipole, fs_hz, part.vector, (start, peak, peak, end), part.power)
+        _add(dipole, fs_hz, part.vector, (start, peak, peak, end), part.rise, part.fall)
 
 
-def _add(dipole: Samples, fs_hz: float, vector: Floats, support: shapes.Support, power: float) -> None:
+def _add(
+    dipole: Samples, fs_hz: float, vector: Floats, support: shapes.Support, rise: float, fall: float
+) -> None:
     first = max(0, int(np.floor(support[0] * fs_hz)))
     last = min(dipole.shape[1], int(np.ceil(support[3] * fs_hz)) + 1)
     if first < last:
-        shape = shapes.bump(np.arange(first, last) / fs_hz, support, power)
+        shape = shapes.bump(np.arange(first, last) / fs_hz, support, rise, fall)
         dipole[:, first:last] += (vector[:, None] * shape).astype(np.float32)
 
 
