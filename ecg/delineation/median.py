@@ -8,7 +8,7 @@ from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.detect import Index
-from ecg.delineation.pwave import p_agreement, p_wave
+from ecg.delineation.pwave import p_agreement, p_wave, t_p_valley
 from ecg.delineation.qrs import qrs_edges
 from ecg.delineation.twave import expected_peak, t_wave
 
@@ -20,6 +20,7 @@ _MAX_BEATS = 60  # more do not make a better median, and a long recording costs 
 #: sinus rhythm is, where fibrillatory waves can agree by chance.
 _P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.65, 1.05, 0.05
 _MAX_P_S = 0.22
+_FAST_S, _BEFORE_VALLEY = 0.5, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
@@ -91,10 +92,14 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     if paced.any():
         onset = max(onset, _after_spike(conditioned, beats.r_samples[paced]))
     beat = replace(beat, qrs_onset=onset, qrs_offset=offset, qrs_onset_sd=edges.onset_sd, qrs_offset_sd=edges.offset_sd)
-    t = t_wave(used, BEFORE, offset, rr, np.inf)
+    # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
+    valley = t_p_valley(used, onset, offset - rr) if rr < _FAST_S * FS_HZ else None
+    t = t_wave(used, BEFORE, offset, rr, np.inf if valley is None else valley + rr)
     # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
     earliest = BEFORE - 0.68 * rr
-    if t is not None:
+    if valley is not None:
+        earliest = valley - _BEFORE_VALLEY
+    elif t is not None:
         peak = min(t.peak, BEFORE + expected_peak(rr) + _LATE_T)
         earliest = max(earliest, peak - rr + _AFTER_T_PEAK)
     beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
@@ -102,7 +107,8 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
         t = t_wave(used, BEFORE, offset, rr, beat.p_onset + rr - 5)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
-            t = t_wave(used, BEFORE, offset, rr, np.inf)
+    if beat.p_onset is None:
+        t = t_wave(used, BEFORE, offset, rr, np.inf)
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 

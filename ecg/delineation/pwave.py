@@ -13,6 +13,8 @@ SHARES = (0.1, 0.2)
 #: The P peak is expected 105 ms before the QRS onset, give or take 70 ms.
 EXPECTED_S, TOLERANCE_S = 0.105, 0.07
 SEARCH_S = 0.33
+#: Two waves stand out when each rises by this share of the higher; a P wave peaks this long before the QRS complex.
+MIN_PROMINENCE, LATEST_P_S = 0.1, 0.17
 REACH, NEAR, PEAK_SHARE = 60, 42, 0.3
 #: Height of the wave above its chord: at least this share of its whole range, and of the QRS complex.
 MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
@@ -39,7 +41,7 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     """
     end = round(qrs_onset)
     start = int(max(5, end - SEARCH_S * FS_HZ, earliest))
-    if end - start < 0.1 * FS_HZ:
+    if end - start < 0.08 * FS_HZ:
         return None
     smooth = _isolated(beat[:, start : end + 1])
     n = smooth.shape[1]
@@ -64,6 +66,23 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
         return None
     spread = lead_spread(_lead_onsets(slope, rise))
     return PWave(begin + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT, spread)
+
+
+def t_p_valley(beat: Float, qrs_onset: float, begin: float) -> float | None:
+    """Sample where the T wave before gives way to the P wave, when both stand out between `begin` and the QRS onset.
+
+    `begin` is where the QRS complex of the beat before ends. None when there are not two waves, or the last is no P.
+    """
+    start, end = int(max(5, begin)), round(qrs_onset)
+    if end - start < 0.15 * FS_HZ:
+        return None
+    smooth = _isolated(beat[:, start : end + 1])
+    chord = smooth[:, :1] + (smooth[:, -1:] - smooth[:, :1]) * np.linspace(0.0, 1.0, smooth.shape[1])
+    height = np.sqrt(((smooth - chord) ** 2).mean(axis=0))
+    peaks = dsp.find_peaks(height, prominence=MIN_PROMINENCE * height.max())[0]
+    if len(peaks) < 2 or end - start - peaks[-1] > LATEST_P_S * FS_HZ:
+        return None
+    return float(start + peaks[-2] + height[peaks[-2] : peaks[-1]].argmin())
 
 
 def _is_hump(wave: Float, qrs_height: Float) -> bool:
