@@ -20,7 +20,7 @@ _MAX_BEATS = 60  # more do not make a better median, and a long recording costs 
 #: sinus rhythm is, where fibrillatory waves can agree by chance.
 _P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.65, 1.05, 0.05
 _MAX_P_S = 0.22
-_FAST_S, _BEFORE_VALLEY = 0.5, 10  # RR under which T and P can run together; samples, 20 ms
+_FAST_S, _BEFORE_VALLEY = 0.6, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
@@ -104,7 +104,7 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
         earliest = max(earliest, peak - rr + _AFTER_T_PEAK)
     beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
     if beat.p_onset is not None:
-        t = t_wave(used, BEFORE, offset, rr, beat.p_onset + rr - 5)
+        t = t_wave(used, BEFORE, offset, rr, max(beat.p_onset - 5, valley or 0.0) + rr)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
     if beat.p_onset is None:

@@ -39,7 +39,7 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> T
     """
     n = beat.shape[1]
     rr_s = rr / FS_HZ
-    low = int(max(r + 0.11 * FS_HZ, qrs_offset + 0.03 * FS_HZ))
+    low = int(max(r + FS_HZ * min(0.11, 0.3 * rr_s), qrs_offset + 0.03 * FS_HZ))
     high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit, n - 10))
     if high - low < 0.06 * FS_HZ:
         return None
@@ -61,7 +61,8 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> T
     ends = falls_after(rows, np.full(len(SHARES), steepest), thresholds, 1)
     if np.isnan(ends).all():  # the next P wave rises before the T wave has come to rest: the flattest place between
         return TWave(float(peak), float(steepest + speed[0, steepest : high + 1].argmin()), None)
-    end = float(np.nanmean(ends))
+    # Before a P wave that follows at once the slope does not fall under the lower shares: T ends where P begins.
+    end = float(np.nanmean(np.where(np.isnan(ends), high, ends)) if high >= limit - 1 else np.nanmean(ends))
     lead_ends = _lead_ends(slope[:, : high + 1], peak, steepest)
     late = extreme(lead_ends, earliest=False)
     lead = 0.0 if np.isnan(late) else float(np.clip(late - end - LEAD_SHIFT, -LEAD_REACH, LEAD_REACH))
