@@ -59,10 +59,10 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> T
     thresholds = quiet + np.array(SHARES) * (top - quiet)
     rows = np.repeat(speed[:, : high + 1], len(SHARES), axis=0)
     ends = falls_after(rows, np.full(len(SHARES), steepest), thresholds, 1)
-    if np.isnan(ends).all():  # the next P wave rises before the T wave has come to rest: the flattest place between
-        return TWave(float(peak), float(steepest + speed[0, steepest : high + 1].argmin()), None)
-    # Before a P wave that follows at once the slope does not fall under the lower shares: T ends where P begins.
-    end = float(np.nanmean(np.where(np.isnan(ends), high, ends)) if high >= limit - 1 else np.nanmean(ends))
+    # Where the next P wave rises before the T wave has come to rest, the flattest place between them ends it.
+    end = float(np.where(np.isnan(ends), steepest + speed[0, steepest : high + 1].argmin(), ends).mean())
+    if np.isnan(ends).all():
+        return TWave(float(peak), end, None)
     lead_ends = _lead_ends(slope[:, : high + 1], peak, steepest)
     late = extreme(lead_ends, earliest=False)
     lead = 0.0 if np.isnan(late) else float(np.clip(late - end - LEAD_SHIFT, -LEAD_REACH, LEAD_REACH))
