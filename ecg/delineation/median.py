@@ -16,9 +16,10 @@ BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some basel
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
 MIN_BEATS = 3
 _MAX_BEATS = 60  # more do not make a better median, and a long recording costs no more than a short one
-#: A P wave is there when the beats agree on it: this median correlation, and more in a rhythm more irregular than
-#: sinus rhythm is, where fibrillatory waves can agree by chance.
-_P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.65, 1.05, 0.05
+#: A P wave is there when three quarters of the beats agree on it: with this correlation, and more in a rhythm more
+#: irregular than sinus rhythm is, where the fibrillatory waves of half the beats can agree by chance.
+_P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.56, 1.15, 0.05
+_AGREES = 0.65  # from this correlation a beat counts as having the P wave
 _MAX_P_S = 0.22
 _FAST_S, _BEFORE_VALLEY = 0.6, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
@@ -123,9 +124,9 @@ def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> Me
     agreement = p_agreement(stack, wave, beat.qrs_onset)
     excess = min(max(irregularity(beats) - _SINUS_IRREGULARITY, 0.0), 0.25)
     needed = _P_AGREEMENT + _PER_IRREGULARITY * excess
-    fraction = float((agreement >= _P_AGREEMENT).mean()) if len(agreement) else 0.0
+    fraction = float((agreement >= _AGREES).mean()) if len(agreement) else 0.0
     too_long = wave.offset - wave.onset > _MAX_P_S * FS_HZ
-    if len(agreement) == 0 or np.median(agreement) < needed or too_long:
+    if len(agreement) == 0 or np.quantile(agreement, 0.25) < needed or too_long:
         return replace(beat, p_fraction=fraction, no_p="no P wave is common to the beats")
     return replace(
         beat, p_onset=wave.onset, p_peak=wave.peak, p_offset=wave.offset, p_onset_sd=wave.onset_sd,
