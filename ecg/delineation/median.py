@@ -8,7 +8,7 @@ from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.detect import Index
-from ecg.delineation.pwave import p_agreement, p_wave, t_p_valley
+from ecg.delineation.pwave import p_agreement, p_wave, repeats, t_p_valley
 from ecg.delineation.qrs import qrs_edges
 from ecg.delineation.twave import expected_peak, t_wave
 
@@ -23,6 +23,8 @@ _AGREES = 0.65  # from this correlation a beat counts as having the P wave
 _MAX_P_S = 0.22
 _FAST_S, _BEFORE_VALLEY = 0.6, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
+_AFTER_QRS = 5  # samples, 10 ms
+_REPEATS = "the same atrial wave comes more than once before each QRS complex: flutter"
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
 
@@ -104,6 +106,8 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
         peak = min(t.peak, BEFORE + expected_peak(rr) + _LATE_T)
         earliest = max(earliest, peak - rr + _AFTER_T_PEAK)
     beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
+    if beat.p_onset is not None and valley is None and repeats(used, onset, offset - rr + _AFTER_QRS):
+        beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_REPEATS)
     if beat.p_onset is not None:
         t = t_wave(used, BEFORE, offset, rr, max(beat.p_onset - 5, valley or 0.0) + rr)
         if t is None:

@@ -15,6 +15,8 @@ EXPECTED_S, TOLERANCE_S = 0.105, 0.07
 SEARCH_S = 0.33
 #: Two waves stand out when each rises by this share of the higher; a P wave peaks this long before the QRS complex.
 MIN_PROMINENCE, LATEST_P_S = 0.1, 0.17
+#: Samples from one flutter wave to the next, 200 to 400 a minute, and how alike they are: sinus rhythm reaches 0.4.
+FLUTTER_LAGS, LIKE_FLUTTER, _COARSE = (75, 150), 0.75, 5
 REACH, NEAR, PEAK_SHARE = 60, 42, 0.3
 #: Height of the wave above its chord: at least this share of its whole range, and of the QRS complex.
 MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
@@ -85,6 +87,21 @@ def t_p_valley(beat: Float, qrs_onset: float, begin: float) -> float | None:
     return float(start + peaks[-2] + height[peaks[-2] : peaks[-1]].argmin())
 
 
+def repeats(beat: Float, qrs_onset: float, begin: float) -> bool:
+    """Whether the atria do the same twice between `begin` and the QRS onset, 150 to 300 ms apart: flutter.
+
+    The last 150 to 300 ms are compared with as many before them, over all leads. A sinus P wave has a resting line or
+    the end of a T wave before it.
+    """
+    start, end = int(max(3, begin)), round(qrs_onset)
+    slow = _isolated(beat[:, start : end + 1])[:, ::-_COARSE]
+    for lag in range(FLUTTER_LAGS[0] // _COARSE, min(FLUTTER_LAGS[1] // _COARSE, slow.shape[1] // 2) + 1):
+        last, before = (part - part.mean(axis=1, keepdims=True) for part in (slow[:, :lag], slow[:, lag : 2 * lag]))
+        if (last * before).sum() > LIKE_FLUTTER * max((last**2).sum(), (before**2).sum()):
+            return True
+    return False
+
+
 def _is_hump(wave: Float, qrs_height: Float) -> bool:
     """Whether a stretch rises and falls: the end of a T wave only falls, and noise is too low beside the QRS."""
     n = wave.shape[1]
@@ -115,13 +132,16 @@ def _isolated(piece: Float) -> Float:
 def _flanks(speed: Float, towards: Float, peak: int) -> tuple[int, int, float]:
     """Outermost steep places left and right of the peak, and the greatest steepness: a notched P has several.
 
-    `towards` is the slope in the direction of the peak's own deflection: the end of a T wave falls where a P wave rises.
+    `towards` is the slope in the direction of the peak's deflection: the end of a T wave falls where a P wave rises.
     """
     n = len(speed)
     inner = speed[1:-1]
     summits = np.flatnonzero((inner >= speed[:-2]) & (inner >= speed[2:])) + 1
     summits = summits[(summits >= peak - REACH) & (summits <= peak + REACH)]
-    left, right = summits[(summits <= peak) & (towards[summits] > 0)], summits[(summits >= peak) & (towards[summits] < 0)]
+    left, right = (
+        summits[(summits <= peak) & (towards[summits] > 0)],
+        summits[(summits >= peak) & (towards[summits] < 0)],
+    )
     near = np.concatenate([left[left >= peak - NEAR], right[right <= peak + NEAR]])
     low, high = max(0, peak - NEAR), peak + NEAR
     top = float(speed[near].max() if len(near) else speed[low:high].max())

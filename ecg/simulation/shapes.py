@@ -16,11 +16,14 @@ Floats = NDArray[np.float64]
 
 # Below this projection (mV, one step of a usual 12-bit recorder) a part does not count as seen in a lead.
 VISIBLE_MV = 0.005
-# A bump is sin**power on either side of its peak. With these powers and the tables below, waves grow from their onset
-# and fade to their offset as they do around cardiologists' global marks (LUDB): docs/decisions/0004 has the comparison.
-QRS_POWER = 3.0
-P_POWER = 1.8
-T_RISE, T_FALL = 4.0, 2.0
+Powers = tuple[float, float]
+# A bump is sin**power on either side of its peak, rising and falling. With these powers and the tables below, waves
+# grow from their onset and fade to their offset as they do around cardiologists' global marks (LUDB):
+# docs/decisions/0004 has the comparison.
+QRS_POWERS: Powers = (3.0, 3.0)
+P_POWERS: Powers = (1.8, 1.8)
+T_POWERS: Powers = (4.0, 2.0)
+ST_POWERS: Powers = (3.0, 2.0)
 
 # Seen from the dipole (left, foot, back): the ideal Einthoven triangle for I and II, so that the frontal axis is exact;
 # precordial rows after Dower (J Electrocardiol 1980;13:175), with larger foot coefficients in V4 to V6, which lie
@@ -65,8 +68,7 @@ class Part:
     left: float
     foot: float
     back: float
-    rise: float = QRS_POWER
-    fall: float = QRS_POWER
+    powers: Powers = QRS_POWERS
 
     @property
     def vector(self) -> Floats:
@@ -80,9 +82,10 @@ Wave = tuple[Part, ...]
 Support = tuple[float, float, float, float]
 
 
-def bump(t: Floats, support: Support, rise: float, fall: float) -> Floats:
+def bump(t: Floats, support: Support, powers: Powers) -> Floats:
     """Values in 0..1 at times `t` for (start, full, fading, end): 1 from full to fading, exactly 0 outside."""
     start, full, fading, end = support
+    rise, fall = powers
     rising = np.sin(np.pi / 2 * np.clip((t - start) / (full - start), 0.0, 1.0)) ** rise
     falling = np.sin(np.pi / 2 * np.clip((end - t) / (end - fading), 0.0, 1.0)) ** fall
     shape: Floats = np.minimum(rising, falling)
@@ -94,14 +97,14 @@ def sample(wave: Wave, fraction: Floats) -> Floats:
     total = np.zeros((3, fraction.size))
     for part in wave:
         support = (part.start, part.peak, part.peak, part.end)
-        total += part.vector[:, None] * bump(fraction, support, part.rise, part.fall)
+        total += part.vector[:, None] * bump(fraction, support, part.powers)
     return total
 
 
 def net_area(wave: Wave) -> Floats:
     """Integral of the heart vector over the wave, float64 [3], per unit of its length."""
     vectors = [
-        ((part.peak - part.start) * _flank_area(part.rise) + (part.end - part.peak) * _flank_area(part.fall))
+        ((part.peak - part.start) * _flank_area(part.powers[0]) + (part.end - part.peak) * _flank_area(part.powers[1]))
         * part.vector
         for part in wave
     ]
@@ -149,12 +152,12 @@ def seen_in(wave: Wave, row: Floats) -> tuple[float, float] | None:
 
 P_WAVES: dict[str, Wave] = {
     "sinus": (
-        Part(0.0, 0.50, 0.84, 0.05, 0.10, -0.06, P_POWER, P_POWER),
-        Part(0.37, 0.72, 1.0, 0.07, 0.03, 0.05, P_POWER, P_POWER),
+        Part(0.0, 0.50, 0.84, 0.05, 0.10, -0.06, P_POWERS),
+        Part(0.37, 0.72, 1.0, 0.07, 0.03, 0.05, P_POWERS),
     ),
     "ectopic": (
-        Part(0.0, 0.50, 0.84, 0.04, -0.08, -0.04, P_POWER, P_POWER),
-        Part(0.37, 0.72, 1.0, 0.04, -0.03, 0.05, P_POWER, P_POWER),
+        Part(0.0, 0.50, 0.84, 0.04, -0.08, -0.04, P_POWERS),
+        Part(0.37, 0.72, 1.0, 0.04, -0.03, 0.05, P_POWERS),
     ),
 }
 QRS_SHAPES: dict[str, Wave] = {
@@ -226,13 +229,13 @@ QRS_SHAPES: dict[str, Wave] = {
     ),
 }
 T_SHAPES: dict[str, Wave] = {
-    "upright": (Part(0.0, 0.62, 1.0, 0.27, 0.22, -0.22, T_RISE, T_FALL),),
-    "inverted": (Part(0.0, 0.62, 1.0, -0.24, -0.18, 0.16, T_RISE, T_FALL),),
+    "upright": (Part(0.0, 0.62, 1.0, 0.27, 0.22, -0.22, T_POWERS),),
+    "inverted": (Part(0.0, 0.62, 1.0, -0.24, -0.18, 0.16, T_POWERS),),
     "biphasic": (
-        Part(0.0, 0.36, 0.62, 0.18, 0.14, -0.22, T_RISE, T_FALL),
-        Part(0.46, 0.74, 1.0, -0.16, -0.12, 0.20, T_RISE, T_FALL),
+        Part(0.0, 0.36, 0.62, 0.18, 0.14, -0.22, T_POWERS),
+        Part(0.46, 0.74, 1.0, -0.16, -0.12, 0.20, T_POWERS),
     ),
-    "flat": (Part(0.0, 0.62, 1.0, 0.07, 0.06, -0.05, T_RISE, T_FALL),),
+    "flat": (Part(0.0, 0.62, 1.0, 0.07, 0.06, -0.05, T_POWERS),),
 }
 # ST shift of 1 mV in the leads that face the territory
 ST_VECTORS = {
