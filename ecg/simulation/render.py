@@ -147,7 +147,7 @@ def _draw_atria(dipole: Samples, scenario: Scenario, schedule: Schedule, rng: np
     if schedule.flutter_hz is not None:
         turns = schedule.flutter_hz * t + rng.uniform()  # how long the AV node takes to conduct a wave differs
         saw = sum(np.sin(2 * np.pi * k * turns) / k for k in range(1, 5))
-        dipole += (scenario.amplitude * np.outer((0.01, 0.11, -0.05), saw)).astype(np.float32)
+        dipole += (scenario.amplitude * np.outer((0.01, 0.085, -0.04), saw)).astype(np.float32)
     if scenario.rhythm == "af":
         for vector in ((-0.03, 0.055, -0.045), (0.02, -0.03, -0.015)):
             # a wavelet whose frequency and size wander over a second or so
