@@ -23,7 +23,7 @@ _AGREES = 0.65  # from this correlation a beat counts as having the P wave
 _MAX_P_S = 0.22
 _FAST_S, _BEFORE_VALLEY = 0.6, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
-_AFTER_QRS = 5  # samples, 10 ms
+_REST = 5  # samples, 10 ms, between one wave and the next
 _REPEATS = "the same atrial wave comes more than once before each QRS complex: flutter"
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
@@ -97,7 +97,7 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     beat = replace(beat, qrs_onset=onset, qrs_offset=offset, qrs_onset_sd=edges.onset_sd, qrs_offset_sd=edges.offset_sd)
     # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
     valley = t_p_valley(used, onset, offset - rr) if rr < _FAST_S * FS_HZ else None
-    t = t_wave(used, BEFORE, offset, rr, np.inf if valley is None else valley + rr)
+    t = t_wave(used, BEFORE, offset, rr, (onset - _REST if valley is None else valley) + rr)
     # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
     earliest = BEFORE - 0.68 * rr
     if valley is not None:
@@ -106,14 +106,14 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
         peak = min(t.peak, BEFORE + expected_peak(rr) + _LATE_T)
         earliest = max(earliest, peak - rr + _AFTER_T_PEAK)
     beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
-    if beat.p_onset is not None and valley is None and repeats(used, onset, offset - rr + _AFTER_QRS):
+    if beat.p_onset is not None and valley is None and repeats(used, onset, offset - rr + _REST):
         beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_REPEATS)
     if beat.p_onset is not None:
-        t = t_wave(used, BEFORE, offset, rr, max(beat.p_onset - 5, valley or 0.0) + rr)
+        t = t_wave(used, BEFORE, offset, rr, max(beat.p_onset - _REST, valley or 0.0) + rr)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
     if beat.p_onset is None:
-        t = t_wave(used, BEFORE, offset, rr, np.inf)
+        t = t_wave(used, BEFORE, offset, rr, onset - _REST + rr)
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 

@@ -22,7 +22,7 @@ REACH, NEAR, PEAK_SHARE = 60, 42, 0.3
 MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
 #: The slope has to grow by this share of its greatest for another wave, the T wave, to begin.
 OTHER_WAVE = 0.25
-ONSET_SHIFT, OFFSET_SHIFT = -1.1, -8.6
+ONSET_SHIFT, OFFSET_SHIFT = -1.1, -6.4
 
 
 @dataclass(frozen=True)
