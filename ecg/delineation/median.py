@@ -109,7 +109,9 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     if beat.p_onset is not None and valley is None and repeats(used, onset, offset - rr + _REST):
         beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_REPEATS)
     if beat.p_onset is not None:
-        t = t_wave(used, BEFORE, offset, rr, max(beat.p_onset - _REST, valley or 0.0) + rr)
+        if valley is not None and t is not None and t.end > valley + rr - _BEFORE_VALLEY:
+            beat = replace(beat, p_onset=max(beat.p_onset, valley))
+        t = t_wave(used, BEFORE, offset, rr, max((beat.p_onset or 0.0) - _REST, valley or 0.0) + rr)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
     if beat.p_onset is None:
