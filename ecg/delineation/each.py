@@ -43,7 +43,7 @@ def mark_beats(conditioned: Conditioned, beats: Beats, median: MedianBeat | None
         if edges is None:
             continue
         rr = float(r[beat + 1] - r[beat]) if beat + 1 < len(r) else float(np.median(np.diff(r, prepend=0)))
-        limit = np.inf if p_lead is None else BEFORE + rr - p_lead - 5
+        limit = rr - 5 + (edges.onset if p_lead is None else BEFORE - p_lead)
         t = t_wave(signal, BEFORE, edges.offset, rr, limit)
         marks[:, beat] = edges.onset, edges.offset, np.nan if t is None else t.end
     return BeatMarks(*((marks + r - BEFORE) * conditioned.ratio))

@@ -8,7 +8,7 @@ from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float, median
 from ecg.delineation.detect import Index
-from ecg.delineation.pwave import p_agreement, p_wave
+from ecg.delineation.pwave import p_agreement, p_wave, repeats, t_p_valley
 from ecg.delineation.qrs import qrs_edges
 from ecg.delineation.twave import expected_peak, t_wave
 
@@ -16,11 +16,15 @@ BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some basel
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
 MIN_BEATS = 3
 _MAX_BEATS = 60  # more do not make a better median, and a long recording costs no more than a short one
-#: A P wave is there when the beats agree on it: this median correlation, and more in a rhythm more irregular than
-#: sinus rhythm is, where fibrillatory waves can agree by chance.
-_P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.65, 1.05, 0.05
+#: A P wave is there when three quarters of the beats agree on it: with this correlation, and more in a rhythm more
+#: irregular than sinus rhythm is, where the fibrillatory waves of half the beats can agree by chance.
+_P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.56, 1.15, 0.05
+_AGREES = 0.65  # from this correlation a beat counts as having the P wave
 _MAX_P_S = 0.22
+_FAST_S, _BEFORE_VALLEY = 0.6, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
+_REST = 5  # samples, 10 ms, between one wave and the next
+_REPEATS = "the same atrial wave comes more than once before each QRS complex: flutter"
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
 
@@ -91,18 +95,27 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     if paced.any():
         onset = max(onset, _after_spike(conditioned, beats.r_samples[paced]))
     beat = replace(beat, qrs_onset=onset, qrs_offset=offset, qrs_onset_sd=edges.onset_sd, qrs_offset_sd=edges.offset_sd)
-    t = t_wave(used, BEFORE, offset, rr, np.inf)
+    # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
+    valley = t_p_valley(used, onset, offset - rr) if rr < _FAST_S * FS_HZ else None
+    t = t_wave(used, BEFORE, offset, rr, (onset - _REST if valley is None else valley) + rr)
     # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
     earliest = BEFORE - 0.68 * rr
-    if t is not None:
+    if valley is not None:
+        earliest = valley - _BEFORE_VALLEY
+    elif t is not None:
         peak = min(t.peak, BEFORE + expected_peak(rr) + _LATE_T)
         earliest = max(earliest, peak - rr + _AFTER_T_PEAK)
     beat = _with_p(beat, stack[:, conditioned.usable], beats, earliest)
+    if beat.p_onset is not None and valley is None and repeats(used, onset, offset - rr + _REST):
+        beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_REPEATS)
     if beat.p_onset is not None:
-        t = t_wave(used, BEFORE, offset, rr, beat.p_onset + rr - 5)
+        if valley is not None and t is not None and t.end > valley + rr - _BEFORE_VALLEY:
+            beat = replace(beat, p_onset=max(beat.p_onset, valley))
+        t = t_wave(used, BEFORE, offset, rr, max((beat.p_onset or 0.0) - _REST, valley or 0.0) + rr)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
-            t = t_wave(used, BEFORE, offset, rr, np.inf)
+    if beat.p_onset is None:
+        t = t_wave(used, BEFORE, offset, rr, onset - _REST + rr)
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 
@@ -117,9 +130,9 @@ def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> Me
     agreement = p_agreement(stack, wave, beat.qrs_onset)
     excess = min(max(irregularity(beats) - _SINUS_IRREGULARITY, 0.0), 0.25)
     needed = _P_AGREEMENT + _PER_IRREGULARITY * excess
-    fraction = float((agreement >= _P_AGREEMENT).mean()) if len(agreement) else 0.0
+    fraction = float((agreement >= _AGREES).mean()) if len(agreement) else 0.0
     too_long = wave.offset - wave.onset > _MAX_P_S * FS_HZ
-    if len(agreement) == 0 or np.median(agreement) < needed or too_long:
+    if len(agreement) == 0 or np.quantile(agreement, 0.25) < needed or too_long:
         return replace(beat, p_fraction=fraction, no_p="no P wave is common to the beats")
     return replace(
         beat, p_onset=wave.onset, p_peak=wave.peak, p_offset=wave.offset, p_onset_sd=wave.onset_sd,

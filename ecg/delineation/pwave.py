@@ -8,15 +8,21 @@ from scipy.ndimage import uniform_filter1d
 
 from ecg.delineation.crossing import FS_HZ, Float, falls_after, falls_before, lead_spread, low_pass_filter, rank, slopes
 
-LOW_PASS = low_pass_filter(12.0)
-SHARES = (0.15, 0.2)
+LOW_PASS = low_pass_filter(16.0)
+SHARES = (0.1, 0.2)
 #: The P peak is expected 105 ms before the QRS onset, give or take 70 ms.
 EXPECTED_S, TOLERANCE_S = 0.105, 0.07
 SEARCH_S = 0.33
-REACH, PEAK_SHARE = 60, 0.3
+#: Two waves stand out when each rises by this share of the higher; a P wave peaks this long before the QRS complex.
+MIN_PROMINENCE, LATEST_P_S = 0.1, 0.17
+#: Samples from one flutter wave to the next, 200 to 400 a minute, and how alike they are: sinus rhythm reaches 0.4.
+FLUTTER_LAGS, LIKE_FLUTTER, _COARSE = (75, 150), 0.75, 5
+REACH, NEAR, PEAK_SHARE = 60, 42, 0.3
 #: Height of the wave above its chord: at least this share of its whole range, and of the QRS complex.
 MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
-ONSET_SHIFT, OFFSET_SHIFT = 1.0, -8.6
+#: The slope has to grow by this share of its greatest for another wave, the T wave, to begin.
+OTHER_WAVE = 0.25
+ONSET_SHIFT, OFFSET_SHIFT = -1.1, -6.4
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     """
     end = round(qrs_onset)
     start = int(max(5, end - SEARCH_S * FS_HZ, earliest))
-    if end - start < 0.1 * FS_HZ:
+    if end - start < 0.08 * FS_HZ:
         return None
     smooth = _isolated(beat[:, start : end + 1])
     n = smooth.shape[1]
@@ -48,19 +54,52 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     peak = 8 + int((height * likely)[8 : n - 8].argmax())
     slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
-    rise, fall, top = _flanks(speed[0], peak)
+    above = smooth[:, peak] - first[:, 0] - (last - first)[:, 0] * peak / (n - 1)
+    rise, fall, top = _flanks(speed[0], above @ np.gradient(smooth, axis=1), peak)
     quiet = rank(speed[0], 0.1)
     thresholds = quiet + np.array(SHARES) * (top - quiet)
     rows = np.repeat(speed, len(SHARES), axis=0)
     onset = falls_before(rows, np.full(len(SHARES), rise), thresholds, 2)
     offset = falls_after(rows, np.full(len(SHARES), fall), thresholds, 1)
     # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
-    begin = float(np.nanmean(onset)) if not np.isnan(onset).all() else float(speed[0, : rise + 1].argmin())
+    begin = float(np.fmax(onset, _valley(speed[0, : rise + 1], OTHER_WAVE * top)).mean())
     at_end = float(np.nanmean(offset)) if not np.isnan(offset).all() else n - 1.0
     if not _is_hump(smooth[:, int(begin) : int(at_end) + 1], np.ptp(beat[:, end:], axis=1)):
         return None
     spread = lead_spread(_lead_onsets(slope, rise))
     return PWave(begin + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT, spread)
+
+
+def t_p_valley(beat: Float, qrs_onset: float, begin: float) -> float | None:
+    """Sample where the T wave before gives way to the P wave, when both stand out between `begin` and the QRS onset.
+
+    `begin` is where the QRS complex of the beat before ends. None when there are not two waves, or the last is no P.
+    """
+    start, end = int(max(5, begin)), round(qrs_onset)
+    if end - start < 0.15 * FS_HZ:
+        return None
+    smooth = _isolated(beat[:, start : end + 1])
+    chord = smooth[:, :1] + (smooth[:, -1:] - smooth[:, :1]) * np.linspace(0.0, 1.0, smooth.shape[1])
+    height = np.sqrt(((smooth - chord) ** 2).mean(axis=0))
+    peaks = dsp.find_peaks(height, prominence=MIN_PROMINENCE * height.max())[0]
+    if len(peaks) < 2 or end - start - peaks[-1] > LATEST_P_S * FS_HZ:
+        return None
+    return float(start + peaks[-2] + height[peaks[-2] : peaks[-1]].argmin())
+
+
+def repeats(beat: Float, qrs_onset: float, begin: float) -> bool:
+    """Whether the atria do the same twice between `begin` and the QRS onset, 150 to 300 ms apart: flutter.
+
+    The last 150 to 300 ms are compared with as many before them, over all leads. A sinus P wave has a resting line or
+    the end of a T wave before it.
+    """
+    start, end = int(max(3, begin)), round(qrs_onset)
+    slow = _isolated(beat[:, start : end + 1])[:, ::-_COARSE]
+    for lag in range(FLUTTER_LAGS[0] // _COARSE, min(FLUTTER_LAGS[1] // _COARSE, slow.shape[1] // 2) + 1):
+        last, before = (part - part.mean(axis=1, keepdims=True) for part in (slow[:, :lag], slow[:, lag : 2 * lag]))
+        if (last * before).sum() > LIKE_FLUTTER * max((last**2).sum(), (before**2).sum()):
+            return True
+    return False
 
 
 def _is_hump(wave: Float, qrs_height: Float) -> bool:
@@ -90,16 +129,34 @@ def _isolated(piece: Float) -> Float:
     return smooth[:, pad:-pad]
 
 
-def _flanks(speed: Float, peak: int) -> tuple[int, int, float]:
-    """Outermost steep places left and right of the peak, and the greatest steepness: a notched P has several."""
+def _flanks(speed: Float, towards: Float, peak: int) -> tuple[int, int, float]:
+    """Outermost steep places left and right of the peak, and the greatest steepness: a notched P has several.
+
+    `towards` is the slope in the direction of the peak's deflection: the end of a T wave falls where a P wave rises.
+    """
     n = len(speed)
-    top = float(speed[max(0, peak - 42) : peak + 42].max())
     inner = speed[1:-1]
-    summits = np.flatnonzero((inner >= speed[:-2]) & (inner >= speed[2:]) & (inner >= PEAK_SHARE * top)) + 1
+    summits = np.flatnonzero((inner >= speed[:-2]) & (inner >= speed[2:])) + 1
     summits = summits[(summits >= peak - REACH) & (summits <= peak + REACH)]
-    left, right = summits[summits <= peak], summits[summits >= peak]
-    rise = int(left[0]) if len(left) else max(0, peak - 42) + int(speed[max(0, peak - 42) : peak + 1].argmax())
+    left, right = (
+        summits[(summits <= peak) & (towards[summits] > 0)],
+        summits[(summits >= peak) & (towards[summits] < 0)],
+    )
+    near = np.concatenate([left[left >= peak - NEAR], right[right <= peak + NEAR]])
+    low, high = max(0, peak - NEAR), peak + NEAR
+    top = float(speed[near].max() if len(near) else speed[low:high].max())
+    left, right = left[speed[left] >= PEAK_SHARE * top], right[speed[right] >= PEAK_SHARE * top]
+    rise = int(left[0]) if len(left) else low + int(speed[low : peak + 1].argmax())
     return rise, int(right[-1]) if len(right) else min(peak, n - 1), top
+
+
+def _valley(speed: Float, growth: float) -> float:
+    """Where the slope is least before it grows by `growth`, looking from the last sample to the first."""
+    backwards = speed[::-1]
+    least = np.minimum.accumulate(backwards)
+    grown = np.flatnonzero(backwards > least + growth)
+    end = int(grown[0]) if len(grown) else len(speed)
+    return float(len(speed) - 1 - backwards[:end].argmin())
 
 
 def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:

@@ -18,15 +18,15 @@ from ecg.delineation.crossing import (
 LOW_PASS = low_pass_filter(40.0)
 #: An edge is the mean of where the spatial velocity falls under these shares of its peak: several, because one alone
 #: follows the noise of a few samples.
-SHARES = (0.03, 0.06, 0.12)
+SHARES = (0.02, 0.04, 0.08)
 STEEP = 0.3  # share of the peak velocity that only the QRS complex reaches
 MAX_NADIR = 20  # samples, 40 ms
 NOISE_FACTOR = 2.5  # no threshold below this many times the quiet velocity beside the complex
 LEAD_SHARE, LEAD_NOISE_FACTOR = 0.03, (2.0, 3.0)
 #: Weight of the earliest (latest) leads against the spatial velocity, and by how much they may differ, in samples.
-LEAD_WEIGHT, LEAD_REACH = 0.5, 10.0
+LEAD_WEIGHT, LEAD_REACH = 0.35, 10.0
 #: What cardiologists' global marks on LUDB lie beyond these crossings, in samples at 500 Hz.
-ONSET_SHIFT, OFFSET_SHIFT = -5.3, 4.1
+ONSET_SHIFT, OFFSET_SHIFT = -4.8, 3.5
 #: How far the second-earliest and second-latest of twelve leads' marks lie outside their median: with fewer leads less
 #: of it applies, none with one.
 SPREAD = (3.7, 4.9)

@@ -13,7 +13,7 @@ SHARES = (0.1, 0.2, 0.3)
 EXPECTED, EXPECTED_FAST, TOLERANCE_S = 0.32, 0.6, 0.12
 SUMMIT_SHARE = 0.7
 LEAD_SHARE, LEAD_WEIGHT, LEAD_REACH = 0.3, 0.3, 15.0
-END_SHIFT, LEAD_SHIFT = 0.5, 0.8
+END_SHIFT, LEAD_SHIFT = -0.5, 0.8
 
 
 def expected_peak(rr: float) -> float:
@@ -39,7 +39,7 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> T
     """
     n = beat.shape[1]
     rr_s = rr / FS_HZ
-    low = int(max(r + 0.11 * FS_HZ, qrs_offset + 0.03 * FS_HZ))
+    low = int(max(r + FS_HZ * min(0.11, 0.3 * rr_s), qrs_offset + 0.03 * FS_HZ))
     high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit, n - 10))
     if high - low < 0.06 * FS_HZ:
         return None
@@ -59,9 +59,10 @@ def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> T
     thresholds = quiet + np.array(SHARES) * (top - quiet)
     rows = np.repeat(speed[:, : high + 1], len(SHARES), axis=0)
     ends = falls_after(rows, np.full(len(SHARES), steepest), thresholds, 1)
-    if np.isnan(ends).all():  # the next P wave rises before the T wave has come to rest: the flattest place between
-        return TWave(float(peak), float(steepest + speed[0, steepest : high + 1].argmin()), None)
-    end = float(np.nanmean(ends))
+    # Where the next P wave rises before the T wave has come to rest, the flattest place between them ends it.
+    end = float(np.where(np.isnan(ends), steepest + speed[0, steepest : high + 1].argmin(), ends).mean())
+    if np.isnan(ends).all():
+        return TWave(float(peak), end, None)
     lead_ends = _lead_ends(slope[:, : high + 1], peak, steepest)
     late = extreme(lead_ends, earliest=False)
     lead = 0.0 if np.isnan(late) else float(np.clip(late - end - LEAD_SHIFT, -LEAD_REACH, LEAD_REACH))

@@ -13,7 +13,7 @@ from ecg.simulation.scenario import Scenario
 from ecg.simulation.shapes import Floats, Wave
 from ecg.simulation.truth import BeatTruth, LeadSpans, Truth
 
-VERSION = 2  # equal scenario, seed and version give equal samples
+VERSION = 3  # equal scenario, seed and version give equal samples
 SPIKE_S = 0.002
 SPIKE_LEAD_S = 0.004  # from the ventricular spike to the first depolarisation
 
@@ -94,7 +94,7 @@ def _discordant(qrs: Wave) -> Wave:
     """A T wave that points away from the net QRS vector, as after an abnormal depolarisation."""
     away = -shapes.net_area(qrs)
     left, foot, back = (0.45 * away / np.linalg.norm(away)).tolist()
-    return (shapes.Part(0.0, 0.62, 1.0, left, foot, back, shapes.P_T_POWER),)
+    return (shapes.Part(0.0, 0.62, 1.0, left, foot, back, shapes.T_POWERS),)
 
 
 def _draw_beats(
@@ -117,7 +117,7 @@ def _draw_beats(
         if scenario.st_mv and beat.kind in "NA":
             vector = scenario.st_mv * np.array(shapes.ST_VECTORS[scenario.st_territory])
             support = (j - 0.4 * shape.qrs_s, j, t_on, t_off)
-            _add(dipole, scenario.fs_hz, vector, support, shapes.P_T_POWER)
+            _add(dipole, scenario.fs_hz, vector, support, shapes.ST_POWERS)
         if 0.0 <= (r := on + shape.r_s()) < scenario.duration_s:
             p_off = None if beat.p_on_s is None else beat.p_on_s + shape.p_s
             truths.append(BeatTruth(beat.kind, r, beat.p_on_s, p_off, on, j, t_on, t_off))
@@ -130,14 +130,14 @@ def _draw_beats(
 def _add_wave(dipole: Samples, fs_hz: float, wave: Wave, on: float, off: float) -> None:
     for part in wave:
         start, peak, end = (on + fraction * (off - on) for fraction in (part.start, part.peak, part.end))
-        _add(dipole, fs_hz, part.vector, (start, peak, peak, end), part.power)
+        _add(dipole, fs_hz, part.vector, (start, peak, peak, end), part.powers)
 
 
-def _add(dipole: Samples, fs_hz: float, vector: Floats, support: shapes.Support, power: float) -> None:
+def _add(dipole: Samples, fs_hz: float, vector: Floats, support: shapes.Support, powers: shapes.Powers) -> None:
     first = max(0, int(np.floor(support[0] * fs_hz)))
     last = min(dipole.shape[1], int(np.ceil(support[3] * fs_hz)) + 1)
     if first < last:
-        shape = shapes.bump(np.arange(first, last) / fs_hz, support, power)
+        shape = shapes.bump(np.arange(first, last) / fs_hz, support, powers)
         dipole[:, first:last] += (vector[:, None] * shape).astype(np.float32)
 
 
@@ -145,8 +145,9 @@ def _draw_atria(dipole: Samples, scenario: Scenario, schedule: Schedule, rng: np
     """Add fibrillation or flutter waves."""
     t = np.arange(dipole.shape[1]) / scenario.fs_hz
     if schedule.flutter_hz is not None:
-        saw = sum(np.sin(2 * np.pi * k * schedule.flutter_hz * t) / k for k in range(1, 5))
-        dipole += (scenario.amplitude * np.outer((0.01, 0.11, -0.05), saw)).astype(np.float32)
+        turns = schedule.flutter_hz * t + rng.uniform()  # how long the AV node takes to conduct a wave differs
+        saw = sum(np.sin(2 * np.pi * k * turns) / k for k in range(1, 5))
+        dipole += (scenario.amplitude * np.outer((0.01, 0.085, -0.04), saw)).astype(np.float32)
     if scenario.rhythm == "af":
         for vector in ((-0.03, 0.055, -0.045), (0.02, -0.03, -0.015)):
             # a wavelet whose frequency and size wander over a second or so

@@ -146,7 +146,7 @@ class Scenario:
     @property
     def p_duration_ms(self) -> float:
         """Length of the P wave in ms."""
-        return min(104.0, 0.75 * self.pr_ms) if self.p_ms is None else self.p_ms
+        return min(116.0, 0.75 * self.pr_ms) if self.p_ms is None else self.p_ms
 
     @property
     def qt_duration_ms(self) -> float:

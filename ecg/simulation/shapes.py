@@ -16,10 +16,14 @@ Floats = NDArray[np.float64]
 
 # Below this projection (mV, one step of a usual 12-bit recorder) a part does not count as seen in a lead.
 VISIBLE_MV = 0.005
-# A bump is sin**power on either side of its peak. With these powers and the tables below, waves grow from their onset
-# and fade to their offset as they do around cardiologists' marks (LUDB): docs/simulator.md has the comparison.
-QRS_POWER = 2.0
-P_T_POWER = 1.5
+Powers = tuple[float, float]
+# A bump is sin**power on either side of its peak, rising and falling. With these powers and the tables below, waves
+# grow from their onset and fade to their offset as they do around cardiologists' global marks (LUDB):
+# docs/decisions/0004 has the comparison.
+QRS_POWERS: Powers = (3.0, 3.0)
+P_POWERS: Powers = (1.8, 1.8)
+T_POWERS: Powers = (4.0, 2.0)
+ST_POWERS: Powers = (3.0, 2.0)
 
 # Seen from the dipole (left, foot, back): the ideal Einthoven triangle for I and II, so that the frontal axis is exact;
 # precordial rows after Dower (J Electrocardiol 1980;13:175), with larger foot coefficients in V4 to V6, which lie
@@ -56,7 +60,7 @@ def lead_matrix() -> Floats:
 
 @dataclass(frozen=True)
 class Part:
-    """One bump of a wave: support and peak as fractions of the wave's length, and the heart vector at the peak."""
+    """One bump of a wave: support and peak as fractions of the wave's length, the heart vector at the peak, powers."""
 
     start: float
     peak: float
@@ -64,7 +68,7 @@ class Part:
     left: float
     foot: float
     back: float
-    power: float = QRS_POWER
+    powers: Powers = QRS_POWERS
 
     @property
     def vector(self) -> Floats:
@@ -78,12 +82,13 @@ Wave = tuple[Part, ...]
 Support = tuple[float, float, float, float]
 
 
-def bump(t: Floats, support: Support, power: float) -> Floats:
+def bump(t: Floats, support: Support, powers: Powers) -> Floats:
     """Values in 0..1 at times `t` for (start, full, fading, end): 1 from full to fading, exactly 0 outside."""
     start, full, fading, end = support
-    rising = np.clip((t - start) / (full - start), 0.0, 1.0)
-    falling = np.clip((end - t) / (end - fading), 0.0, 1.0)
-    shape: Floats = np.sin(np.pi / 2 * np.minimum(rising, falling)) ** power
+    rise, fall = powers
+    rising = np.sin(np.pi / 2 * np.clip((t - start) / (full - start), 0.0, 1.0)) ** rise
+    falling = np.sin(np.pi / 2 * np.clip((end - t) / (end - fading), 0.0, 1.0)) ** fall
+    shape: Floats = np.minimum(rising, falling)
     return shape
 
 
@@ -91,17 +96,25 @@ def sample(wave: Wave, fraction: Floats) -> Floats:
     """Heart vector of a wave at fractions of its length, float64 [3, len(fraction)]."""
     total = np.zeros((3, fraction.size))
     for part in wave:
-        total += part.vector[:, None] * bump(fraction, (part.start, part.peak, part.peak, part.end), part.power)
+        support = (part.start, part.peak, part.peak, part.end)
+        total += part.vector[:, None] * bump(fraction, support, part.powers)
     return total
 
 
 def net_area(wave: Wave) -> Floats:
     """Integral of the heart vector over the wave, float64 [3], per unit of its length."""
-    # the integral of sin(pi u / 2)**power over 0..1, on both sides of a peak
-    areas = [gamma((part.power + 1) / 2) / (np.sqrt(np.pi) * gamma(part.power / 2 + 1)) for part in wave]
-    vectors = [area * (part.end - part.start) * part.vector for area, part in zip(areas, wave, strict=True)]
+    vectors = [
+        ((part.peak - part.start) * _flank_area(part.powers[0]) + (part.end - part.peak) * _flank_area(part.powers[1]))
+        * part.vector
+        for part in wave
+    ]
     total: Floats = np.sum(vectors, axis=0)
     return total
+
+
+def _flank_area(power: float) -> float:
+    """The integral of sin(pi u / 2)**power over 0..1."""
+    return float(gamma((power + 1) / 2) / (np.sqrt(np.pi) * gamma(power / 2 + 1)))
 
 
 def frontal_axis_deg(wave: Wave) -> float:
@@ -139,83 +152,90 @@ def seen_in(wave: Wave, row: Floats) -> tuple[float, float] | None:
 
 P_WAVES: dict[str, Wave] = {
     "sinus": (
-        Part(0.0, 0.40, 0.80, 0.05, 0.10, -0.06, P_T_POWER),
-        Part(0.20, 0.62, 1.0, 0.07, 0.03, 0.05, P_T_POWER),
+        Part(0.0, 0.50, 0.84, 0.05, 0.10, -0.06, P_POWERS),
+        Part(0.37, 0.72, 1.0, 0.07, 0.03, 0.05, P_POWERS),
     ),
     "ectopic": (
-        Part(0.0, 0.40, 0.80, 0.04, -0.08, -0.04, P_T_POWER),
-        Part(0.20, 0.60, 1.0, 0.04, -0.03, 0.05, P_T_POWER),
+        Part(0.0, 0.50, 0.84, 0.04, -0.08, -0.04, P_POWERS),
+        Part(0.37, 0.72, 1.0, 0.04, -0.03, 0.05, P_POWERS),
     ),
 }
 QRS_SHAPES: dict[str, Wave] = {
     # septum to the right and front, free wall to the left, base to the back
     "normal": (
-        Part(0.00, 0.32, 0.52, -0.12, -0.02, -0.26),
-        Part(0.16, 0.47, 0.80, 1.00, 0.80, 0.30),
-        Part(0.48, 0.70, 1.00, -0.22, -0.20, 0.50),
+        Part(0.00, 0.34, 0.52, -0.10, -0.02, -0.22),
+        Part(0.16, 0.47, 0.80, 0.99, 0.79, 0.30),
+        Part(0.48, 0.65, 1.00, -0.16, -0.14, 0.36),
     ),
-    "monophasic": (Part(0.00, 0.48, 1.00, 0.90, 0.70, 0.35),),
+    "monophasic": (
+        Part(0.00, 0.55, 1.00, 0.37, 0.29, 0.15),
+        Part(0.25, 0.46, 0.74, 0.54, 0.42, 0.21),
+    ),
     "notched": (
-        Part(0.00, 0.42, 0.72, 0.80, 0.65, 0.20),
-        Part(0.46, 0.68, 1.00, 0.60, 0.45, 0.35),
+        Part(0.00, 0.39, 0.89, 0.15, 0.12, 0.03),
+        Part(0.24, 0.43, 0.59, 0.60, 0.49, 0.15),
+        Part(0.42, 0.59, 0.79, 0.49, 0.37, 0.28),
+        Part(0.11, 0.73, 1.00, 0.12, 0.09, 0.07),
     ),
     "lbbb": (
-        Part(0.00, 0.28, 0.51, 0.25, 0.10, -0.10),
-        Part(0.10, 0.42, 0.83, 0.80, 0.30, 0.85),
-        Part(0.36, 0.66, 1.00, 0.75, 0.15, 0.70),
+        Part(0.00, 0.30, 0.53, 0.23, 0.09, -0.09),
+        Part(0.13, 0.44, 0.77, 1.02, 0.38, 1.08),
+        Part(0.32, 0.69, 1.00, 0.58, 0.12, 0.54),
     ),
     "rbbb": (
-        Part(0.00, 0.20, 0.32, -0.12, -0.02, -0.24),
-        Part(0.11, 0.31, 0.53, 1.00, 0.70, 0.30),
-        Part(0.30, 0.46, 0.66, -0.10, -0.10, 0.25),
-        Part(0.46, 0.70, 1.00, -0.48, 0.05, -0.60),
+        Part(0.00, 0.21, 0.34, -0.08, -0.02, -0.17),
+        Part(0.17, 0.35, 0.53, 1.00, 0.70, 0.30),
+        Part(0.31, 0.48, 0.68, -0.09, -0.09, 0.24),
+        Part(0.43, 0.75, 1.00, -0.41, 0.04, -0.51),
     ),
     "lafb": (
-        Part(0.00, 0.30, 0.50, -0.16, 0.28, -0.22),
-        Part(0.16, 0.48, 0.80, 0.85, -0.55, 0.20),
-        Part(0.44, 0.68, 1.00, 0.10, -0.55, 0.45),
+        Part(0.00, 0.36, 0.50, -0.13, 0.23, -0.18),
+        Part(0.20, 0.49, 0.77, 0.87, -0.62, 0.21),
+        Part(0.42, 0.65, 1.00, 0.07, -0.39, 0.32),
     ),
     "lpfb": (
-        Part(0.00, 0.26, 0.46, 0.18, -0.24, -0.32),
-        Part(0.13, 0.46, 0.79, 0.20, 1.15, 0.32),
-        Part(0.44, 0.68, 1.00, -0.62, 0.40, 0.50),
+        Part(0.00, 0.36, 0.48, 0.11, -0.15, -0.20),
+        Part(0.18, 0.47, 0.77, 0.10, 1.15, 0.32),
+        Part(0.42, 0.61, 1.00, -0.38, 0.24, 0.31),
     ),
     # the delta wave: slow, to the left and front, before the rest
     "preexcited": (
-        Part(0.00, 0.48, 0.78, 0.34, 0.22, -0.34),
-        Part(0.32, 0.56, 0.80, 0.90, 0.70, 0.05),
-        Part(0.52, 0.76, 1.00, -0.10, -0.12, 0.42),
+        Part(0.00, 0.49, 0.77, 0.32, 0.21, -0.32),
+        Part(0.30, 0.54, 0.89, 0.91, 0.70, 0.05),
+        Part(0.52, 0.71, 1.00, -0.08, -0.10, 0.34),
     ),
     "inferior_q": (
-        Part(0.00, 0.28, 0.50, 0.12, -0.52, -0.22),
-        Part(0.19, 0.48, 0.79, 0.85, 0.55, 0.30),
-        Part(0.46, 0.70, 1.00, -0.10, -0.02, 0.45),
+        Part(0.00, 0.25, 0.50, 0.02, -0.10, -0.04),
+        Part(0.17, 0.35, 0.50, 0.08, -0.34, -0.15),
+        Part(0.21, 0.48, 0.79, 0.85, 0.55, 0.30),
+        Part(0.46, 0.67, 1.00, -0.07, -0.01, 0.31),
     ),
     "anterior_q": (
-        Part(0.00, 0.34, 0.68, 0.06, 0.10, 0.56),
-        Part(0.15, 0.46, 0.79, 0.60, 0.60, 0.60),
-        Part(0.38, 0.66, 1.00, -0.10, -0.15, 0.50),
+        Part(0.00, 0.29, 0.68, 0.01, 0.02, 0.12),
+        Part(0.16, 0.42, 0.69, 0.05, 0.07, 0.38),
+        Part(0.26, 0.48, 0.80, 0.63, 0.63, 0.63),
+        Part(0.37, 0.65, 1.00, -0.06, -0.09, 0.29),
     ),
     # from the right ventricle: late to the left, up for pacing at the apex, down for the outflow tract
     "pvc": (
-        Part(0.00, 0.38, 0.68, 0.35, 0.65, 0.35),
-        Part(0.11, 0.46, 0.87, 0.75, 1.10, 0.95),
-        Part(0.50, 0.76, 1.00, 0.30, 0.30, 0.40),
+        Part(0.00, 0.30, 0.69, 0.37, 0.68, 0.37),
+        Part(0.18, 0.47, 0.87, 0.89, 1.31, 1.13),
+        Part(0.50, 0.76, 1.00, 0.32, 0.32, 0.43),
     ),
     "paced": (
-        Part(0.00, 0.36, 0.64, 0.40, -0.45, 0.50),
-        Part(0.09, 0.48, 0.87, 0.50, -0.85, 0.95),
-        Part(0.46, 0.74, 1.00, 0.30, -0.40, 0.50),
+        Part(0.00, 0.30, 0.66, 0.38, -0.43, 0.48),
+        Part(0.18, 0.47, 0.84, 0.60, -1.01, 1.13),
+        Part(0.46, 0.74, 1.00, 0.27, -0.36, 0.45),
     ),
 }
 T_SHAPES: dict[str, Wave] = {
-    "upright": (Part(0.0, 0.62, 1.0, 0.27, 0.22, -0.22, P_T_POWER),),
-    "inverted": (Part(0.0, 0.62, 1.0, -0.24, -0.18, 0.16, P_T_POWER),),
+    "upright": (Part(0.0, 0.62, 1.0, 0.27, 0.22, -0.22, T_POWERS),),
+    "inverted": (Part(0.0, 0.62, 1.0, -0.24, -0.18, 0.16, T_POWERS),),
     "biphasic": (
-        Part(0.0, 0.38, 0.66, 0.18, 0.14, -0.22, P_T_POWER),
-        Part(0.54, 0.80, 1.0, -0.16, -0.12, 0.20, P_T_POWER),
+        Part(0.0, 0.36, 0.62, 0.18, 0.14, -0.22, T_POWERS),
+        Part(0.46, 0.74, 1.0, -0.16, -0.12, 0.20, T_POWERS),
     ),
-    "flat": (Part(0.0, 0.62, 1.0, 0.07, 0.06, -0.05, P_T_POWER),),
+    "flat": (Part(0.0, 0.62, 1.0, 0.07, 0.06, -0.05, T_POWERS),),
 }
 # ST shift of 1 mV in the leads that face the territory
 ST_VECTORS = {

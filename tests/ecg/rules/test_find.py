@@ -31,7 +31,7 @@ def test_normal_sinus_rhythm_is_that_and_nothing_else():
         (Scenario(heart_rate_bpm=120, qt_ms=320), "Tachycardia"),
         (Scenario(heart_rate_bpm=45), "Bradycardia"),
         (Scenario(rhythm="af", heart_rate_bpm=85), "Atrial fibrillation"),
-        (Scenario(rhythm="flutter", heart_rate_bpm=75), "Atrial flutter"),
+        (Scenario(rhythm="flutter", heart_rate_bpm=60), "Atrial flutter"),
         (Scenario(pr_ms=240), "1st degree atrioventricular block"),
         (Scenario(pr_ms=240), "Atrioventricular block"),
         (Scenario(rhythm="mobitz2"), "Atrioventricular block"),
