@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import ecg
 from benchmarks import datasets
 from ecg.quality import reversal
-from ecg.quality.reversal import WAVES, WaveModel, exchange_gains, exchanged, wave_vectors
+from ecg.quality.reversal import WAVES, WaveModel, exchange_gains, exchanged, has_clear_p, wave_vectors
 from ecg.record import EcgRecord
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ RIDGE = 0.2  # on vectors of unit length, about 150 of them
 SHRINK = 0.2  # of the covariance towards its diagonal
 FLOOR = 0.001  # of the mean variance, added to it
 FOLDS, CUTS = 10, 5
-MARGINS = ((0.0, 2.0), (0.5, 3.0), (reversal.MARGIN, reversal.MARGIN_WITHOUT_P), (2.0, 6.0), (4.0, 8.0))
+MARGINS = ((0.0, 2.0), (0.5, 4.0), (reversal.MARGIN, reversal.MARGIN_UNSURE), (2.0, 8.0), (4.0, 10.0))
 FILE = Path(reversal.__file__).with_name("limb_leads.json")
 
 
@@ -81,14 +81,14 @@ def left_out(vectors: list[Vectors], cut: int) -> list[dict[str | None, dict[str
 
 
 def table(
-    found: list[dict[str | None, dict[str, float]]], with_p: list[bool], margins: tuple[float, float]
+    found: list[dict[str | None, dict[str, float]]], clear: list[bool], margins: tuple[float, float]
 ) -> dict[str | None, float]:
     """Share in which the made reversal is named; for None, in which any is named in the recording as it is."""
     shares: dict[str | None, list[bool]] = {}
-    for one, p in zip(found, with_p, strict=True):
+    for one, sure in zip(found, clear, strict=True):
         for made, rises in one.items():
             best = max(rises, key=rises.__getitem__)
-            named = best if rises[best] > margins[0 if p else 1] else None
+            named = best if rises[best] > margins[0 if sure else 1] else None
             shares.setdefault(made, []).append(named == made if made else named is not None)
     return {made: float(np.mean(answers)) for made, answers in shares.items()}
 
@@ -102,13 +102,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write the models fitted on all recordings")
     to_write = parser.parse_args().write
-    vectors, sets = [], []
+    vectors, sets, p_is_clear = [], [], []
     for name, record in recordings():
-        median = ecg.measure(record).median_beat
-        waves = None if median is None else wave_vectors(median)
+        measured = ecg.measure(record)
+        waves = None if measured.median_beat is None else wave_vectors(measured.median_beat)
         if waves is not None:
             vectors.append(waves)
             sets.append(name)
+            p_is_clear.append(has_clear_p(waves, measured.heart_rate.value))
     if to_write:
         write(fit(vectors))
         reversal.limb_models.cache_clear()
@@ -117,11 +118,11 @@ def main() -> None:
     cuts = [left_out(vectors, cut) for cut in range(CUTS)]
     for title, which in (("LUDB", ludb), ("other sets", ~ludb)):
         chosen = np.flatnonzero(which)
-        with_p = ["P" in vectors[index] for index in chosen]
-        print(f"{title}: {len(chosen)} recordings, {len(chosen) - sum(with_p)} of them without P waves")
-        show("fitted, as committed", table([committed[index] for index in chosen], with_p, MARGINS[2]))
+        clear = [p_is_clear[index] for index in chosen]
+        print(f"{title}: {len(chosen)} recordings, {len(chosen) - sum(clear)} of them without clear P waves")
+        show("fitted, as committed", table([committed[index] for index in chosen], clear, MARGINS[2]))
         for margins in MARGINS:
-            tables = [table([cut[index] for index in chosen], with_p, margins) for cut in cuts]
+            tables = [table([cut[index] for index in chosen], clear, margins) for cut in cuts]
             means = {made: float(np.mean([one[made] for one in tables])) for made in tables[0]}
             show(f"left out, margin {margins[0]:g}, without P {margins[1]:g}", means)
 

@@ -5,7 +5,6 @@ from typing import cast
 
 import numpy as np
 
-from ecg.delineation.median import MedianBeat
 from ecg.leads import PRECORDIAL_LEADS
 from ecg.measure import Measurements, measure
 from ecg.quality.figures import Figures, measure_figures
@@ -97,7 +96,7 @@ def assess_quality(record: EcgRecord, measurements: Measurements | None = None) 
         return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads), None)
     measured = measure(record) if measurements is None else measurements
     figures = measure_figures(record, measured.beats.r_samples)
-    return grade(record.leads, figures, LIMITS, record.unit, measured.median_beat)
+    return grade(record.leads, figures, LIMITS, record.unit, measured)
 
 
 def grade(
@@ -105,14 +104,14 @@ def grade(
     figures: Figures,
     limits: Limits,
     unit: str | None = None,
-    median: MedianBeat | None = None,
+    measured: Measurements | None = None,
 ) -> Quality:
     """The grades that `limits` give to `figures`; with the unit mV their height must be that of an ECG, too.
 
-    Without a `median` beat limb-lead reversals are not looked for.
+    Without measurements limb-lead reversals are not looked for.
     """
     per_lead = _grade_leads(leads, figures, limits)
-    reversal = _suspected_reversal(leads, figures, per_lead, median)
+    reversal = _suspected_reversal(leads, figures, per_lead, measured)
     whole = _found(
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
         None if figures.residual is None else limits.residual.judge(None, figures.residual),
@@ -128,7 +127,7 @@ def grade(
 
 
 def _suspected_reversal(
-    leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...], median: MedianBeat | None
+    leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...], measured: Measurements | None
 ) -> str | None:
     """Electrodes that seem exchanged; None also where a lead that it takes is absent or lost."""
     lost = {lead.lead for lead in per_lead if lead.grade == "Poor"}
@@ -137,11 +136,13 @@ def _suspected_reversal(
     beats, pair = figures.beats.median_beats, None
     if beats is not None:
         pair = precordial_reversal(beats[[leads.index(lead) for lead in PRECORDIAL_LEADS]], figures.beats.fs_hz)
-    waves = None if median is None else wave_vectors(median)
-    limb = None if waves is None else limb_reversal(waves, limb_models())
-    if waves is not None and limb is not None and pair is not None:
+    if measured is None or measured.median_beat is None or (waves := wave_vectors(measured.median_beat)) is None:
+        return pair
+    rate, models = measured.heart_rate.value, limb_models()
+    limb = limb_reversal(waves, rate, models)
+    if limb is not None and pair is not None:
         # exchanged precordial leads contradict the limb leads, too: they must do so when put in order
-        limb = limb_reversal(exchanged(waves, pair), limb_models())
+        limb = limb_reversal(exchanged(waves, pair), rate, models)
     return limb or pair
 
 

@@ -28,8 +28,9 @@ EXCHANGES = {
     "RA/LL": np.array([[1.0, -1.0], [0.0, -1.0]]),
     "LA/LL": np.array([[0.0, 1.0], [1.0, 0.0]]),
 }
-# By how much the log-likelihood must rise with a P wave and without one, when the rhythm may have any axis.
-MARGIN, MARGIN_WITHOUT_P = 1.0, 4.0
+# By how much the log-likelihood must rise; and where there is no P wave, so that the rhythm may have any axis, or where
+# it comes at a rate at which it stands on the T wave of the beat before.
+MARGIN, MARGIN_UNSURE, FAST_BPM = 0.5, 5.0, 100.0
 NEIGHBOUR_GAIN = 1.07  # by which exchanging two precordial leads must shorten the path V1 to V6
 DEGREES_OF_FREEDOM = 4.0  # of the Student distribution of the residuals: outliers are common
 # Where each wave is looked at, and over how many samples of 2 ms to each side: shares of the P wave's duration, and
@@ -97,12 +98,16 @@ def wave_vectors(median: MedianBeat) -> dict[str, Floats] | None:
     return waves
 
 
-def limb_reversal(waves: dict[str, Floats], models: dict[str, WaveModel]) -> str | None:
-    """The limb electrodes that seem exchanged, or None; `waves` from `wave_vectors`."""
-    margin = MARGIN if "P" in waves else MARGIN_WITHOUT_P
+def limb_reversal(waves: dict[str, Floats], heart_rate: float | None, models: dict[str, WaveModel]) -> str | None:
+    """The limb electrodes that seem exchanged, or None; `waves` from `wave_vectors`, the rate in bpm."""
     gains = exchange_gains(waves, models)
     best = max(gains, key=gains.__getitem__)
-    return best if gains[best] > margin else None
+    return best if gains[best] > (MARGIN if has_clear_p(waves, heart_rate) else MARGIN_UNSURE) else None
+
+
+def has_clear_p(waves: dict[str, Floats], heart_rate: float | None) -> bool:
+    """Whether there is a P wave that stands apart from the T wave before it."""
+    return "P" in waves and heart_rate is not None and heart_rate <= FAST_BPM
 
 
 def exchange_gains(waves: dict[str, Floats], models: dict[str, WaveModel]) -> dict[str, float]:
