@@ -25,7 +25,7 @@ _GAP = 1.6  # an RR interval longer than this many median ones is a gap
 _NOISY, _ALIKE = 0.25, 0.5  # above this noise a beat must correlate that well with the quiet beats
 _VERY_ALIKE, _AS_LARGE = 0.85, 0.4  # and one that does so well and is this large needs no height
 _RESTLESS = 0.65  # above this noise throughout, slopes do not tell the complexes from what is between them
-_HALF, _SHIFT = 18, 6  # samples each side of a beat, and shifts, for that correlation
+_HALF, _SHIFT = 18, 8  # samples each side of a beat, and shifts, for that correlation
 _EDGE_S = 0.03  # complexes nearer to the ends of the recording are cut off
 
 
