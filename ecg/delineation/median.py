@@ -21,6 +21,7 @@ _MAX_BEATS = 60  # more do not make a better median, and a long recording costs 
 _P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.56, 1.15, 0.05
 _AGREES = 0.65  # from this correlation a beat counts as having the P wave
 _MAX_P_S = 0.22
+_ECTOPIC_RISE = 20  # samples: an ectopic QRS complex rises that much longer to its R, 40 ms
 _FAST_S, _BEFORE_VALLEY = 0.6, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
 _REST = 5  # samples, 10 ms, between one wave and the next
@@ -97,7 +98,8 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     beat = replace(beat, qrs_onset=onset, qrs_offset=offset, qrs_onset_sd=edges.onset_sd, qrs_offset_sd=edges.offset_sd)
     # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
     valley = t_p_valley(used, onset, offset - rr) if rr < _FAST_S * FS_HZ else None
-    t = t_wave(used, BEFORE, offset, rr, (onset - _REST if valley is None else valley) + rr)
+    until = onset - _REST + _other_beat_after(beats)
+    t = t_wave(used, BEFORE, offset, rr, min((onset - _REST if valley is None else valley) + rr, until))
     # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
     earliest = BEFORE - 0.68 * rr
     if valley is not None:
@@ -111,11 +113,11 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     if beat.p_onset is not None:
         if valley is not None and t is not None and t.end > valley + rr - _BEFORE_VALLEY:
             beat = replace(beat, p_onset=max(beat.p_onset, valley))
-        t = t_wave(used, BEFORE, offset, rr, max((beat.p_onset or 0.0) - _REST, valley or 0.0) + rr)
+        t = t_wave(used, BEFORE, offset, rr, min(max((beat.p_onset or 0.0) - _REST, valley or 0.0) + rr, until))
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
     if beat.p_onset is None:
-        t = t_wave(used, BEFORE, offset, rr, onset - _REST + rr)
+        t = t_wave(used, BEFORE, offset, rr, min(onset - _REST + rr, until))
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 
@@ -152,6 +154,16 @@ def typical_rr(beats: Beats) -> float:
     """Median RR in samples; of all intervals where each of them crosses a gap."""
     rr = beats.rr
     return float(np.median(np.diff(beats.r_samples)) if np.isnan(rr).all() else np.nanmedian(rr))
+
+
+def _other_beat_after(beats: Beats) -> float:
+    """Samples from R to where the QRS complex of an ectopic beat begins when most measured beats are followed by one, as
+    in bigeminy; infinite otherwise. Such a complex is in the median beat and must not pass for its T wave."""
+    follows = beats.measured[:-1] & ~beats.after_gap[1:]
+    other = follows & ~beats.measured[1:]
+    if other.sum() * 2 < max(follows.sum(), 1):
+        return float("inf")
+    return float(np.median(np.diff(beats.r_samples)[other])) - _ECTOPIC_RISE
 
 
 def _after_spike(conditioned: Conditioned, r: Index) -> float:

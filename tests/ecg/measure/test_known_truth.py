@@ -238,3 +238,12 @@ def test_a_burst_of_noise_neither_hides_nor_adds_beats() -> None:
     found = ecg.measure(made.record).beats.r_samples / 500.0
     assert len(found) - 2 <= len(truth) <= len(found)  # a beat at either end may be found or not
     assert np.abs(truth[:, None] - found).min(axis=1).max() < 0.075
+
+
+@pytest.mark.parametrize("rate", [60, 70, 90, 100])
+def test_qt_ends_before_the_ectopic_beat_of_bigeminy(rate: int) -> None:
+    made = simulate(Scenario(ectopy="pvc", ectopic_every=2, heart_rate_bpm=rate), seed=1)
+    qt = ecg.measure(made.record).qt_interval.value
+    assert qt is not None
+    assert made.truth.qt_ms is not None
+    assert abs(qt - made.truth.qt_ms) < 20  # two SDs of QT on the simulator set
