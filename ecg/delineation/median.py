@@ -157,8 +157,10 @@ def typical_rr(beats: Beats) -> float:
 
 
 def _other_beat_after(beats: Beats) -> float:
-    """Samples from R to where the QRS complex of an ectopic beat begins when most measured beats are followed by one, as
-    in bigeminy; infinite otherwise. Such a complex is in the median beat and must not pass for its T wave."""
+    """Samples from R to where the QRS complex of an ectopic beat begins when most measured beats are followed by one.
+
+    As in bigeminy; infinite otherwise. Such a complex is in the median beat and must not pass for its T wave.
+    """
     follows = beats.measured[:-1] & ~beats.after_gap[1:]
     other = follows & ~beats.measured[1:]
     if other.sum() * 2 < max(follows.sum(), 1):
