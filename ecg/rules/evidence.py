@@ -84,8 +84,8 @@ class Evidence:
             return False
         if (self.irregularity_rms or 0.0) >= 0.1:
             return with_t >= 0.35 and (fit is None or fit >= 0.3)
-        if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself
-            return rate >= 240.0 and with_t >= 0.7 and (self.qrs or 0.0) < 120.0
+        if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself, as does T at twice a rate above 170
+            return 240.0 <= rate <= 340.0 and with_t >= 0.7 and (self.qrs or 0.0) < 120.0
         return rate >= 240.0 and fit >= 0.7 and with_t >= 0.36
 
     @property

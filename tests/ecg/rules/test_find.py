@@ -49,6 +49,11 @@ def test_what_is_simulated_is_found(scenario: Scenario, label: str):
     assert found(scenario)[label] is True
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_t_waves_of_a_regular_tachycardia_are_no_flutter(seed: int):
+    assert found(Scenario(rhythm="junctional", heart_rate_bpm=178, rr_sd_ms=2), seed)["Atrial flutter"] is None
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_fibrillation_has_no_pr_and_no_first_degree_block(seed: int):
     labels = found(Scenario(rhythm="af", heart_rate_bpm=60 + 15 * seed), seed)
