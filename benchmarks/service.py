@@ -78,11 +78,15 @@ def started(command: list[str], port: int, ready_path: str, needle: bytes = b"")
                 time.sleep(0.2)
             yield server
         finally:
+            under = server.tree()[1:] if process.poll() is None else []
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
+            for left in under:  # LitServe leaves its workers behind
+                if left.is_running():
+                    left.kill()
 
 
 def answers(url: str, needle: bytes = b"") -> bool:
