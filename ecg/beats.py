@@ -47,7 +47,7 @@ class Beats:
     @property
     def rr(self) -> Float:
         """RR intervals in samples, float64 [beat - 1]; NaN where samples are missing between the beats."""
-        return np.where(self.after_gap[1:], np.nan, np.diff(self.r_samples))
+        return _rr(self.r_samples, self.after_gap)
 
     def is_class(self, name: BeatClass) -> NDArray[np.bool_]:
         """Which beats are of a class, bool [beat]."""
@@ -79,6 +79,10 @@ def find_beats(conditioned: Conditioned) -> Beats:
         else:
             classes.append("premature" if early[beat] else "dominant")
     return Beats(r, tuple(classes), measured, after_gap)
+
+
+def _rr(r: Index, after_gap: NDArray[np.bool_]) -> Float:
+    return np.where(after_gap[1:], np.nan, np.diff(r))
 
 
 def _sort_by_shape(signal: Float, r: Index) -> tuple[Index, Index]:
@@ -129,9 +133,10 @@ def _best_shift(pieces: Float, template: Float) -> tuple[Float, Index]:
     width, n = unit.shape[1], half.shape[2]
     shifts = n - width + 1
     # One matrix holds the template at every shift; without its mean, the pieces' means drop out of the product.
+    centred = unit - unit.mean(axis=1, keepdims=True)
     shifted = np.zeros((len(unit), n, shifts))
     for shift in range(shifts):
-        shifted[:, shift : shift + width, shift] = unit - unit.mean(axis=1, keepdims=True)
+        shifted[:, shift : shift + width, shift] = centred
     product = half.reshape(len(half), -1) @ shifted.reshape(-1, shifts)
     # Sums of each lead, and of the squares of all, over every window: what the norm without the means is made of.
     until = np.zeros((len(half), len(unit) + 1, n + 1))
@@ -169,7 +174,7 @@ def _is_early(r: Index, dominant: NDArray[np.bool_], after_gap: NDArray[np.bool_
     early = np.zeros(len(r), dtype=bool)
     if len(r) < 5:
         return early
-    rr = np.where(after_gap[1:], np.nan, np.diff(r))
+    rr = _rr(r, after_gap)
     steps = np.diff(rr)
     steps = np.abs(steps[~np.isnan(steps)])
     if len(steps) == 0:

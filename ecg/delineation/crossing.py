@@ -28,9 +28,7 @@ def filtered(sections: Float, signal: Float, pad: int | None = None) -> Float:
     n = signal.shape[1]
     if pad is None:
         pad = min(3 * (2 * len(sections) + 1 - min(int((sections[:, k] == 0).sum()) for k in (2, 5))), n - 1)
-    left, right = signal[:, :1], signal[:, -1:]
-    ends = 2 * left - signal[:, pad:0:-1], 2 * right - signal[:, -2 : -pad - 2 : -1]
-    smooth = np.concatenate([ends[0], signal, ends[1]], axis=1)
+    smooth = _mirrored(signal, pad)
     rest = _resting_state(sections.tobytes())
     for _ in range(2):
         smooth = dsp.sosfilt(sections, smooth, axis=1, zi=rest * smooth[:, :1])[0][:, ::-1]
@@ -44,13 +42,18 @@ def band_passed(signal: Float, low_hz: float, high_hz: float, fs_hz: float) -> F
     """
     n = signal.shape[1]
     pad = min(round(fs_hz / 2), n - 1)
-    ends = 2 * signal[:, :1] - signal[:, pad:0:-1], 2 * signal[:, -1:] - signal[:, -2 : -pad - 2 : -1]
-    padded = np.concatenate([ends[0], signal, ends[1]], axis=1)
+    padded = _mirrored(signal, pad)
     # Without the line between its ends the signal goes round without a jump; the band has no part of a line.
     padded -= padded[:, :1] + (padded[:, -1:] - padded[:, :1]) * np.linspace(0.0, 1.0, n + 2 * pad)
     length = fft.next_fast_len(n + 2 * pad, real=True)
     band: Float = fft.irfft(fft.rfft(padded, length, axis=1) * _gain(length, low_hz, high_hz, fs_hz), length, axis=1)
     return band[:, pad : n + pad]
+
+
+def _mirrored(signal: Float, pad: int) -> Float:
+    """The signal [lead, sample] with `pad` samples before and after it, turned about its first and last one."""
+    before, after = 2 * signal[:, :1] - signal[:, pad:0:-1], 2 * signal[:, -1:] - signal[:, -2 : -pad - 2 : -1]
+    return np.concatenate([before, signal, after], axis=1)
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,7 @@ from ecg.delineation.crossing import FS_HZ, Float, median
 from ecg.delineation.detect import Index
 from ecg.delineation.pwave import p_agreement, p_wave, repeats, t_p_valley
 from ecg.delineation.qrs import qrs_edges
-from ecg.delineation.twave import expected_peak, t_wave
+from ecg.delineation.twave import TWave, expected_peak, t_wave
 
 BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some baseline
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
@@ -98,8 +98,12 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     beat = replace(beat, qrs_onset=onset, qrs_offset=offset, qrs_onset_sd=edges.onset_sd, qrs_offset_sd=edges.offset_sd)
     # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
     valley = t_p_valley(used, onset, offset - rr) if rr < _FAST_S * FS_HZ else None
-    until = onset - _REST + _other_beat_after(beats)
-    t = t_wave(used, BEFORE, offset, rr, min((onset - _REST if valley is None else valley) + rr, until))
+    other = onset - _REST + _other_beat_after(beats)
+
+    def t_until(limit: float) -> TWave | None:
+        return t_wave(used, BEFORE, offset, rr, min(limit, other))
+
+    t = t_until((onset - _REST if valley is None else valley) + rr)
     # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
     earliest = BEFORE - 0.68 * rr
     if valley is not None:
@@ -113,11 +117,11 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     if beat.p_onset is not None:
         if valley is not None and t is not None and t.end > valley + rr - _BEFORE_VALLEY:
             beat = replace(beat, p_onset=max(beat.p_onset, valley))
-        t = t_wave(used, BEFORE, offset, rr, min(max((beat.p_onset or 0.0) - _REST, valley or 0.0) + rr, until))
+        t = t_until(max((beat.p_onset or 0.0) - _REST, valley or 0.0) + rr)
         if t is None:
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
     if beat.p_onset is None:
-        t = t_wave(used, BEFORE, offset, rr, min(onset - _REST + rr, until))
+        t = t_until(onset - _REST + rr)
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 

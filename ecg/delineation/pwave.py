@@ -6,7 +6,17 @@ import numpy as np
 from scipy import signal as dsp
 from scipy.ndimage import uniform_filter1d
 
-from ecg.delineation.crossing import FS_HZ, Float, falls_after, falls_before, lead_spread, low_pass_filter, rank, slopes
+from ecg.delineation.crossing import (
+    FS_HZ,
+    Float,
+    falls_after,
+    falls_before,
+    filtered,
+    lead_spread,
+    low_pass_filter,
+    rank,
+    slopes,
+)
 
 LOW_PASS = low_pass_filter(16.0)
 SHARES = (0.1, 0.2)
@@ -125,8 +135,7 @@ def _isolated(piece: Float) -> Float:
     """Low-passed, as if the piece's ends went on for ever."""
     pad = 60
     ends = [np.repeat(side.mean(axis=1, keepdims=True), pad, axis=1) for side in (piece[:, :4], piece[:, -4:])]
-    smooth: Float = dsp.sosfiltfilt(LOW_PASS, np.concatenate([ends[0], piece, ends[1]], axis=1), axis=1, padlen=0)
-    return smooth[:, pad:-pad]
+    return filtered(LOW_PASS, np.concatenate([ends[0], piece, ends[1]], axis=1), pad=0)[:, pad:-pad]
 
 
 def _flanks(speed: Float, towards: Float, peak: int) -> tuple[int, int, float]:
