@@ -16,7 +16,7 @@ class Measure:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examine")
         self._clock = StageClock()
 
-    async def examine(self, record: EcgRecord) -> Examination:
-        """Measurements, quality and findings; see `ecg.pipeline.examine`."""
+    async def examine(self, record: EcgRecord, findings: bool) -> Examination:
+        """Measurements, quality and, if wanted, findings; see `ecg.pipeline.examine`."""
         with self._clock.time("measure"):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, examine, record)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, examine, record, findings)

@@ -26,25 +26,28 @@ PARTS = ("clinical", "features", "measurements", "quality")
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """What can be said of a recording without a model."""
+    """What can be said of a recording without a model; `findings` is empty when they were not asked for."""
 
     measurements: Measurements
     quality: Quality
     findings: tuple[Finding, ...]
 
 
-def examine(record: EcgRecord) -> Examination:
-    """Measurements, signal quality and rule findings of a recording."""
+def examine(record: EcgRecord, findings: bool = True) -> Examination:
+    """Measurements, signal quality and, unless not wanted, rule findings of a recording."""
     measurements = measure(record)
     quality = assess_quality(record, measurements)
-    return Examination(measurements, quality, find(record, measurements, quality))
+    return Examination(measurements, quality, find(record, measurements, quality) if findings else ())
 
 
 @dataclass(frozen=True)
 class Stages:
-    """How each stage is run. `clinical` or `features` is None when no such model is there."""
+    """How each stage is run: `examine` takes the recording and whether findings are wanted.
 
-    examine: Callable[[EcgRecord], Examination | Awaitable[Examination]]
+    `clinical` or `features` is None when no such model is there.
+    """
+
+    examine: Callable[[EcgRecord, bool], Examination | Awaitable[Examination]]
     prepare: Callable[[EcgRecord], Any]
     clinical: Callable[[Any], ModelResult | Awaitable[ModelResult]] | None
     features: Callable[[Any], ModelResult | Awaitable[ModelResult]] | None
@@ -76,7 +79,7 @@ async def compose(record: EcgRecord, stages: Stages, include: frozenset[str] = f
     segments = stages.prepare(record) if wanted else None
     running = {part: _run(getattr(stages, part), part, segments) for part in wanted}
     examination, *outputs = await asyncio.gather(
-        _value(stages.examine(record)), *running.values(), return_exceptions=True
+        _value(stages.examine(record, "clinical" in include)), *running.values(), return_exceptions=True
     )
     results: dict[str, ModelResult] = {}
     warnings = list(record.notes)

@@ -30,6 +30,7 @@ CHUNK_PATIENCE_S = 10.0  # a client that sends nothing for so long is given up
 BODY_PATIENCE_S = 120.0
 #: Compressed bytes handed over at a time: what they can become is bounded by the best ratio of either format.
 _INFLATE_STEP = 256
+_AT_ONCE = 1 << 20  # bytes of an array that become a recording in a fraction of a millisecond
 _INFLATERS: dict[str, Callable[[], Any]] = {
     "gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
     "zstd": lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(),
@@ -53,6 +54,8 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     if not body:
         raise MalformedInput("The body is empty.", "body", "a recording", 0)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return body
     return await asyncio.to_thread(inflate, body, encoding, max_bytes)
 
 
@@ -76,9 +79,7 @@ async def _received(request: Request, max_bytes: int) -> bytes:
 
 
 def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """The body without its content encoding (gzip, zstd or identity), never more than `max_bytes`."""
-    if encoding in ("", "identity"):
-        return body
+    """The body without its content encoding (gzip or zstd), never more than `max_bytes`."""
     if encoding not in _INFLATERS:
         raise UnknownFormat("Unknown content encoding.", "Content-Encoding", ["gzip", "zstd", "identity"], encoding)
     inflated = bytearray()
@@ -142,6 +143,13 @@ async def uploaded_files(
     if unknown:
         raise MalformedInput("Unknown form field.", sorted(unknown)[0][:80], list(PARAMETERS), None)
     return files, texts
+
+
+async def decode_aside(kind: str, body: bytes, parameters: Mapping[str, str], files: Mapping[str, bytes]) -> EcgRecord:
+    """`decode` without holding up the event loop: in a thread, unless that takes longer than the decoding."""
+    if kind in (NPY, INT16) and len(body) <= _AT_ONCE:
+        return decode(kind, body, parameters, files)
+    return await asyncio.to_thread(decode, kind, body, parameters, files)
 
 
 def decode(kind: str, body: bytes, parameters: Mapping[str, str], files: Mapping[str, bytes]) -> EcgRecord:

@@ -179,7 +179,7 @@ class Ingress:
             unread = set(texts) - set(allowed)
             if unread:
                 raise MalformedInput("Unknown form field.", sorted(unread)[0], list(allowed), None)
-        record = await asyncio.to_thread(bodies.decode, kind, body, parameters, files)
+        record = await bodies.decode_aside(kind, body, parameters, files)
         bodies.check_duration(record, self._settings.max_duration_s)
         return record, parameters
 

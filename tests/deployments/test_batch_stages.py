@@ -81,10 +81,10 @@ def test_a_chunk_of_failures_goes_through(archive: Path) -> None:
 def test_a_fault_of_ours_costs_one_recording(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = batch_stages.examine
 
-    def examine(record: object) -> object:
+    def examine(record: object, findings: bool) -> object:
         if getattr(record, "name", None) == "r002":
             raise ZeroDivisionError
-        return whole(record)  # type: ignore[arg-type]
+        return whole(record, findings)  # type: ignore[arg-type]
 
     monkeypatch.setattr(batch_stages, "examine", examine)
     paths = [str(archive / "wfdb/deep/r002.hea"), str(archive / "wfdb/r000.hea")]
