@@ -93,7 +93,7 @@ def _baseline(samples: Float) -> Float:
     if n_blocks < 10:
         return np.broadcast_to(np.median(samples, axis=1, keepdims=True), samples.shape)
     blocks = samples[:, : n_blocks * _BLOCK].reshape(len(samples), n_blocks, _BLOCK) @ np.full(_BLOCK, 1 / _BLOCK)
-    return _stretch(filtered(_BASELINE, blocks, min(75, n_blocks - 1)), n)
+    return _stretch(filtered(_BASELINE, blocks, 75), n)
 
 
 def _stretch(slow: Float, n: int) -> Float:

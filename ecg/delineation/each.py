@@ -9,7 +9,7 @@ from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import Float
 from ecg.delineation.median import BEFORE, MedianBeat, level_beat, median_signal, stack_beats
 from ecg.delineation.qrs import qrs_edges
-from ecg.delineation.twave import t_wave
+from ecg.delineation.twave import smoothed, t_wave
 
 _NEIGHBOURS = 3  # a beat is delineated on the median of itself and its nearest look-alikes
 
@@ -44,6 +44,6 @@ def mark_beats(conditioned: Conditioned, beats: Beats, median: MedianBeat | None
             continue
         rr = float(r[beat + 1] - r[beat]) if beat + 1 < len(r) else float(np.median(np.diff(r, prepend=0)))
         limit = rr - 5 + (edges.onset if p_lead is None else BEFORE - p_lead)
-        t = t_wave(signal, BEFORE, edges.offset, rr, limit)
+        t = t_wave(smoothed(signal), BEFORE, edges.offset, rr, limit)
         marks[:, beat] = edges.onset, edges.offset, np.nan if t is None else t.end
     return BeatMarks(*((marks + r - BEFORE) * conditioned.ratio))

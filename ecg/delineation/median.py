@@ -10,7 +10,7 @@ from ecg.delineation.crossing import FS_HZ, Float, median
 from ecg.delineation.detect import Index
 from ecg.delineation.pwave import p_agreement, p_wave, repeats, t_p_valley
 from ecg.delineation.qrs import qrs_edges
-from ecg.delineation.twave import TWave, expected_peak, t_wave
+from ecg.delineation.twave import TWave, expected_peak, smoothed, t_wave
 
 BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some baseline
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
@@ -99,9 +99,10 @@ def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) 
     # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
     valley = t_p_valley(used, onset, offset - rr) if rr < _FAST_S * FS_HZ else None
     other = onset - _REST + _other_beat_after(beats)
+    smooth = smoothed(used)
 
     def t_until(limit: float) -> TWave | None:
-        return t_wave(used, BEFORE, offset, rr, min(limit, other))
+        return t_wave(smooth, BEFORE, offset, rr, min(limit, other))
 
     t = t_until((onset - _REST if valley is None else valley) + rr)
     # The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.

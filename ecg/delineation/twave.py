@@ -31,19 +31,23 @@ class TWave:
     end_sd: float | None
 
 
-def t_wave(beat: Float, r: int, qrs_offset: float, rr: float, limit: float) -> TWave | None:
-    """The T wave of a beat [lead, sample] with R at `r`; None when none ends before the sample `limit`.
+def smoothed(beat: Float) -> Float:
+    """A beat [lead, sample] as `t_wave` takes it: low-passed at 10 Hz."""
+    return filtered(LOW_PASS, beat)
+
+
+def t_wave(smooth: Float, r: int, qrs_offset: float, rr: float, limit: float) -> TWave | None:
+    """The T wave of a `smoothed` beat with R at `r`; None when none ends before the sample `limit`.
 
     `rr` is the RR interval in samples. The T peak is the most likely summit above the chord from the ST segment to
     the end of the search.
     """
-    n = beat.shape[1]
+    n = smooth.shape[1]
     rr_s = rr / FS_HZ
     low = int(max(r + FS_HZ * min(0.11, 0.3 * rr_s), qrs_offset + 0.03 * FS_HZ))
     high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit, n - 10))
     if high - low < 0.06 * FS_HZ:
         return None
-    smooth = filtered(LOW_PASS, beat)
     level = rank(smooth[:, r - 60 : r - 35], 0.5)[:, None]
     above = smooth - level
     part = np.clip((np.arange(n) - low) / (high - low), 0.0, 1.0)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.signal import find_peaks
 
-from ecg.delineation.crossing import median
+from ecg.delineation.crossing import median, rank
 
 Floats = NDArray[np.float32]
 Indexes = NDArray[np.intp]
@@ -73,8 +73,7 @@ def _slopes(signal: Floats, fs_hz: float) -> Floats:
     k = max(1, round(0.008 * fs_hz))
     slope = np.zeros_like(signal)
     slope[:, k:-k] = signal[:, 2 * k :] - signal[:, : -2 * k]
-    rank = int(0.97 * (signal.shape[1] - 1))
-    steep = np.partition(np.abs(slope), rank, axis=1)[:, rank, None]
+    steep = rank(np.abs(slope), 0.97)[:, None]
     steep[steep == 0] = np.inf
     limited: Floats = np.clip(slope / steep, -1.5, 1.5)
     return limited

@@ -9,12 +9,13 @@ from ecg.delineation.crossing import band_passed, block_means, filtered, low_pas
 RANDOM = np.random.default_rng(3)
 
 
-@pytest.mark.parametrize("pad", [None, 0, 40])
+@pytest.mark.parametrize("pad", [0, 9, 40])
 @pytest.mark.parametrize("cutoff_hz", [10.0, 40.0])
-def test_a_filter_is_scipys_without_its_phase_shift(cutoff_hz: float, pad: int | None) -> None:
-    samples, sections = RANDOM.normal(size=(3, 575)), low_pass_filter(cutoff_hz)
-    expected = dsp.sosfiltfilt(sections, samples, axis=1, padlen=pad)
-    np.testing.assert_allclose(filtered(sections, samples, pad), expected, rtol=0, atol=1e-12)
+def test_a_filter_is_scipys_without_its_phase_shift(cutoff_hz: float, pad: int) -> None:
+    samples = RANDOM.normal(size=(3, 575))
+    expected = dsp.sosfiltfilt(dsp.butter(2, cutoff_hz, fs=500.0, output="sos"), samples, axis=1, padlen=pad)
+    # rounding: the two ways of computing differ in the last digits
+    np.testing.assert_allclose(filtered(low_pass_filter(cutoff_hz), samples, pad), expected, rtol=0, atol=1e-11)
 
 
 def test_a_band_by_its_spectrum_is_that_of_the_filter_away_from_the_ends() -> None:
