@@ -32,6 +32,8 @@ FULL = (
     ("compare", "--rounds", "7"),
     ("compare", "--rounds", "7", "--precision", "int8"),
     ("batch", "throughput", "--rounds", "5"),
+    ("batch", "kill", "--times", "10"),
+    ("batch", "scaling"),
 )
 BENCH_PYTHON = Path(".venv-bench/bin/python")
 
