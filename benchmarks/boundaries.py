@@ -18,7 +18,7 @@ from benchmarks.simulator_set import NOISES, SHAPES
 from ecg.beats import Beats, find_beats
 from ecg.delineation.condition import condition
 from ecg.delineation.crossing import FS_HZ, Float, filtered, low_pass_filter
-from ecg.delineation.median import MedianBeat, median_beat
+from ecg.delineation.median import MedianBeat, measured_stack, median_beat
 from ecg.record import EcgRecord
 from ecg.simulation import Artefact, Scenario, simulate
 
@@ -69,7 +69,7 @@ def simulated() -> Iterator[Marked]:
 def _median(record: EcgRecord) -> tuple[MedianBeat | None, Beats]:
     conditioned = condition(record)
     beats = find_beats(conditioned)
-    return median_beat(conditioned, record.leads, beats), beats
+    return median_beat(conditioned, record.leads, beats, measured_stack(conditioned, beats)), beats
 
 
 def _waves(path: Path, lead: str) -> list[tuple[str, int, int, int]]:

@@ -22,7 +22,7 @@ from benchmarks.scoring import BeatMatch, Errors, errors, match_beats
 from ecg.beats import find_beats
 from ecg.delineation.condition import condition
 from ecg.delineation.each import mark_beats
-from ecg.delineation.median import median_beat
+from ecg.delineation.median import measured_stack, median_beat
 
 UNITS = {"heart_rate": "bpm", "pr_interval": "ms", "qrs_duration": "ms", "qt_interval": "ms", "qrs_axis": "°"}
 LIMITS = {"pr_interval": (10.0, 10.0), "qrs_duration": (10.0, 10.0), "qt_interval": (25.0, 30.0)}  # IEC 60601-2-25
@@ -62,7 +62,7 @@ def marks() -> dict[str, dict[str, float]]:
     for reference, record in qtdb():
         conditioned = condition(record)
         beats = find_beats(conditioned)
-        median = median_beat(conditioned, record.leads, beats)
+        median = median_beat(conditioned, record.leads, beats, measured_stack(conditioned, beats))
         at = np.array([beat["r"] for beat in reference]) / conditioned.ratio
         near = (beats.r_samples > at.min() - 2000) & (beats.r_samples < at.max() + 2000)
         chosen = [name for name, keep in zip(beats.classes, near, strict=True) if keep]

@@ -2,39 +2,24 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
+from ecg.amplitudes import NO_QRS, NO_T, LeadAmplitudes, lead_amplitudes
 from ecg.beats import Beats, find_beats
 from ecg.delineation.condition import condition
 from ecg.delineation.crossing import FS_HZ, Float
-from ecg.delineation.median import MedianBeat, irregularity, median_beat
+from ecg.delineation.median import MedianBeat, irregularity, measured_stack, median_beat
+from ecg.delineation.variation import angle_spread, span_spread, whole_beats
 from ecg.record import EcgRecord
-from ecg.values import PLAUSIBLE_MV, Value, missing
+from ecg.values import Value, missing
 
 NO_BEATS = "fewer than three beats were found"
 NO_RR = "too few beats follow each other without a gap of missing samples"
-NO_QRS = "the QRS complex has no clear edges"
-NO_T = "the end of the T wave was not found"
 NO_AXIS = "two usable limb leads are needed for an axis"
-NO_LEAD = "the lead is flat or mostly missing"
-NO_UNIT = "the unit of the samples is not known"
 #: A limb lead made from two others is flat below this share of their height.
 FLAT_LEAD = 0.02
-
-
-@dataclass(frozen=True)
-class LeadAmplitudes:
-    """Amplitudes of one lead in mV against the isoelectric level before the QRS complex; signed."""
-
-    p: Value
-    q: Value
-    r: Value
-    s: Value
-    t: Value
-    st_j: Value
-    st_60: Value
-    st_80: Value
 
 
 @dataclass(frozen=True)
@@ -86,11 +71,13 @@ def measure(record: EcgRecord) -> Measurements:
     """Rate, intervals, axes and amplitudes of a recording, as `Measurements`; never raises for a valid record."""
     conditioned = condition(record)
     found = find_beats(conditioned)
-    median = median_beat(conditioned, record.leads, found)
+    stack = measured_stack(conditioned, found)
+    median = median_beat(conditioned, record.leads, found, stack)
+    beats = np.zeros((0, 0, 0)) if stack is None else whole_beats(stack)
     rr = found.rr * 1000.0 / FS_HZ
     steps = np.diff(rr)
     rr, steps = rr[~np.isnan(rr)], steps[~np.isnan(steps)]
-    intervals = _intervals(median)
+    intervals = _intervals(median, beats)
     no_rr = NO_RR if found.after_gap.any() else NO_BEATS
     rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", no_rr)
     last = record.n_samples - 1
@@ -99,8 +86,8 @@ def measure(record: EcgRecord) -> Measurements:
         **_rate(rr_mean, rr, steps),
         **intervals,
         **_corrected(intervals["qt_interval"], rr_mean),
-        **_axes(median),
-        lead_amplitudes=_amplitudes(median, record.unit),
+        **_axes(median, beats),
+        lead_amplitudes=lead_amplitudes(median, beats, record.unit),
         rhythm=_rhythm(found, median),
         beats=replace(found, r_samples=r_samples),
         median_beat=median,
@@ -127,30 +114,39 @@ def _rate(rr_mean: Value, rr: Float, steps: Float) -> dict[str, Value]:
     }
 
 
-def _intervals(median: MedianBeat | None) -> dict[str, Value]:
-    names = ("pr_interval", "p_duration", "qrs_duration", "qt_interval")
-    if median is None:
-        return {name: missing("ms", NO_BEATS) for name in names}
-    if median.qrs_onset is None or median.qrs_offset is None:
-        return {name: missing("ms", NO_QRS) for name in names}
-    no_p = median.no_p or ""
+class _Mark(NamedTuple):
+    """A fiducial point of the median beat, its spread over the leads, and the flank that moves with it: all samples."""
+
+    at: float | None
+    lead_sd: float | None
+    flank: tuple[float | None, float | None]
+
+
+def _intervals(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
+    if median is None or median.qrs_onset is None or median.qrs_offset is None:
+        reason = NO_BEATS if median is None else NO_QRS
+        return {name: missing("ms", reason) for name in ("pr_interval", "p_duration", "qrs_duration", "qt_interval")}
+
+    def span(start: _Mark, end: _Mark, reason: str) -> Value:
+        if start.at is None or end.at is None:
+            return missing("ms", reason)
+        over_leads = None
+        if start.lead_sd is not None and end.lead_sd is not None:
+            over_leads = math.hypot(start.lead_sd, end.lead_sd) * 1000.0 / FS_HZ
+        known = [sd for sd in (over_leads, span_spread(beats, median.signal, start.flank, end.flank)) if sd is not None]
+        return Value((end.at - start.at) * 1000.0 / FS_HZ, "ms", math.hypot(*known) if known else None)
+
+    p_onset = _Mark(median.p_onset, median.p_onset_sd, (median.p_onset, median.p_peak))
+    p_offset = _Mark(median.p_offset, None, (median.p_peak, median.p_offset))
+    qrs_onset = _Mark(median.qrs_onset, median.qrs_onset_sd, (median.qrs_onset, median.r))
+    qrs_offset = _Mark(median.qrs_offset, median.qrs_offset_sd, (median.r, median.qrs_offset))
+    t_end = _Mark(median.t_end, median.t_end_sd, (median.t_peak, median.t_end))
     return {
-        "pr_interval": _span(median.p_onset, median.qrs_onset, (median.p_onset_sd, median.qrs_onset_sd), no_p),
-        "p_duration": _span(median.p_onset, median.p_offset, None, no_p),
-        "qrs_duration": _span(median.qrs_onset, median.qrs_offset, (median.qrs_onset_sd, median.qrs_offset_sd), NO_QRS),
-        "qt_interval": _span(median.qrs_onset, median.t_end, (median.qrs_onset_sd, median.t_end_sd), NO_T),
+        "pr_interval": span(p_onset, qrs_onset, median.no_p or ""),
+        "p_duration": span(p_onset, p_offset, median.no_p or ""),
+        "qrs_duration": span(qrs_onset, qrs_offset, NO_QRS),
+        "qt_interval": span(qrs_onset, t_end, NO_T),
     }
-
-
-def _span(
-    start: float | None, end: float | None, spreads: tuple[float | None, float | None] | None, reason: str
-) -> Value:
-    """A stretch of the median beat in ms; its spread is that of both ends over the leads, taken as independent."""
-    if start is None or end is None:
-        return missing("ms", reason)
-    known = None if spreads is None else [sd for sd in spreads if sd is not None]
-    spread = math.hypot(*known) * 1000.0 / FS_HZ if known is not None and len(known) == 2 else None
-    return Value((end - start) * 1000.0 / FS_HZ, "ms", spread)
 
 
 def _corrected(qt: Value, rr_mean: Value) -> dict[str, Value]:
@@ -159,16 +155,19 @@ def _corrected(qt: Value, rr_mean: Value) -> dict[str, Value]:
     if qt.value is None or rr_mean.value is None:
         return {name: missing("ms", qt.reason or rr_mean.reason or NO_BEATS) for name in names}
     rr_s = rr_mean.value / 1000.0
-    corrected = (
-        qt.value / rr_s**0.5,
-        qt.value / rr_s ** (1 / 3),
-        qt.value + 154.0 * (1.0 - rr_s),
-        qt.value + 1.75 * (60.0 / rr_s - 60.0),
+    corrections = (
+        (rr_s**-0.5, 0.0),
+        (rr_s ** (-1 / 3), 0.0),
+        (1.0, 154.0 * (1.0 - rr_s)),
+        (1.0, 1.75 * (60.0 / rr_s - 60.0)),
     )
-    return {name: Value(value, "ms") for name, value in zip(names, corrected, strict=True)}
+    return {
+        name: Value(qt.value * factor + more, "ms", None if qt.spread is None else qt.spread * factor)
+        for name, (factor, more) in zip(names, corrections, strict=True)
+    }
 
 
-def _axes(median: MedianBeat | None) -> dict[str, Value]:
+def _axes(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
     names = ("p_axis", "qrs_axis", "t_axis")
     if median is None:
         return {name: missing("deg", NO_BEATS) for name in names}
@@ -177,32 +176,41 @@ def _axes(median: MedianBeat | None) -> dict[str, Value]:
         (median.qrs_onset, median.qrs_offset, NO_QRS),
         (median.qrs_offset, median.t_end, NO_T),
     )
-    return {name: _axis(median, *span) for name, span in zip(names, spans, strict=True)}
+    return {name: _axis(median, beats, *span) for name, span in zip(names, spans, strict=True)}
 
 
-def _axis(median: MedianBeat, start: float | None, end: float | None, reason: str) -> Value:
-    """Frontal axis from the net areas in I and aVF, each above the chord from the wave's onset to its offset.
-
-    aVF is scaled by 2/√3: Goldberger's leads are shorter than Einthoven's.
-    """
+def _axis(median: MedianBeat, beats: Float, start: float | None, end: float | None, reason: str) -> Value:
+    """Frontal axis from the net areas in I and aVF, each above the chord from the wave's onset to its offset."""
     if start is None or end is None:
         return missing("deg", reason)
-    limbs = _frontal_leads(median, slice(round(start), round(end) + 1))
-    if limbs is None:
+    span = slice(round(start), round(end) + 1)
+    limbs = _frontal_leads(median, median.signal[:, span])
+    if limbs is None or all(_net_area(limb) == 0.0 for limb in limbs):
         return missing("deg", NO_AXIS)
-    net_i, net_avf = (float(wave.sum() - len(wave) * (wave[0] + wave[-1]) / 2) for wave in limbs)
-    if net_i == net_avf == 0.0:
-        return missing("deg", NO_AXIS)
-    return Value(float(np.degrees(np.arctan2(net_avf * 2 / 3**0.5, net_i))), "deg")
+    axis = float(_angle(*limbs))
+    limbs = _frontal_leads(median, beats[:, :, span]) if len(beats) else None
+    return Value(axis, "deg", None if limbs is None else angle_spread(_angle(*limbs), axis))
 
 
-def _frontal_leads(median: MedianBeat, span: slice) -> tuple[Float, Float] | None:
-    """Leads I and aVF over a span of the median beat, each [sample]; one that is unusable is made of two others.
+def _angle(lead_i: Float, avf: Float) -> Float:
+    """In degrees; aVF is scaled by 2/√3: Goldberger's leads are shorter than Einthoven's."""
+    angle: Float = np.degrees(np.arctan2(_net_area(avf) * 2 / 3**0.5, _net_area(lead_i)))
+    return angle
+
+
+def _net_area(wave: Float) -> Float:
+    """Sum over the last axis above the chord from the first sample to the last."""
+    area: Float = wave.sum(axis=-1) - wave.shape[-1] * (wave[..., 0] + wave[..., -1]) / 2
+    return area
+
+
+def _frontal_leads(median: MedianBeat, signal: Float) -> tuple[Float, Float] | None:
+    """Leads I and aVF of a signal [..., lead, sample]; one that is unusable is made of two others.
 
     None without two usable limb leads, and where the lead that is made would be flat: then the others were made from
     the dead one, and show its zero and not the heart.
     """
-    wave = {lead: median.signal[row, span] for row, lead in enumerate(median.leads) if median.usable[row]}
+    wave = {lead: signal[..., row, :] for row, lead in enumerate(median.leads) if median.usable[row]}
     pair: tuple[Float, Float]
     if {"I", "aVF"} <= wave.keys():
         return wave["I"], wave["aVF"]
@@ -215,62 +223,3 @@ def _frontal_leads(median: MedianBeat, span: slice) -> tuple[Float, Float] | Non
     else:
         return None
     return None if np.ptp(pair[made]) < FLAT_LEAD * np.ptp(pair[1 - made]) else pair
-
-
-def _amplitudes(median: MedianBeat | None, unit: str | None) -> dict[str, LeadAmplitudes]:
-    if median is None:
-        return {}
-    columns = _amplitude_columns(median, unit)
-    return {
-        lead: LeadAmplitudes(
-            *(missing("mV", column) if isinstance(column, str) else Value(column[row], "mV") for column in columns)
-        )
-        if median.usable[row]
-        else LeadAmplitudes(*[missing("mV", NO_LEAD)] * len(columns))
-        for row, lead in enumerate(median.leads)
-    }
-
-
-def _amplitude_columns(median: MedianBeat, unit: str | None) -> list[list[float] | str]:
-    """The amplitudes of all leads in the order of `LeadAmplitudes`, or why there are none."""
-    no_mv = no_millivolts(median, unit)
-    if no_mv is not None or median.qrs_onset is None or median.qrs_offset is None:
-        return [no_mv or NO_QRS] * 8
-    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
-    wave = median.signal - median.signal[:, max(0, onset - 10) : onset + 1].mean(axis=1, keepdims=True)
-    qrs = wave[:, onset : offset + 1]
-    top = qrs.argmax(axis=1)[:, None]
-    at = np.arange(qrs.shape[1])
-    last = wave.shape[1] - 1
-    return [
-        _extremes(wave, median.p_onset, median.p_offset, median.no_p or ""),
-        np.where(at <= top, qrs, 0.0).min(axis=1, initial=0.0).tolist(),
-        qrs.max(axis=1, initial=0.0).tolist(),
-        np.where(at >= top, qrs, 0.0).min(axis=1, initial=0.0).tolist(),
-        _extremes(wave, median.qrs_offset, median.t_end, NO_T),
-        *(wave[:, min(offset + ms // 2, last)].tolist() for ms in (0, 60, 80)),
-    ]
-
-
-def no_millivolts(median: MedianBeat | None, unit: str | None) -> str | None:
-    """Why the samples cannot be taken as mV: their unit is unknown, or the QRS is not of a size that an ECG has.
-
-    None when they can.
-    """
-    if unit is None:
-        return NO_UNIT
-    if median is None or median.qrs_onset is None or median.qrs_offset is None:
-        return None
-    qrs = median.signal[median.usable, round(median.qrs_onset) : round(median.qrs_offset) + 1]
-    height = float(np.median(np.ptp(qrs, axis=1)))
-    low, high = PLAUSIBLE_MV
-    return None if low <= height <= high else f"a QRS complex of {height:.3g} mV is not plausible: check the unit"
-
-
-def _extremes(wave: Float, start: float | None, end: float | None, reason: str) -> list[float] | str:
-    """The value farthest from zero in each lead within a span, or the reason why there is no span."""
-    if start is None or end is None:
-        return reason
-    piece = wave[:, round(start) : round(end) + 1]
-    farthest: list[float] = piece[np.arange(len(piece)), np.abs(piece).argmax(axis=1)].tolist()
-    return farthest

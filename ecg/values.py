@@ -19,7 +19,7 @@ class Value:
     unit
         ``"ms"``, ``"bpm"``, ``"deg"``, ``"mV"`` …; ``""`` for a pure number.
     spread
-        Standard deviation of the number over beats or leads, in the same unit; None where there is only one.
+        Standard deviation of the number over beats and leads, in the same unit; None where there are too few.
     reason
         Why `value` is None; None otherwise.
     """

@@ -78,14 +78,20 @@ class MedianBeat:
     no_p: str | None = "the QRS complex has no clear edges"
 
 
-def median_beat(conditioned: Conditioned, leads: tuple[str, ...], beats: Beats) -> MedianBeat | None:
-    """The delineated median beat; None when fewer than three beats can be measured. `beats` is in 500 Hz samples."""
+def measured_stack(conditioned: Conditioned, beats: Beats) -> Float | None:
+    """At most sixty of the measured beats, as `stack_beats` cuts them; None when there are fewer than three."""
     r = beats.r_samples[beats.measured]
-    if len(r) < MIN_BEATS:
+    return stack_beats(conditioned.signal, r[:: -(-len(r) // _MAX_BEATS)]) if len(r) >= MIN_BEATS else None
+
+
+def median_beat(
+    conditioned: Conditioned, leads: tuple[str, ...], beats: Beats, stack: Float | None
+) -> MedianBeat | None:
+    """The delineated median beat of the `measured_stack`; None without one. `beats` is in 500 Hz samples."""
+    if stack is None:
         return None
-    stack = stack_beats(conditioned.signal, r[:: -(-len(r) // _MAX_BEATS)])
     signal = level_beat(median_signal(stack))
-    beat = MedianBeat(signal, leads, conditioned.usable, FS_HZ, BEFORE, len(r))
+    beat = MedianBeat(signal, leads, conditioned.usable, FS_HZ, BEFORE, int(beats.measured.sum()))
     used = signal[conditioned.usable]
     edges = qrs_edges(used, BEFORE)
     if edges is None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.measure import Measurements, no_millivolts
+from ecg.amplitudes import no_millivolts
+from ecg.measure import Measurements
 from ecg.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
 from ecg.record import EcgRecord

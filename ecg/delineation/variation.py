@@ -1,0 +1,69 @@
+"""How much waves move and grow from beat to beat, each beat held against the median beat."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.delineation.crossing import FS_HZ, Float, median
+
+Flank = tuple[float | None, float | None]  # where a stretch of the median beat begins and ends, in samples
+FEWEST = 3  # beats that make a spread
+_LEAST_GAIN = 0.2  # of a wave in a beat: one that is hardly there tells nothing about when
+_ROBUST_SD = 1.4826  # standard deviations in a median distance from the median, for normal deviations
+
+
+def whole_beats(stack: Float) -> Float:
+    """The beats of [beat, lead, sample] of which no sample lies outside the recording; none when under three do."""
+    whole = stack[~np.isnan(stack[:, 0, :]).any(axis=1)]
+    return whole if len(whole) >= FEWEST else whole[:0]
+
+
+def shifts(beats: Float, signal: Float, start: float, end: float) -> Float:
+    """By how many samples each beat has later what the median beat has from `start` to `end`, float64 [beat].
+
+    The least-squares shift for small ones (Lucas and Kanade 1981): common to the leads, whatever the height and level
+    of the wave in each of them. `beats` is [beat, lead, sample], `signal` [lead, sample].
+    """
+    span = slice(round(start), round(end) + 1)
+    wave = signal[:, span]
+    if wave.shape[1] < 3:
+        return np.zeros(len(beats))
+    level = wave - wave.mean(axis=1, keepdims=True)
+    slope = np.gradient(wave, axis=1)
+    slope -= slope.mean(axis=1, keepdims=True)
+    power = np.einsum("ls,ls->l", level, level)
+    height = np.einsum("ls,ls->l", slope, level) / np.where(power > 0, power, 1.0)
+    slope -= height[:, None] * level  # what is left is no change of level or height
+    steepness = float((slope**2).sum())
+    if steepness == 0.0:
+        return np.zeros(len(beats))
+    pieces = beats[:, :, span].reshape(len(beats), -1)
+    gain = np.maximum(pieces @ level.ravel() / power.sum(), _LEAST_GAIN)
+    later: Float = pieces @ slope.ravel() / (-steepness * gain)
+    return later
+
+
+def spread(values: Float) -> Float:
+    """Robust standard deviation over the first axis: 1.48 times the median distance from the median."""
+    return _ROBUST_SD * median(np.abs(values - median(values, axis=0)), axis=0)
+
+
+def span_spread(beats: Float, signal: Float, first: Flank, last: Flank) -> float | None:
+    """Spread over the beats, in ms, of the time from one flank to another; None without beats or a flank's ends."""
+    ends = [end for end in (*first, *last) if end is not None]
+    if len(beats) == 0 or len(ends) < 4:
+        return None
+    return float(spread(shifts(beats, signal, *ends[2:]) - shifts(beats, signal, *ends[:2]))) * 1000.0 / FS_HZ
+
+
+def angle_spread(angles: Float, about: float) -> float | None:
+    """Spread in degrees of angles [beat] about one of them, the short way round; None without beats."""
+    if len(angles) == 0:
+        return None
+    away = (angles - about + 180.0) % 360.0 - 180.0
+    return float(_ROBUST_SD * median(np.abs(away)))
+
+
+def height_spread(beats: Float, at: NDArray[np.int64], level: slice) -> Float:
+    """Spread over the beats of each lead's height above its level at the samples `at` [lead, wave], [lead, wave]."""
+    rows = np.arange(len(at))[:, None]
+    return spread(beats[:, rows, at] - beats[:, :, level].mean(axis=2, keepdims=True))
