@@ -11,7 +11,7 @@ from ecg.beats import Beats, find_beats
 from ecg.delineation.condition import condition
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.median import MedianBeat, irregularity, measured_stack, median_beat
-from ecg.delineation.variation import angle_spread, span_spread, whole_beats
+from ecg.delineation.variation import angle_spread, shifts, spread, whole_beats
 from ecg.record import EcgRecord
 from ecg.values import Value, missing
 
@@ -115,11 +115,11 @@ def _rate(rr_mean: Value, rr: Float, steps: Float) -> dict[str, Value]:
 
 
 class _Mark(NamedTuple):
-    """A fiducial point of the median beat, its spread over the leads, and the flank that moves with it: all samples."""
+    """A fiducial point: where it is, its spread over the leads, and how much later each beat has it; all in samples."""
 
     at: float | None
     lead_sd: float | None
-    flank: tuple[float | None, float | None]
+    shifts: Float | None
 
 
 def _intervals(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
@@ -127,26 +127,36 @@ def _intervals(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
         reason = NO_BEATS if median is None else NO_QRS
         return {name: missing("ms", reason) for name in ("pr_interval", "p_duration", "qrs_duration", "qt_interval")}
 
-    def span(start: _Mark, end: _Mark, reason: str) -> Value:
-        if start.at is None or end.at is None:
-            return missing("ms", reason)
-        over_leads = None
-        if start.lead_sd is not None and end.lead_sd is not None:
-            over_leads = math.hypot(start.lead_sd, end.lead_sd) * 1000.0 / FS_HZ
-        known = [sd for sd in (over_leads, span_spread(beats, median.signal, start.flank, end.flank)) if sd is not None]
-        return Value((end.at - start.at) * 1000.0 / FS_HZ, "ms", math.hypot(*known) if known else None)
+    def mark(name: str, begin: float | None, end: float | None) -> _Mark:
+        """The point and its shifts, which are those of the flank from `begin` to `end`."""
+        late = None
+        if len(beats) and begin is not None and end is not None:
+            late = shifts(beats, median.signal, begin, end)
+        return _Mark(getattr(median, name), getattr(median, f"{name}_sd", None), late)
 
-    p_onset = _Mark(median.p_onset, median.p_onset_sd, (median.p_onset, median.p_peak))
-    p_offset = _Mark(median.p_offset, None, (median.p_peak, median.p_offset))
-    qrs_onset = _Mark(median.qrs_onset, median.qrs_onset_sd, (median.qrs_onset, median.r))
-    qrs_offset = _Mark(median.qrs_offset, median.qrs_offset_sd, (median.r, median.qrs_offset))
-    t_end = _Mark(median.t_end, median.t_end_sd, (median.t_peak, median.t_end))
+    p_onset, p_offset = mark("p_onset", median.p_onset, median.p_peak), mark("p_offset", median.p_peak, median.p_offset)
+    qrs_onset = mark("qrs_onset", median.qrs_onset, median.r)
+    qrs_offset = mark("qrs_offset", median.r, median.qrs_offset)
+    t_end = mark("t_end", median.t_peak, median.t_end)
     return {
-        "pr_interval": span(p_onset, qrs_onset, median.no_p or ""),
-        "p_duration": span(p_onset, p_offset, median.no_p or ""),
-        "qrs_duration": span(qrs_onset, qrs_offset, NO_QRS),
-        "qt_interval": span(qrs_onset, t_end, NO_T),
+        "pr_interval": _span(p_onset, qrs_onset, median.no_p or ""),
+        "p_duration": _span(p_onset, p_offset, median.no_p or ""),
+        "qrs_duration": _span(qrs_onset, qrs_offset, NO_QRS),
+        "qt_interval": _span(qrs_onset, t_end, NO_T),
     }
+
+
+def _span(start: _Mark, end: _Mark, reason: str) -> Value:
+    """The time between two points in ms; its spreads over leads and over beats are taken as independent."""
+    if start.at is None or end.at is None:
+        return missing("ms", reason)
+    spreads = []
+    if start.lead_sd is not None and end.lead_sd is not None:
+        spreads.append(math.hypot(start.lead_sd, end.lead_sd))
+    if start.shifts is not None and end.shifts is not None:
+        spreads.append(float(spread(end.shifts - start.shifts)))
+    ms = 1000.0 / FS_HZ
+    return Value((end.at - start.at) * ms, "ms", math.hypot(*spreads) * ms if spreads else None)
 
 
 def _corrected(qt: Value, rr_mean: Value) -> dict[str, Value]:

@@ -155,16 +155,16 @@ def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> Me
 
 def irregularity(beats: Beats) -> float:
     """Median magnitude of successive RR differences over the median RR: about 0.03 in sinus rhythm, 0.2 in AF."""
-    rr = beats.rr
-    steps = np.abs(np.diff(rr))
+    steps = np.abs(np.diff(beats.rr))
     steps = steps[~np.isnan(steps)]
-    return float(np.median(steps) / np.nanmedian(rr)) if len(steps) >= 2 else 0.0
+    return float(median(steps)) / typical_rr(beats) if len(steps) >= 2 else 0.0
 
 
 def typical_rr(beats: Beats) -> float:
     """Median RR in samples; of all intervals where each of them crosses a gap."""
     rr = beats.rr
-    return float(np.median(np.diff(beats.r_samples)) if np.isnan(rr).all() else np.nanmedian(rr))
+    known = rr[~np.isnan(rr)]
+    return float(median(known if len(known) else np.diff(beats.r_samples).astype(np.float64)))
 
 
 def _other_beat_after(beats: Beats) -> float:

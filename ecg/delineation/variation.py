@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.delineation.crossing import FS_HZ, Float, median
+from ecg.delineation.crossing import Float, median
 
-Flank = tuple[float | None, float | None]  # where a stretch of the median beat begins and ends, in samples
 FEWEST = 3  # beats that make a spread
 _LEAST_GAIN = 0.2  # of a wave in a beat: one that is hardly there tells nothing about when
 _ROBUST_SD = 1.4826  # standard deviations in a median distance from the median, for normal deviations
@@ -23,12 +22,12 @@ def shifts(beats: Float, signal: Float, start: float, end: float) -> Float:
     The least-squares shift for small ones (Lucas and Kanade 1981): common to the leads, whatever the height and level
     of the wave in each of them. `beats` is [beat, lead, sample], `signal` [lead, sample].
     """
-    span = slice(round(start), round(end) + 1)
-    wave = signal[:, span]
-    if wave.shape[1] < 3:
+    first, last = round(start), round(end) + 1
+    if last - first < 3:
         return np.zeros(len(beats))
+    wave = signal[:, first:last]
     level = wave - wave.mean(axis=1, keepdims=True)
-    slope = np.gradient(wave, axis=1)
+    slope = (signal[:, first + 1 : last + 1] - signal[:, first - 1 : last - 1]) / 2
     slope -= slope.mean(axis=1, keepdims=True)
     power = np.einsum("ls,ls->l", level, level)
     height = np.einsum("ls,ls->l", slope, level) / np.where(power > 0, power, 1.0)
@@ -36,7 +35,7 @@ def shifts(beats: Float, signal: Float, start: float, end: float) -> Float:
     steepness = float((slope**2).sum())
     if steepness == 0.0:
         return np.zeros(len(beats))
-    pieces = beats[:, :, span].reshape(len(beats), -1)
+    pieces = beats[:, :, first:last].reshape(len(beats), -1)
     gain = np.maximum(pieces @ level.ravel() / power.sum(), _LEAST_GAIN)
     later: Float = pieces @ slope.ravel() / (-steepness * gain)
     return later
@@ -45,14 +44,6 @@ def shifts(beats: Float, signal: Float, start: float, end: float) -> Float:
 def spread(values: Float) -> Float:
     """Robust standard deviation over the first axis: 1.48 times the median distance from the median."""
     return _ROBUST_SD * median(np.abs(values - median(values, axis=0)), axis=0)
-
-
-def span_spread(beats: Float, signal: Float, first: Flank, last: Flank) -> float | None:
-    """Spread over the beats, in ms, of the time from one flank to another; None without beats or a flank's ends."""
-    ends = [end for end in (*first, *last) if end is not None]
-    if len(beats) == 0 or len(ends) < 4:
-        return None
-    return float(spread(shifts(beats, signal, *ends[2:]) - shifts(beats, signal, *ends[:2]))) * 1000.0 / FS_HZ
 
 
 def angle_spread(angles: Float, about: float) -> float | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ecg
-from ecg.delineation.variation import shifts, span_spread, whole_beats
+from ecg.delineation.variation import shifts, spread, whole_beats
 from ecg.leads import STANDARD_LEADS
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
@@ -27,13 +27,11 @@ def test_a_shift_is_found_whatever_the_height_and_level(gain: float) -> None:
     np.testing.assert_allclose(shifts(beats, beat(0, 0), 35, 60), late, rtol=0.15, atol=1e-9)
 
 
-def test_the_spread_of_a_span_is_that_of_the_one_flank_against_the_other() -> None:
+def test_the_spread_of_an_interval_is_that_of_one_flank_against_the_other() -> None:
     away = np.random.default_rng(1).normal(0, 1.5, 400)
     beats = np.stack([beat(5.0, 5.0 + by) for by in away])
-    spread = span_spread(beats, beat(5.0, 5.0), (40.0, 65.0), (145.0, 175.0))
-    assert spread == pytest.approx(3.0, rel=0.1)  # 1.5 samples at 500 Hz; 400 normal deviates give that within 6 %
-    assert span_spread(beats[:0], beat(0, 0), (40.0, 65.0), (145.0, 175.0)) is None
-    assert span_spread(beats, beat(0, 0), (40.0, None), (145.0, 175.0)) is None
+    first, second = (shifts(beats, beat(5.0, 5.0), *flank) for flank in ((40.0, 65.0), (145.0, 175.0)))
+    assert spread(second - first) == pytest.approx(1.5, rel=0.1)  # 400 normal deviates give it within 6 %
 
 
 def test_a_beat_that_the_recording_cuts_off_does_not_count() -> None:
