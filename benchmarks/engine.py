@@ -52,7 +52,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each variant in each round")
     parser.add_argument("--segments", type=int, default=4, help="in one forward pass")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=max(1, (os.cpu_count() or 1) // 2),
+        help="of every variant; half of the processors if not given, what the service gives a model",
+    )
     parser.add_argument("--without", nargs="*", default=[], choices=VARIANTS)
     options = parser.parse_args()
     weights = options.weights or str(full_size())
