@@ -26,6 +26,7 @@ _NOISY, _ALIKE = 0.25, 0.5  # above this noise a beat must correlate that well w
 _VERY_ALIKE, _AS_LARGE = 0.85, 0.4  # and one that does so well and is this large needs no height
 _UNLIKE, _SMALL = 0.8, 0.7  # one that correlates less and is a smaller share of a quiet beat is doubtful
 _UNQUIET, _SPLIT = 0.12, 1.4  # in less noise it goes where its neighbours are no more than this many RR apart
+_MODEST = 0.7  # and is lower than this share of the usual height: an ectopic beat is steep or late
 _TOO_CLOSE = 0.35  # share of the usual RR: of two beats in noise so close together, one is none
 _RESTLESS = 0.65  # above this noise throughout, slopes do not tell the complexes from what is between them
 _HALF, _SHIFT = 18, 8  # samples each side of a beat, and shifts, for that correlation
@@ -57,7 +58,7 @@ def detect_qrs(signal: Float) -> Index:
     peaks = dsp.find_peaks(padded, height=_LOW, distance=int(_REFRACTORY_S * _FS_HZ))[0] - 1
     high = energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]
     beats = _without_t_waves(peaks[high], energy)
-    beats = _by_looks(beats, peaks[~high], slope, weight, noise)
+    beats = _by_looks(beats, peaks[~high], slope, weight, energy, noise)
     over_noise = peaks[energy[peaks] >= np.minimum(_LOW_OVER_NOISE * noise[peaks], _FULL)]
     for _ in range(2):
         beats = _fill_gaps(beats, over_noise, energy)
@@ -140,7 +141,7 @@ def _without_t_waves(beats: Index, energy: Float) -> Index:
     return np.array(kept, dtype=np.int64)
 
 
-def _by_looks(beats: Index, low: Index, slope: Float, weight: Float, noise: Float) -> Index:
+def _by_looks(beats: Index, low: Index, slope: Float, weight: Float, energy: Float, noise: Float) -> Index:
     """The beats less those in noise that do not look like the quiet ones, and the `low` peaks in noise that do.
 
     A burst of noise has the slopes of a beat, but little of it lies along the shape of one: in the bursts of CPSC-2021
@@ -157,7 +158,7 @@ def _by_looks(beats: Index, low: Index, slope: Float, weight: Float, noise: Floa
     place = np.searchsorted(beats, asked)
     until = np.concatenate([beats, [np.iinfo(np.int64).max]])
     found = np.isin(asked, beats)
-    splits = (place > 0) & (until[place + found] - beats[place - 1] < _SPLIT * usual)
+    splits = (energy[asked] < _MODEST) & (place > 0) & (until[place + found] - beats[place - 1] < _SPLIT * usual)
     noisy = noise[asked] > _NOISY
     accepted = np.where(noisy, (likeness >= _ALIKE) & ~doubtful, ~(doubtful & splits))
     accepted = np.where(found, accepted, (likeness >= _VERY_ALIKE) & (size >= _AS_LARGE))
