@@ -47,7 +47,7 @@ def detect_qrs(signal: Float) -> Index:
     if len(signal) == 0 or n < _FS_HZ:
         return np.zeros(0, dtype=np.int64)
     half = block_means(signal, 2)
-    slope, weight = _slopes(half)
+    slope, weight = weighted = _slopes(half)
     energy = np.sqrt(uniform_filter1d((weight * slope**2).sum(axis=0), int(_QRS_S * _FS_HZ)))
     level = _level(energy)
     energy = np.minimum(energy / np.where(level > 0, level, 1.0), 1.5)
@@ -58,7 +58,7 @@ def detect_qrs(signal: Float) -> Index:
     peaks = dsp.find_peaks(padded, height=_LOW, distance=int(_REFRACTORY_S * _FS_HZ))[0] - 1
     high = energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]
     beats = _without_t_waves(peaks[high], energy)
-    beats = _by_looks(beats, peaks[~high], slope, weight, energy, noise)
+    beats = _by_looks(beats, peaks[~high], weighted, energy, noise)
     over_noise = peaks[energy[peaks] >= np.minimum(_LOW_OVER_NOISE * noise[peaks], _FULL)]
     for _ in range(2):
         beats = _fill_gaps(beats, over_noise, energy)
@@ -141,18 +141,19 @@ def _without_t_waves(beats: Index, energy: Float) -> Index:
     return np.array(kept, dtype=np.int64)
 
 
-def _by_looks(beats: Index, low: Index, slope: Float, weight: Float, energy: Float, noise: Float) -> Index:
+def _by_looks(beats: Index, low: Index, weighted: tuple[Float, Float], energy: Float, noise: Float) -> Index:
     """The beats less those in noise that do not look like the quiet ones, and the `low` peaks in noise that do.
 
     A burst of noise has the slopes of a beat, but little of it lies along the shape of one: in the bursts of CPSC-2021
     that part was 0.9 of a quiet beat's and more in true beats, 0.2 to 0.7 in most invented ones. In little noise an
-    ectopic beat looks the same, so that there a doubtful one must also split an ordinary RR interval.
+    ectopic beat looks the same, so that there a doubtful one must also split an ordinary RR interval and be low.
+    `weighted` are the slopes and weights of `_slopes`.
     """
     asked = np.concatenate([beats[noise[beats] > _UNQUIET], low[noise[low] > _NOISY]])
     if len(beats) < 4 or not len(asked):
         return beats
     quiet = beats[noise[beats] <= np.median(noise[beats])][:60]
-    likeness, size = _likeness(asked, quiet, slope, weight)
+    likeness, size = _likeness(asked, quiet, *weighted)
     doubtful = (likeness < _UNLIKE) & (size < _SMALL)
     usual = float(np.median(np.diff(beats)))
     place = np.searchsorted(beats, asked)
