@@ -13,6 +13,7 @@ _SPIKE = (0.25, 6.0, 0.4)
 _SMALL_SPIKE = (0.1, 3.0, 0.8)
 _STOPS = 0.3  # the step after a smeared spike over the steepest step of the spike
 MIN_SPIKES = 3  # fewer are artefacts
+_SMEARED_EVERY_S = 10.0  # rarer smeared ones are artefacts, or odd beats, of a long recording
 
 
 def spike_rise(fs_hz: float) -> int:
@@ -38,6 +39,8 @@ def find_spikes(signal: Float, rise: int) -> NDArray[np.int64]:
     step = _size(signal[:, rise:] - signal[:, :-rise])
     usual = float(np.percentile(_size(signal), 99))
     spikes = _spikes(signal, step, usual, _SPIKE, rise)
+    if rise > 1 and len(spikes) < signal.shape[1] / (_SMEARED_EVERY_S * FS_HZ):
+        return np.zeros(0, dtype=np.int64)
     if len(spikes) >= MIN_SPIKES:
         spikes = _spikes(signal, step, usual, _SMALL_SPIKE, rise)
     return spikes
