@@ -4,13 +4,14 @@
 
 LUDB: global intervals, rate and axis of 104 recordings, every one counted; fitted as committed, and cross-validated:
 in ten folds, the additive shifts are fitted anew without the fold (bias of the other folds taken off).
-QTDB: marks of each beat; bias and SD as mean over the recordings, as the literature gives them, and over all beats.
+QTDB: marks of each beat; bias and SD as mean over the recordings, over all beats, and by the better lead of each mark.
 Beats: MIT-BIH 100 and SVDB 800, CPSC-2021, CPSC-2019, within 75 ms. CPU: of `ecg.measure` alone, one thread.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from benchmarks.datasets import beat_sets, ludb, qtdb
 from benchmarks.scoring import BeatMatch, Errors, errors, match_beats
 from ecg.beats import find_beats
 from ecg.delineation.condition import condition
+from ecg.delineation.crossing import Float
 from ecg.delineation.each import mark_beats
 from ecg.delineation.median import measured_stack, median_beat
 
@@ -57,8 +59,13 @@ def _left_out(pairs: list[tuple[float | None, float | None]]) -> list[tuple[floa
 
 
 def marks() -> dict[str, dict[str, float]]:
-    """Per mark: mean bias and mean SD over the QTDB recordings, and bias and SD over all beats, ms."""
-    by_record: dict[str, list[list[float]]] = {mark: [] for mark in MARKS}
+    """Per mark: mean bias and mean SD over the QTDB recordings, and bias and SD over all beats, ms.
+
+    `nearer` is the mean over the recordings when each lead is delineated alone and each mark judged by the lead that
+    comes nearer to it, as single-lead delineators are published (Martínez et al. 2004).
+    """
+    both: dict[str, list[Float]] = {mark: [] for mark in MARKS}
+    nearer: dict[str, list[Float]] = {mark: [] for mark in MARKS}
     for reference, record in qtdb():
         conditioned = condition(record)
         beats = find_beats(conditioned)
@@ -68,24 +75,35 @@ def marks() -> dict[str, dict[str, float]]:
         chosen = [name for name, keep in zip(beats.classes, near, strict=True) if keep]
         some = replace(beats, r_samples=beats.r_samples[near], classes=tuple(chosen), measured=beats.measured[near],
                        after_gap=beats.after_gap[near])  # fmt: skip
-        found = mark_beats(conditioned, some, median)
-        nearest = np.abs(some.r_samples[None, :] - at[:, None]).argmin(axis=1)
-        for mark, lists in by_record.items():
-            lists.append([
-                (getattr(found, mark)[index] - beat[mark]) * 1e3 / record.fs_hz
-                for beat, index, r in zip(reference, nearest, at, strict=True)
-                if mark in beat and abs(some.r_samples[index] - r) < 75
-            ])  # fmt: skip
+        distance = np.abs(some.r_samples[None, :] - at[:, None])
+        alone = [conditioned.usable & (np.arange(len(record.leads)) == lead) for lead in range(len(record.leads))]
+        found = [mark_beats(replace(conditioned, usable=leads), some, median) for leads in (conditioned.usable, *alone)]
+        for mark in MARKS:
+            asked = [
+                (nearest, beat[mark])
+                for nearest, off, beat in zip(distance.argmin(axis=1), distance.min(axis=1), reference, strict=True)
+                if mark in beat and off < 75
+            ]
+            index, truth = np.array(asked).T
+            error = [(getattr(one, mark)[index] - truth) * 1e3 / record.fs_hz for one in found]
+            both[mark].append(error[0])
+            single = np.array(error[1:])
+            best = np.where(np.isnan(single), np.inf, np.abs(single)).argmin(axis=0)
+            nearer[mark].append(single[best, np.arange(len(best))])
     table = {}
-    for mark, lists in by_record.items():
-        every = np.array([error for one in lists for error in one])
+    for mark, errors_ms in both.items():
+        every = np.concatenate(errors_ms)
         table[mark] = {
             "beats": len(every), "missed": int(np.isnan(every).sum()),
-            "bias": float(np.mean([np.nanmean(one) for one in lists])),
-            "sd": float(np.mean([np.nanstd(one) for one in lists])),
+            "bias": _mean(np.nanmean, errors_ms), "sd": _mean(np.nanstd, errors_ms),
             "bias_all": float(np.nanmean(every)), "sd_all": float(np.nanstd(every)),
+            "bias_nearer": _mean(np.nanmean, nearer[mark]), "sd_nearer": _mean(np.nanstd, nearer[mark]),
         }  # fmt: skip
     return table
+
+
+def _mean(statistic: Callable[[Float], float], by_record: list[Float]) -> float:
+    return float(np.mean([statistic(one) for one in by_record]))
 
 
 def beats() -> dict[str, BeatMatch]:
@@ -115,10 +133,13 @@ def main() -> None:
     print(f"rate: mean absolute error {rate_mae:.2f} bpm")
     print(f"CPU of ecg.measure: median {np.median(cpu):.1f} ms, 95 % {np.percentile(cpu, 95):.1f} ms a recording")
     qt = marks()
-    print("QTDB q1c, beat by beat: bias ± SD, mean over recordings (over all beats), ms")
+    print(
+        "QTDB q1c, beat by beat: bias ± SD, mean over recordings (over all beats; by the better lead of each mark), ms"
+    )
     for mark, name in MARKS.items():
         row = qt[mark]
-        print(f"{name:12s} {row['bias']:+.1f} ± {row['sd']:.1f} ({row['bias_all']:+.1f} ± {row['sd_all']:.1f})")
+        others = f"{row['bias_all']:+.1f} ± {row['sd_all']:.1f}; {row['bias_nearer']:+.1f} ± {row['sd_nearer']:.1f}"
+        print(f"{name:12s} {row['bias']:+.1f} ± {row['sd']:.1f} ({others})")
     found = beats()
     for title, match in found.items():
         shares = f"sensitivity {match.sensitivity:.4f}, PPV {match.ppv:.4f}, F1 {match.f1:.4f}"

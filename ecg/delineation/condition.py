@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import signal as dsp
 
 from ecg.delineation.crossing import FS_HZ, Float, filtered, low_pass_filter
-from ecg.delineation.pacing import find_spikes, remove_spikes
+from ecg.delineation.pacing import find_spikes, remove_spikes, spike_rise
 from ecg.record import EcgRecord
 
 #: A lead with more missing samples than this fraction is left out of every measurement.
@@ -57,8 +57,9 @@ def condition(record: EcgRecord) -> Conditioned:
         samples = dsp.resample_poly(samples, rate.numerator, rate.denominator, axis=1, padtype="line")
     samples -= _baseline(samples)
     samples[~usable] = 0.0
-    spikes = find_spikes(samples)
-    remove_spikes(samples, spikes)
+    rise = spike_rise(record.fs_hz)
+    spikes = find_spikes(samples, rise)
+    remove_spikes(samples, spikes, rise)
     return Conditioned(samples, usable, spikes, float(1 / rate), gaps * float(rate))
 
 

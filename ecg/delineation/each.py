@@ -7,11 +7,16 @@ import numpy as np
 from ecg.beats import Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import Float
+from ecg.delineation.detect import Index
 from ecg.delineation.median import BEFORE, MedianBeat, level_beat, median_signal, stack_beats
 from ecg.delineation.qrs import qrs_edges
 from ecg.delineation.twave import smoothed, t_wave
 
-_NEIGHBOURS = 3  # a beat is delineated on the median of itself and its nearest look-alikes
+#: A beat is delineated on the median of itself and those of its ten neighbours on each side that look most like it.
+_NEAR, _MOST, _ALIKE = 10, 7, 0.9
+_LEFT, _RIGHT = 40, 70  # samples round R that are compared, 80 and 140 ms
+#: A paced complex rises within 100 ms of its spike; 10 ms before it the bridge over the spike can look like its toe.
+_SPIKE_REACH, _SPIKE_TOE = 50, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,24 +31,45 @@ class BeatMarks:
 def mark_beats(conditioned: Conditioned, beats: Beats, median: MedianBeat | None) -> BeatMarks:
     """QRS onset, QRS offset and T end of every beat. `beats` is in 500 Hz samples, the marks in the recording's.
 
-    Beats of the measured class are smoothed by the median over their nearest neighbours of that class, aligned on R;
-    every other beat stands alone.
+    Beats are smoothed by the median over their look-alikes near by, aligned on R; one like no other stands alone. A
+    paced complex begins with its spike, as annotators have it.
     """
     r = beats.r_samples
+    signal = conditioned.signal[conditioned.usable]
     marks = np.full((3, len(r)), np.nan)
-    pool = np.flatnonzero(beats.measured)
+    shapes = _shapes(signal, r)
     p_lead = None if median is None or median.p_onset is None else median.r - median.p_onset
     for beat in range(len(r)):
-        among = np.array([beat])
-        if beats.measured[beat] and len(pool) >= _NEIGHBOURS:
-            at = int(np.clip(np.searchsorted(pool, beat) - _NEIGHBOURS // 2, 0, len(pool) - _NEIGHBOURS))
-            among = pool[at : at + _NEIGHBOURS]
-        signal = level_beat(median_signal(stack_beats(conditioned.signal[conditioned.usable], r[among])))
-        edges = qrs_edges(signal, BEFORE)
+        alike = _look_alikes(shapes, beat)
+        averaged = level_beat(median_signal(stack_beats(signal, r[alike])))
+        edges = qrs_edges(averaged, BEFORE)
         if edges is None:
             continue
+        spikes = conditioned.spikes - r[beat] + BEFORE
+        near = spikes[(spikes > edges.onset - _SPIKE_REACH) & (spikes <= edges.onset + _SPIKE_TOE)]
+        onset = near[-1] if len(near) else edges.onset
         rr = float(r[beat + 1] - r[beat]) if beat + 1 < len(r) else float(np.median(np.diff(r, prepend=0)))
         limit = rr - 5 + (edges.onset if p_lead is None else BEFORE - p_lead)
-        t = t_wave(smoothed(signal), BEFORE, edges.offset, rr, limit)
-        marks[:, beat] = edges.onset, edges.offset, np.nan if t is None else t.end
+        t = t_wave(smoothed(averaged), BEFORE, edges.offset, rr, limit)
+        marks[:, beat] = onset, edges.offset, np.nan if t is None else t.end
     return BeatMarks(*((marks + r - BEFORE) * conditioned.ratio))
+
+
+def _shapes(signal: Float, r: Index) -> Float:
+    """The QRS complex of each beat, lead after lead and each about zero, scaled to length one; [beat, sample]."""
+    at = np.clip(r[:, None] + np.arange(-_LEFT, _RIGHT), 0, signal.shape[1] - 1)
+    pieces = signal[:, at].transpose(1, 0, 2)
+    shapes = (pieces - pieces.mean(axis=2, keepdims=True)).reshape(len(r), -1)
+    length = np.sqrt((shapes**2).sum(axis=1, keepdims=True))
+    unit: Float = shapes / np.where(length > 0, length, 1.0)
+    return unit
+
+
+def _look_alikes(shapes: Float, beat: int) -> Index:
+    """An odd number of beats, `beat` the first, that correlate with it; int64 [beat]."""
+    first = max(0, min(beat - _NEAR, len(shapes) - 2 * _NEAR - 1))
+    likeness = shapes[first : first + 2 * _NEAR + 1] @ shapes[beat]
+    likeness[beat - first] = np.inf
+    alike = np.argsort(-likeness)[: min(_MOST, int((likeness >= _ALIKE).sum()))]
+    odd: Index = first + alike[: len(alike) - 1 + len(alike) % 2]
+    return odd
