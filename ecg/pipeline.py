@@ -34,7 +34,8 @@ class Examination:
 
 
 def examine(record: EcgRecord) -> Examination:
-    """Measurements, signal quality and rule findings of a recording."""
+    """Measurements, signal quality and rule findings of a recording, with the limb leads that follow from I and II."""
+    record = record.completed()
     measurements = measure(record)
     quality = assess_quality(record, measurements)
     return Examination(measurements, quality, find(record, measurements, quality))

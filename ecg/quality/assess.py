@@ -24,7 +24,7 @@ from ecg.record import EcgRecord
 from ecg.values import PLAUSIBLE_MV
 
 FEWEST_BEATS = 3  # fewer make neither a rate nor a median beat
-NOISY = 0.06  # of a QRS: muscle noise in the usual lead that makes a possible reversal none
+NOISY = 0.06  # of a QRS: with more muscle noise in the usual lead P waves say nothing about electrodes
 SHORTEST_S = 2.0  # two beats at 60 a minute; under it nothing can be compared with anything
 
 
@@ -157,8 +157,8 @@ def _suspicion(
         # exchanged precordial leads contradict the limb leads, too: they must do so when put in order
         limb = limb_reversal(exchanged(waves, pair), rate, models)
     found = [one for one in (limb, turned_over(waves), precordial) if one is not None]
-    if float(np.median(figures.noise)) > NOISY:  # then the P wave is not to be trusted
-        found = [one for one in found if one.certain]
+    if float(np.median(figures.noise)) > NOISY:  # the P wave, and what needs it, are not to be trusted
+        found = [one for one in found if one.certain and one.what != "LA/LL"]
     return min(found, key=lambda one: not one.certain, default=None)
 
 

@@ -33,7 +33,7 @@ EXCHANGES = {
 # any axis, or where it comes at a rate at which it stands on the T wave of the beat before.
 MARGIN, MARGIN_UNSURE, FAST_BPM = 0.5, 5.0, 100.0
 # To be certain: by how much in all, how much of it in QRS and T, and how much in them where no P wave tells.
-CERTAIN, VENTRICLES, VENTRICLES_ALONE = 4.5, 0.5, 6.0
+CERTAIN, VENTRICLES, VENTRICLES_ALONE = 4.5, 0.5, 5.5
 # Signs of I and II, and of V5 and V6, each summed over the waves, and that of QRS: below, all leads are turned over.
 POLARITY, QRS_POLARITY = -0.5, -0.2
 # By how much exchanging two precordial leads, or turning one over, must shorten the path V1 to V6.
