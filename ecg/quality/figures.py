@@ -90,9 +90,8 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp]) -> Figures:
     fs_hz = record.fs_hz / step
     n = signal.shape[1] // step
     work = block_means(signal, step) if step > 1 else signal
-    second = round(fs_hz)
-    seconds = max(1, n // second)
-    chunks = work[:, : seconds * second].reshape(len(work), seconds, -1)
+    seconds = max(1, round(n / fs_hz))  # of nearly that length: a sample less must not cost the last of them
+    chunks = work[:, : n // seconds * seconds].reshape(len(work), seconds, -1)
     movement = np.ptp(chunks, axis=2)
     height = _typical(movement)
     wander, shift = _baseline(chunks, height)
