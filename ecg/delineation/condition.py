@@ -17,8 +17,8 @@ MAX_MISSING = 0.2
 MAX_BRIDGE_S = 0.1
 #: Samples that stand still in every lead for longer than the first are not the heart's, unless they do so between all
 #: beats, as in a recording without noise: then for longer than that and this many times what is usual there.
-FROZEN_S, FROZEN_TIMES = 0.5, 2.0
-_SHORTEST_REST_S, _FEWEST_RESTS = 0.02, 4
+FROZEN_S, FROZEN_TIMES = 0.4, 2.0
+_SHORTEST_REST_S, _FEWEST_RESTS = 0.1, 3
 _BLOCK = 20  # samples a block mean: the baseline is estimated at 25 Hz
 _BASELINE = low_pass_filter(0.5, FS_HZ / _BLOCK)
 

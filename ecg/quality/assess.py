@@ -69,7 +69,6 @@ class Limits:
     disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
     mean_shift: Criterion = Criterion("motion", "QRS", None, 0.2, 0.28)
     frozen: Criterion = Criterion("flat", "of the recording", None, 0.0, 0.2)
-    unrest: Criterion = Criterion("no_qrs", "of the steepness", None, None, 0.55)
     step: Criterion = Criterion("no_qrs", "of the QRS is a step", None, None, 0.5)
 
 
@@ -125,7 +124,6 @@ def grade(
         None if figures.residual_at_r is None else limits.residual_at_r.judge(None, figures.residual_at_r),
         _too_few(figures.beats.n_beats),
         limits.frozen.judge(None, figures.frozen),
-        limits.unrest.judge(None, figures.beats.unrest),
         None if measured is None else limits.step.judge(None, _step(measured.median_beat)),
         _amplitude_cause(figures.height) if unit == "mV" else None,
         limits.mean_shift.judge(None, float(np.minimum(figures.shift, 1.0).mean())),

@@ -31,8 +31,6 @@ class BeatView:
         Number of the beats given.
     agreement
         F1 score of the two detectors, 0..1; 0 without beats.
-    unrest
-        How steep the signal is between the beats, as a fraction of what it is in them; 1 without beats.
     readable
         float [lead]: fraction of beats whose QRS looks like the lead's median QRS. Of two kinds of beats that both
         come often each has a median of its own; other beats that differ in most leads do not count.
@@ -45,7 +43,6 @@ class BeatView:
     peaks: Indexes
     n_beats: int
     agreement: float
-    unrest: float
     readable: NDArray[np.float64]
     fs_hz: float
     median_beats: Floats | None
@@ -66,10 +63,9 @@ def view_beats(signal: Floats, fs_hz: float, peaks: Indexes) -> BeatView:
     envelope = uniform_filter1d(energy, max(1, round(0.1 * fs_hz)), mode="constant")
     own = _envelope_peaks(envelope, fs_hz)
     agreement = _agreement(peaks, own, envelope, MATCH_S * fs_hz)
-    unrest = float(np.median(envelope) / np.median(envelope[own])) if len(own) else 1.0
     aligned = _align(own, energy, fs_hz)
     readable = _readable(signal, aligned, fs_hz)
-    return BeatView(aligned, len(peaks), agreement, unrest, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
+    return BeatView(aligned, len(peaks), agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
 
 
 def _slopes(signal: Floats, fs_hz: float) -> Floats:
