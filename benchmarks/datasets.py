@@ -31,6 +31,13 @@ def ludb() -> Iterator[tuple[dict[str, float | None], EcgRecord]]:
         yield {key: float(text) if text else None for key, text in row.items()}, read("ludb", name)
 
 
+def ludb_gains(record: EcgRecord) -> NDArray[np.float64]:
+    """What each lead of a LUDB recording must be multiplied with to have one gain: its header's, float64 [lead]."""
+    import wfdb  # its pandas warns when it is imported: only where it is needed
+
+    return np.array(wfdb.rdheader(str(DATA / "ludb" / str(record.name))).adc_gain) / 1e3
+
+
 def diagnoses() -> Iterator[tuple[str, dict[str, bool | None], EcgRecord]]:
     """Name, the 17 labels (None: not stated) and recording."""
     for row in rows(DATA / "diagnoses.csv"):

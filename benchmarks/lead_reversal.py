@@ -3,13 +3,16 @@
     python -m benchmarks.lead_reversal [--write]
 
 The models are fitted on LUDB, the CinC-2021 sample, CODE-15 and the acceptable half of CinC-2011; `--write` puts them
-into ecg/quality/limb_leads.json. Printed: found and false findings as committed, then in ten folds, each recording
-judged by models fitted without it, and the same at other margins (the mean over five ways to cut the folds).
+into ecg/quality/limb_leads.json. The headers of LUDB scale each lead to a height of 1 mV, so that Einthoven's law
+holds in the stored numbers only: its recordings are taken twice, as stated and with one gain for all leads. Printed:
+shares named, shares named or called possible, and false ones, as committed and then in ten folds, each recording judged
+by models fitted without it (the mean over five ways to cut the folds).
 """
 
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +21,38 @@ from numpy.typing import NDArray
 import ecg
 from benchmarks import datasets
 from ecg.quality import reversal
-from ecg.quality.reversal import WAVES, WaveModel, exchange_gains, exchanged, has_clear_p, wave_vectors
+from ecg.quality.reversal import (
+    EXCHANGES,
+    WAVES,
+    Suspicion,
+    WaveModel,
+    exchange_gains,
+    exchanged,
+    has_clear_p,
+    verdict,
+    wave_vectors,
+)
 from ecg.record import EcgRecord
 
 Floats = NDArray[np.float64]
 Vectors = dict[str, Floats]
-RIDGE = 0.2  # on vectors of unit length, about 150 of them
-SHRINK = 0.2  # of the covariance towards its diagonal
+Verdicts = dict[str | None, Suspicion | None]
+RIDGE = 0.1  # on vectors of unit length, about 260 of them
+SHRINK = 0.1  # of the covariance towards its diagonal
 FLOOR = 0.001  # of the mean variance, added to it
 FOLDS, CUTS = 10, 5
-MARGINS = ((0.0, 2.0), (0.5, 4.0), (reversal.MARGIN, reversal.MARGIN_UNSURE), (2.0, 8.0), (4.0, 10.0))
+ONE_GAIN = "LUDB, one gain"
 FILE = Path(reversal.__file__).with_name("limb_leads.json")
+
+
+@dataclass(frozen=True)
+class Example:
+    """The waves of a recording; `recording` is the same for the two forms of one of LUDB."""
+
+    recording: int
+    source: str
+    waves: Vectors
+    clear_p: bool
 
 
 def recordings() -> Iterator[tuple[str, EcgRecord]]:
@@ -36,8 +60,21 @@ def recordings() -> Iterator[tuple[str, EcgRecord]]:
     yield from (("LUDB", record) for _, record in datasets.ludb())
     for folder, ending in (("cinc2021_sample", "hea"), ("code15", "mat")):
         for path in sorted((datasets.DATA / folder).glob(f"*.{ending}")):
-            yield folder, datasets.read(folder, path.stem)
-    yield from (("CinC-2011", record) for acceptable, record in datasets.cinc2011() if acceptable)
+            yield "other sets", datasets.read(folder, path.stem)
+    yield from (("other sets", record) for acceptable, record in datasets.cinc2011() if acceptable)
+
+
+def examples() -> Iterator[Example]:
+    for number, (source, record) in enumerate(recordings()):
+        measured = ecg.measure(record)
+        median = measured.median_beat
+        if median is None or (waves := wave_vectors(median)) is None:
+            continue
+        clear = has_clear_p(waves, measured.heart_rate.value)
+        yield Example(number, source, waves, clear)
+        if source == "LUDB":
+            stored = replace(median, signal=median.signal * datasets.ludb_gains(record)[:, None])
+            yield Example(number, ONE_GAIN, wave_vectors(stored) or waves, clear)
 
 
 def fit(vectors: list[Vectors]) -> dict[str, WaveModel]:
@@ -67,64 +104,45 @@ def write(models: dict[str, WaveModel]) -> None:
     FILE.write_text(json.dumps(content, separators=(",", ":")).replace("]],", "]],\n") + "\n")
 
 
-def gains(vectors: Vectors, models: dict[str, WaveModel]) -> dict[str | None, dict[str, float]]:
-    """Gains of undoing each exchange, for the recording as it is and with each reversal made."""
-    made: dict[str | None, Vectors] = {None: vectors}
-    made |= {name: exchanged(vectors, name) for name in reversal.EXCHANGES}
-    return {name: exchange_gains(one, models) for name, one in made.items()}
+def judged(example: Example, models: dict[str, WaveModel]) -> Verdicts:
+    """What is said of the recording as it is (None), and with each reversal made."""
+    made: dict[str | None, Vectors] = {None: example.waves}
+    made |= {name: exchanged(example.waves, name) for name in EXCHANGES}
+    return {name: verdict(exchange_gains(one, models), clear_p=example.clear_p) for name, one in made.items()}
 
 
-def left_out(vectors: list[Vectors], cut: int) -> list[dict[str | None, dict[str, float]]]:
-    fold = np.random.default_rng(cut).permutation(len(vectors)) % FOLDS
-    models = [fit([one for one, of in zip(vectors, fold, strict=True) if of != number]) for number in range(FOLDS)]
-    return [gains(one, models[number]) for one, number in zip(vectors, fold, strict=True)]
+def left_out(known: list[Example], cut: int) -> list[Verdicts]:
+    fold = np.random.default_rng(cut).permutation(1 + max(one.recording for one in known)) % FOLDS
+    models = [fit([one.waves for one in known if fold[one.recording] != number]) for number in range(FOLDS)]
+    return [judged(one, models[fold[one.recording]]) for one in known]
 
 
-def table(
-    found: list[dict[str | None, dict[str, float]]], clear: list[bool], margins: tuple[float, float]
-) -> dict[str | None, float]:
-    """Share in which the made reversal is named; for None, in which any is named in the recording as it is."""
-    shares: dict[str | None, list[bool]] = {}
-    for one, sure in zip(found, clear, strict=True):
-        for made, rises in one.items():
-            best = max(rises, key=rises.__getitem__)
-            named = best if rises[best] > margins[0 if sure else 1] else None
-            shares.setdefault(made, []).append(named == made if made else named is not None)
-    return {made: float(np.mean(answers)) for made, answers in shares.items()}
-
-
-def show(title: str, shares: dict[str | None, float]) -> None:
-    named = ", ".join(f"{made} named {100 * share:.1f} %" for made, share in shares.items() if made)
-    print(f"{title:45s} {named}; false {100 * shares[None]:.1f} %")
+def show(title: str, verdicts: list[Verdicts]) -> None:
+    words = []
+    for made in (*EXCHANGES, None):
+        said = [one[made] for one in verdicts]
+        right = [one is not None and (made is None or one.what == made) for one in said]
+        named = [ok and one is not None and one.certain for ok, one in zip(right, said, strict=True)]
+        words.append(f"{made or 'false'} {100 * np.mean(named):.1f} ({100 * np.mean(right):.1f})")
+    print(f"{title:30s} named (or possible), %: {', '.join(words)}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write the models fitted on all recordings")
     to_write = parser.parse_args().write
-    vectors, sets, p_is_clear = [], [], []
-    for name, record in recordings():
-        measured = ecg.measure(record)
-        waves = None if measured.median_beat is None else wave_vectors(measured.median_beat)
-        if waves is not None:
-            vectors.append(waves)
-            sets.append(name)
-            p_is_clear.append(has_clear_p(waves, measured.heart_rate.value))
+    known = list(examples())
     if to_write:
-        write(fit(vectors))
+        write(fit([one.waves for one in known]))
         reversal.limb_models.cache_clear()
-    ludb = np.array([name == "LUDB" for name in sets])
-    committed = [gains(one, reversal.limb_models()) for one in vectors]
-    cuts = [left_out(vectors, cut) for cut in range(CUTS)]
-    for title, which in (("LUDB", ludb), ("other sets", ~ludb)):
-        chosen = np.flatnonzero(which)
-        clear = [p_is_clear[index] for index in chosen]
-        print(f"{title}: {len(chosen)} recordings, {len(chosen) - sum(clear)} of them without clear P waves")
-        show("fitted, as committed", table([committed[index] for index in chosen], clear, MARGINS[2]))
-        for margins in MARGINS:
-            tables = [table([cut[index] for index in chosen], clear, margins) for cut in cuts]
-            means = {made: float(np.mean([one[made] for one in tables])) for made in tables[0]}
-            show(f"left out, margin {margins[0]:g}, without P {margins[1]:g}", means)
+    committed = [judged(one, reversal.limb_models()) for one in known]
+    cuts = [left_out(known, cut) for cut in range(CUTS)]
+    for source in ("LUDB", ONE_GAIN, "other sets"):
+        chosen = [index for index, one in enumerate(known) if one.source == source]
+        unclear = sum(not known[index].clear_p for index in chosen)
+        print(f"{source}: {len(chosen)} recordings, {unclear} of them without clear P waves")
+        show("fitted, as committed", [committed[index] for index in chosen])
+        show("left out", [cut[index] for cut in cuts for index in chosen])
 
 
 if __name__ == "__main__":

@@ -68,7 +68,12 @@ class Measurements:
 
 
 def measure(record: EcgRecord) -> Measurements:
-    """Rate, intervals, axes and amplitudes of a recording, as `Measurements`; never raises for a valid record."""
+    """Rate, intervals, axes and amplitudes of a recording, as `Measurements`; never raises for a valid record.
+
+    Of I, II and V1 to V6 all twelve leads are measured (`EcgRecord.completed`), so that it does not matter whether the
+    other four were recorded or are derived.
+    """
+    record = record.completed()
     conditioned = condition(record)
     found = find_beats(conditioned)
     stack = measured_stack(conditioned, found)

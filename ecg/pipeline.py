@@ -34,7 +34,11 @@ class Examination:
 
 
 def examine(record: EcgRecord, findings: bool = True) -> Examination:
-    """Measurements, signal quality and, unless not wanted, rule findings of a recording."""
+    """Measurements, signal quality and, unless not wanted, rule findings of a recording.
+
+    The limb leads that follow from I and II are worked out where they are not recorded.
+    """
+    record = record.completed()
     measurements = measure(record)
     quality = assess_quality(record, measurements)
     return Examination(measurements, quality, find(record, measurements, quality) if findings else ())

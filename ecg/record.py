@@ -122,6 +122,22 @@ class EcgRecord:
         there = {*self.leads, *derivable_leads(self.leads)}
         return tuple(lead for lead in STANDARD_LEADS if lead not in there)
 
+    def completed(self) -> "EcgRecord":
+        """The record with III, aVR, aVL, aVF derived from I and II where only they are absent of the twelve.
+
+        Itself otherwise, and where I or II is flat: what is derived from a dead lead is not the heart's. The leads come
+        in standard order, others after them.
+        """
+        derived = derivable_leads(self.leads)
+        if not derived or self.missing_standard_leads():
+            return self
+        first, second = self.lead("I"), self.lead("II")
+        if not all((np.diff(row[~np.isnan(row)]) != 0).any() for row in (first, second)):
+            return self
+        leads = (*STANDARD_LEADS, *(lead for lead in self.leads if lead not in STANDARD_LEADS))
+        rows = [derive_lead(lead, first, second) if lead in derived else self.lead(lead) for lead in leads]
+        return replace(self, signal=np.stack(rows), leads=leads)
+
     def standard(self) -> "EcgRecord":
         """The twelve standard leads in standard order, III, aVR, aVL, aVF derived from I and II where absent.
 

@@ -26,6 +26,8 @@ NOT_ABNORMAL = ("Sinus rhythm", "Poor data quality")
 LIMB_REVERSAL = (
     "The limb electrodes {} seem to be exchanged: axes and limb-lead amplitudes are of the leads as recorded."
 )
+POSSIBLE_REVERSAL = "The limb electrodes {} may be exchanged, or the rhythm may come from an unusual focus."
+INVERTED = "All leads {} turned over: signs and axes are of the leads as recorded."
 POOR = "The recording is of poor quality: the findings are indeterminate."
 
 
@@ -63,10 +65,14 @@ class Report:
         return () if scores is None else contradictions(scores, self.findings)
 
     @property
-    def _limb_reversal(self) -> str | None:
-        """Limb electrodes that seem exchanged; None for none, and for precordial ones, which leave the axes alone."""
-        reversal = self.quality.lead_reversal
-        return None if reversal is None or reversal.startswith("V") else reversal
+    def _reversal_warning(self) -> str | None:
+        """Why the axes are in doubt; None when they are not, and for precordial leads, which leave them alone."""
+        named, possible = self.quality.lead_reversal, self.quality.possible_reversal
+        if "all leads" in (named, possible):
+            return INVERTED.format("seem to be" if named else "may be")
+        if possible is not None:
+            return POSSIBLE_REVERSAL.format(possible)
+        return None if named is None or named.startswith("V") else LIMB_REVERSAL.format(named)
 
     def to_dict(self) -> dict[str, Any]:
         """The wire form (docs/api.md), JSON-ready; a part that was not asked for is null."""
@@ -96,7 +102,7 @@ class Report:
         return {
             "rhythm": rhythm,
             **{name: measured[name] for name in ("heart_rate", "qrs_duration", "qt_interval", "pr_interval")},
-            "axis_deviation": None if self._limb_reversal else axis_deviation(measured["qrs_axis"]),
+            "axis_deviation": None if self._reversal_warning else axis_deviation(measured["qrs_axis"]),
             "abnormalities": abnormalities,
             "confidence": confidence,
             "source": "rules" if self.model_scores is None else "ecg-fm",
@@ -134,8 +140,8 @@ class Report:
         warnings = list(self.warnings)
         if not self.quality.acceptable:
             warnings.append(POOR)
-        if self._limb_reversal:
-            warnings.append(LIMB_REVERSAL.format(self._limb_reversal))
+        if self._reversal_warning:
+            warnings.append(self._reversal_warning)
         for part, result in (("clinical", self.clinical), ("feature", self.features)):
             if result is not None and not result.identity.trained:
                 warnings.append(f"The {part} model is untrained (stand-in weights): its output carries no meaning.")

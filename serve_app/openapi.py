@@ -113,6 +113,7 @@ def _schemas() -> dict[str, Schema]:
             "causes": _list({"type": "object"}),
             "per_lead": {"type": "object"},
             "lead_reversal": _MAYBE_STRING,
+            "possible_reversal": _MAYBE_STRING,
         }
     )
     common = {"processing_time": _NUMBER, "warnings": _list(_STRING), "provenance": _ref("Provenance")}

@@ -15,6 +15,10 @@ from ecg.record import EcgRecord
 MAX_MISSING = 0.2
 #: Longer stretches without samples may hide a beat; at most one QRS complex is no longer than this.
 MAX_BRIDGE_S = 0.1
+#: Samples that stand still in every lead for longer than the first are not the heart's, unless they do so between all
+#: beats, as in a recording without noise: then for longer than that and this many times what is usual there.
+FROZEN_S, FROZEN_TIMES = 0.4, 2.0
+_SHORTEST_REST_S, _FEWEST_RESTS = 0.1, 3
 _BLOCK = 20  # samples a block mean: the baseline is estimated at 25 Hz
 _BASELINE = low_pass_filter(0.5, FS_HZ / _BLOCK)
 
@@ -35,7 +39,7 @@ class Conditioned:
         Samples of the recording per sample here.
     gaps
         float64 [gap, 2], first and last sample of each stretch of more than 0.1 s that is missing in at least half
-        of the usable leads.
+        of the usable leads, or is frozen; rising.
     """
 
     signal: Float
@@ -50,7 +54,8 @@ def condition(record: EcgRecord) -> Conditioned:
     samples = record.signal.astype(np.float64)
     absent = np.isnan(samples)
     usable = _bridge(samples, absent)
-    gaps = _gaps(absent[usable], record.fs_hz)
+    gaps = np.concatenate([_gaps(absent[usable], record.fs_hz), frozen(record)])
+    gaps = gaps[gaps[:, 0].argsort()]
     # The rate is approximated by a fraction with a small denominator; `ratio` keeps the exact one that was used.
     rate = Fraction(FS_HZ / record.fs_hz).limit_denominator(200)
     if rate != 1:
@@ -61,6 +66,23 @@ def condition(record: EcgRecord) -> Conditioned:
     spikes = find_spikes(samples, rise)
     remove_spikes(samples, spikes, rise)
     return Conditioned(samples, usable, spikes, float(1 / rate), gaps * float(rate))
+
+
+def frozen(record: EcgRecord) -> Float:
+    """First and last sample of the stretches in which every lead stands still, float64 [stretch, 2].
+
+    A recorder that has stopped shows no pause of the heart.
+    """
+    still = record.signal[:, 1:] == record.signal[:, :-1]
+    still = still[~still.all(axis=1)]
+    if len(still) == 0:
+        return np.zeros((0, 2))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], still.all(axis=0), [False]])))
+    runs = edges.reshape(-1, 2).astype(np.float64)
+    seconds = (runs[:, 1] - runs[:, 0]) / record.fs_hz
+    rests = seconds[seconds > _SHORTEST_REST_S]
+    usual = float(np.quantile(rests, 0.75)) if len(rests) >= _FEWEST_RESTS else 0.0
+    return runs[seconds > FROZEN_S + FROZEN_TIMES * usual]
 
 
 def _bridge(samples: Float, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:

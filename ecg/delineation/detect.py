@@ -48,7 +48,8 @@ def detect_qrs(signal: Float) -> Index:
         return np.zeros(0, dtype=np.int64)
     half = block_means(signal, 2)
     slope, weight = weighted = _slopes(half)
-    energy = np.sqrt(uniform_filter1d((weight * slope**2).sum(axis=0), int(_QRS_S * _FS_HZ)))
+    energy = uniform_filter1d((weight * slope**2).sum(axis=0), int(_QRS_S * _FS_HZ))
+    energy = np.sqrt(np.maximum(energy, 0.0))  # where nothing moves, the running mean may end a little below zero
     level = _level(energy)
     energy = np.minimum(energy / np.where(level > 0, level, 1.0), 1.5)
     noise = np.minimum(_stretch(median(_blocks(energy[None], 2 * _NOISE_BLOCK)), n)[0], 0.8)

@@ -5,22 +5,26 @@ from typing import cast
 
 import numpy as np
 
+from ecg.delineation.median import MedianBeat
 from ecg.leads import PRECORDIAL_LEADS
 from ecg.measure import Measurements, measure
 from ecg.quality.figures import Figures, measure_figures
 from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
 from ecg.quality.reversal import (
     INDEPENDENT_LEADS,
+    Suspicion,
     exchanged,
     limb_models,
     limb_reversal,
     precordial_reversal,
+    turned_over,
     wave_vectors,
 )
 from ecg.record import EcgRecord
 from ecg.values import PLAUSIBLE_MV
 
 FEWEST_BEATS = 3  # fewer make neither a rate nor a median beat
+NOISY = 0.06  # of a QRS: with more muscle noise in the usual lead P waves say nothing about electrodes
 SHORTEST_S = 2.0  # two beats at 60 a minute; under it nothing can be compared with anything
 
 
@@ -64,6 +68,8 @@ class Limits:
     residual_at_r: Criterion = Criterion("limb_leads_inconsistent", "QRS at R", None, 1.3, None)
     disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
     mean_shift: Criterion = Criterion("motion", "QRS", None, 0.2, 0.28)
+    frozen: Criterion = Criterion("flat", "of the recording", None, 0.0, 0.2)
+    step: Criterion = Criterion("no_qrs", "of the QRS is a step", None, None, 0.5)
 
 
 LIMITS = Limits()
@@ -93,7 +99,7 @@ def assess_quality(record: EcgRecord, measurements: Measurements | None = None) 
     """
     if record.duration_s < SHORTEST_S:
         cause = Cause("too_short", None, record.duration_s, "s", "Poor")
-        return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads), None)
+        return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads))
     measured = measure(record) if measurements is None else measurements
     figures = measure_figures(record, measured.beats.r_samples)
     return grade(record.leads, figures, LIMITS, record.unit, measured)
@@ -111,43 +117,64 @@ def grade(
     Without measurements limb-lead reversals are not looked for.
     """
     per_lead = _grade_leads(leads, figures, limits)
-    reversal = _suspected_reversal(leads, figures, per_lead, measured)
+    suspicion = _suspicion(leads, figures, per_lead, measured)
     whole = _found(
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
         None if figures.residual is None else limits.residual.judge(None, figures.residual),
         None if figures.residual_at_r is None else limits.residual_at_r.judge(None, figures.residual_at_r),
         _too_few(figures.beats.n_beats),
+        limits.frozen.judge(None, figures.frozen),
+        None if measured is None else limits.step.judge(None, _step(measured.median_beat)),
         _amplitude_cause(figures.height) if unit == "mV" else None,
         limits.mean_shift.judge(None, float(np.minimum(figures.shift, 1.0).mean())),
-        None if reversal is None else _reversal_cause(reversal),
+        None if suspicion is None else _suspicion_cause(suspicion),
     )
     overall = worst([_of_leads([lead.grade for lead in per_lead]), *(cause.grade for cause in whole)])
     causes = _sorted((*whole, *(cause for lead in per_lead for cause in lead.causes)))
-    return Quality(overall, overall != "Poor", causes, per_lead, reversal)
+    named = suspicion.what if suspicion is not None and suspicion.certain else None
+    possible = suspicion.what if suspicion is not None and not suspicion.certain else None
+    return Quality(overall, overall != "Poor", causes, per_lead, named, possible)
 
 
-def _suspected_reversal(
+def _suspicion(
     leads: tuple[str, ...], figures: Figures, per_lead: tuple[LeadQuality, ...], measured: Measurements | None
-) -> str | None:
-    """Electrodes that seem exchanged; None also where a lead that it takes is absent or lost."""
+) -> Suspicion | None:
+    """Electrodes that seem exchanged, or leads turned over; None also where a lead that it takes is absent or lost."""
     lost = {lead.lead for lead in per_lead if lead.grade == "Poor"}
     if any(lead not in leads or lead in lost for lead in INDEPENDENT_LEADS):
         return None
     beats, pair = figures.beats.median_beats, None
     if beats is not None:
         pair = precordial_reversal(beats[[leads.index(lead) for lead in PRECORDIAL_LEADS]], figures.beats.fs_hz)
+    precordial = None if pair is None else Suspicion(pair, certain=True)
     if measured is None or measured.median_beat is None or (waves := wave_vectors(measured.median_beat)) is None:
-        return pair
+        return precordial
     rate, models = measured.heart_rate.value, limb_models()
     limb = limb_reversal(waves, rate, models)
     if limb is not None and pair is not None:
         # exchanged precordial leads contradict the limb leads, too: they must do so when put in order
         limb = limb_reversal(exchanged(waves, pair), rate, models)
-    return limb or pair
+    found = [one for one in (limb, turned_over(waves), precordial) if one is not None]
+    if float(np.median(figures.noise)) > NOISY:  # the P wave, and what needs it, are not to be trusted
+        found = [one for one in found if one.certain and one.what != "LA/LL"]
+    return min(found, key=lambda one: not one.certain, default=None)
 
 
 def _too_few(n_beats: int) -> Cause | None:
     return None if n_beats >= FEWEST_BEATS else Cause("too_few_beats", None, float(n_beats), "beats", "Poor")
+
+
+def _step(beat: MedianBeat | None) -> float:
+    """How far the QRS complex ends from where it began, over its height, in the median lead; 1 when it has no edges.
+
+    Heartbeats return (0.14 at most in the reference recordings), square waves and calibration pulses do not.
+    """
+    if beat is None:
+        return 0.0
+    if beat.qrs_onset is None or beat.qrs_offset is None:
+        return 1.0
+    qrs = beat.signal[beat.usable, round(beat.qrs_onset) : round(beat.qrs_offset) + 1]
+    return float(np.median(np.abs(qrs[:, -1] - qrs[:, 0]) / np.maximum(np.ptp(qrs, axis=1), 1e-12)))
 
 
 def _amplitude_cause(height_mv: float) -> Cause | None:
@@ -158,9 +185,13 @@ def _amplitude_cause(height_mv: float) -> Cause | None:
     return Cause("implausible_amplitude", None, round(height_mv, 4), "mV", "Fair")
 
 
-def _reversal_cause(reversal: str) -> Cause:
-    code: CauseCode = "precordial_order" if reversal.startswith("V") else "limb_lead_reversal"
-    return Cause(code, reversal, 1.0, "suspected", "Fair")
+def _suspicion_cause(suspicion: Suspicion) -> Cause:
+    if suspicion.what == "all leads":
+        grade: Grade = "Poor" if suspicion.certain else "Fair"
+        return Cause("inverted", None, 1.0, "suspected" if suspicion.certain else "possible", grade)
+    code: CauseCode = "precordial_order" if suspicion.what.startswith("V") else "limb_lead_reversal"
+    unit, grade = ("suspected", "Fair") if suspicion.certain else ("possible", "Good")
+    return Cause(code, suspicion.what, 1.0, unit, grade)
 
 
 def _of_leads(grades: list[Grade]) -> Grade:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from ecg.delineation.condition import frozen
 from ecg.delineation.crossing import block_means, median, rank
 from ecg.quality.detect import BEFORE_S, QRS_S, BeatView, view_beats
 from ecg.record import EcgRecord
@@ -32,6 +33,8 @@ class Figures:
     ----------
     missing, flat
         Fraction of samples that are NaN; fraction of seconds without movement.
+    frozen
+        Fraction of the recording in which every lead stands still.
     saturated_s
         Longest stay at an extreme far outside the other leads' range, per ten seconds of recording.
     clipped
@@ -61,6 +64,7 @@ class Figures:
 
     missing: NDArray[np.float64]
     flat: NDArray[np.float64]
+    frozen: float
     saturated_s: NDArray[np.float64]
     clipped: NDArray[np.intp]
     outlying: NDArray[np.float64]
@@ -86,9 +90,8 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp]) -> Figures:
     fs_hz = record.fs_hz / step
     n = signal.shape[1] // step
     work = block_means(signal, step) if step > 1 else signal
-    second = round(fs_hz)
-    seconds = max(1, n // second)
-    chunks = work[:, : seconds * second].reshape(len(work), seconds, -1)
+    seconds = max(1, round(n / fs_hz))  # of nearly that length: a sample less must not cost the last of them
+    chunks = work[:, : n // seconds * seconds].reshape(len(work), seconds, -1)
     movement = np.ptp(chunks, axis=2)
     height = _typical(movement)
     wander, shift = _baseline(chunks, height)
@@ -105,6 +108,7 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp]) -> Figures:
     return Figures(
         missing=missing,
         flat=(movement <= FLAT * height).mean(axis=1),
+        frozen=float(np.diff(frozen(record)).sum()) / record.n_samples,
         saturated_s=_saturated_s(work, fs_hz, height, outlying.any(axis=1)) * min(1.0, 10.0 / record.duration_s),
         clipped=_plateaus(signal, record.fs_hz),
         outlying=outlying.mean(axis=1),

@@ -8,7 +8,7 @@ GRADES: tuple[Grade, ...] = ("Excellent", "Good", "Fair", "Poor")  # best first
 CauseCode = Literal[
     "too_short", "missing_samples", "flat", "saturated", "clipped", "outlying", "baseline_wander", "motion", "mains",
     "muscle_noise", "spikes", "no_qrs", "limb_leads_inconsistent", "beat_detectors_disagree", "limb_lead_reversal",
-    "precordial_order", "implausible_amplitude", "too_few_beats",
+    "precordial_order", "inverted", "implausible_amplitude", "too_few_beats",
 ]  # fmt: skip
 
 
@@ -51,15 +51,19 @@ class Quality:
     per_lead
         In the order of the record's leads.
     lead_reversal
-        Electrodes that seem exchanged: ``"LA/RA"``, ``"RA/LL"``, ``"LA/LL"``, or a precordial pair such as
-        ``"V1/V2"``; None if none. An LA/LL exchange leaves most ECGs plausible and is seldom found.
+        Electrodes that seem exchanged: ``"LA/RA"``, ``"RA/LL"``, ``"LA/LL"``, or a precordial pair such as ``"V1/V2"``;
+        ``"V1/-V1"`` for a lead turned over, ``"all leads"`` when all are; None if none.
+    possible_reversal
+        The same where the waves do not agree on it, as when the P wave alone says so: it may be a rhythm from
+        another focus. Never beside a `lead_reversal`.
     """
 
     grade: Grade
     acceptable: bool
     causes: tuple[Cause, ...]
     per_lead: tuple[LeadQuality, ...]
-    lead_reversal: str | None
+    lead_reversal: str | None = None
+    possible_reversal: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `per_lead` keyed by lead name."""

@@ -2,8 +2,9 @@
 
 The course of P, QRS and T in V1 to V6 predicts their course in leads I and II. A limb-lead reversal is the exchange
 after which prediction and recording agree best, when that is clearly better than without one (the idea of Kors and van
-Herpen, J Electrocardiol 2001;34 Suppl:125, with likelihoods instead of correlations). A precordial exchange is the one
-after which neighbouring leads are most alike (`docs/quality.md` has the figures of both).
+Herpen, J Electrocardiol 2001;34 Suppl:125, with likelihoods instead of correlations), and when atria and ventricles
+both say so: a P wave from another focus has another axis. A precordial exchange is the one after which neighbouring
+leads are most alike (`docs/quality.md` has the figures of both).
 """
 
 import json
@@ -28,22 +29,43 @@ EXCHANGES = {
     "RA/LL": np.array([[1.0, -1.0], [0.0, -1.0]]),
     "LA/LL": np.array([[0.0, 1.0], [1.0, 0.0]]),
 }
-# By how much the log-likelihood must rise; and where there is no P wave, so that the rhythm may have any axis, or where
-# it comes at a rate at which it stands on the T wave of the beat before.
+# By how much the log-likelihood must rise to be suspicious; and where there is no P wave, so that the rhythm may have
+# any axis, or where it comes at a rate at which it stands on the T wave of the beat before.
 MARGIN, MARGIN_UNSURE, FAST_BPM = 0.5, 5.0, 100.0
-NEIGHBOUR_GAIN = 1.07  # by which exchanging two precordial leads must shorten the path V1 to V6
+# To be certain: by how much in all, how much of it in QRS and T, and how much in them where no P wave tells.
+CERTAIN, VENTRICLES, VENTRICLES_ALONE = 4.5, 0.5, 5.5
+# Signs of I and II, and of V5 and V6, each summed over the waves, and that of QRS: below, all leads are turned over.
+POLARITY, QRS_POLARITY = -0.5, -0.2
+# By how much exchanging two precordial leads, or turning one over, must shorten the path V1 to V6.
+EXCHANGE_GAIN, TURN_GAIN = 1.07, 1.3
+V1_TURNED = "V1/-V1"  # no fault that can be named: in right bundle branch block V1 may be the opposite of V2
 DEGREES_OF_FREEDOM = 4.0  # of the Student distribution of the residuals: outliers are common
 # Where each wave is looked at, and over how many samples of 2 ms to each side: shares of the P wave's duration, and
 # samples from the largest QRS vector and from the T peak.
 P_SHARES, P_HALF = (0.15, 0.27, 0.38, 0.5, 0.62, 0.73, 0.85), 5
-QRS_AT, QRS_HALF = (-20, -10, 0, 10, 20, 32), 2
-T_AT, T_HALF = (-45, -15, 15, 45), 8
+QRS_AT, QRS_HALF = (-12, -6, 0, 6, 12), 3
+T_AT, T_HALF = (-40, -20, 0, 20, 40), 10
 WAVES = ("P", "QRS", "T")
 _EXCHANGED = tuple(combinations(range(6), 2))
-_PAIRS = tuple(f"V{first + 1}/V{second + 1}" for first, second in _EXCHANGED)
-_ORDERS = np.array(
-    [range(6), *([{a: b, b: a}.get(lead, lead) for lead in range(6)] for a, b in _EXCHANGED)], dtype=np.intp
+# Two precordial leads exchanged, or one turned over: names, the order of the leads as they should be, and their signs.
+_PRECORDIAL = (
+    *(f"V{first + 1}/V{second + 1}" for first, second in _EXCHANGED),
+    *(f"{lead}/-{lead}" for lead in PRECORDIAL_LEADS[1:]),
 )
+_ORDERS = np.array(
+    [range(6), *([{a: b, b: a}.get(lead, lead) for lead in range(6)] for a, b in _EXCHANGED), *[range(6)] * 5],
+    dtype=np.intp,
+)
+_SIGNS = np.concatenate([np.ones((1 + len(_EXCHANGED), 6)), 1.0 - 2.0 * np.eye(6)[1:]])
+_GAINS = np.array([1.0, *[EXCHANGE_GAIN] * len(_EXCHANGED), *[TURN_GAIN] * 5])
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Electrodes that seem exchanged, or ``"all leads"`` turned over; `certain` when every wave that tells agrees."""
+
+    what: str
+    certain: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +120,39 @@ def wave_vectors(median: MedianBeat) -> dict[str, Floats] | None:
     return waves
 
 
-def limb_reversal(waves: dict[str, Floats], heart_rate: float | None, models: dict[str, WaveModel]) -> str | None:
-    """The limb electrodes that seem exchanged, or None; `waves` from `wave_vectors`, the rate in bpm."""
-    gains = exchange_gains(waves, models)
-    best = max(gains, key=gains.__getitem__)
-    return best if gains[best] > (MARGIN if has_clear_p(waves, heart_rate) else MARGIN_UNSURE) else None
+def limb_reversal(waves: dict[str, Floats], heart_rate: float | None, models: dict[str, WaveModel]) -> Suspicion | None:
+    """The limb electrodes that seem exchanged, or None; `waves` from `wave_vectors`, the rate in bpm.
+
+    Not certain when the P wave says so and QRS and T do not: an ectopic atrial rhythm looks the same.
+    """
+    return verdict(exchange_gains(waves, models), clear_p=has_clear_p(waves, heart_rate))
+
+
+def verdict(gains: dict[str, tuple[float, float]], *, clear_p: bool) -> Suspicion | None:
+    """What `exchange_gains` mean."""
+    best = max(gains, key=lambda name: sum(gains[name]))
+    total, ventricles = sum(gains[best]), gains[best][1]
+    if best == V1_TURNED or total <= (MARGIN if clear_p else MARGIN_UNSURE):
+        return None
+    return Suspicion(best, total > CERTAIN and ventricles > (VENTRICLES if clear_p else VENTRICLES_ALONE))
+
+
+def turned_over(waves: dict[str, Floats]) -> Suspicion | None:
+    """All leads with the wrong sign, when P, QRS and T point away from I, II, V5 and V6; None otherwise.
+
+    No exchange of electrodes does that. Not certain when the waves are of two minds.
+    """
+    signs = np.array([[_sign(vectors[:, [0, 1]]), _sign(vectors[:, [6, 7]])] for vectors in waves.values()])
+    frontal, lateral = signs.sum(axis=0)
+    qrs = signs[list(waves).index("QRS")].mean()
+    if qrs >= 0.0 or frontal + lateral >= 0.0:
+        return None
+    return Suspicion("all leads", bool(qrs < QRS_POLARITY and max(frontal, lateral) < POLARITY))
+
+
+def _sign(values: Floats) -> float:
+    """Sum over sum of magnitudes: 1 where all are positive, -1 where all are negative."""
+    return float(values.sum() / max(float(np.abs(values).sum()), 1e-12))
 
 
 def has_clear_p(waves: dict[str, Floats], heart_rate: float | None) -> bool:
@@ -110,42 +160,51 @@ def has_clear_p(waves: dict[str, Floats], heart_rate: float | None) -> bool:
     return "P" in waves and heart_rate is not None and heart_rate <= FAST_BPM
 
 
-def exchange_gains(waves: dict[str, Floats], models: dict[str, WaveModel]) -> dict[str, float]:
-    """By how much the log-likelihood rises when each of `EXCHANGES` is undone."""
-    here = log_likelihood(waves, models)
-    return {name: log_likelihood(exchanged(waves, name), models) - here for name in EXCHANGES}
+def exchange_gains(waves: dict[str, Floats], models: dict[str, WaveModel]) -> dict[str, tuple[float, float]]:
+    """By how much the log-likelihoods of P, and of QRS and T, rise when each of `EXCHANGES` is undone, or V1 turned."""
+    here = _atria_ventricles(waves, models)
+    return {
+        name: (after[0] - here[0], after[1] - here[1])
+        for name in (*EXCHANGES, V1_TURNED)
+        for after in [_atria_ventricles(exchanged(waves, name), models)]
+    }
 
 
 def exchanged(waves: dict[str, Floats], name: str) -> dict[str, Floats]:
-    """The vectors with the wires of one of `EXCHANGES`, or of a pair such as ``"V1/V2"``, swapped."""
+    """The vectors with the wires of one of `EXCHANGES`, or of a pair such as ``"V1/V2"`` or ``"V1/-V1"``, swapped."""
     wires = np.eye(len(INDEPENDENT_LEADS))
     if name in EXCHANGES:
         wires[:2, :2] = EXCHANGES[name]
+    elif "-" in name:
+        wires[INDEPENDENT_LEADS.index(name[:2])] *= -1.0
     else:
         pair = [INDEPENDENT_LEADS.index(lead) for lead in name.split("/")]
         wires[pair] = wires[pair[::-1]]
     return {wave: vectors @ wires.T for wave, vectors in waves.items()}
 
 
-def log_likelihood(waves: dict[str, Floats], models: dict[str, WaveModel]) -> float:
-    """How well I and II fit V1 to V6, up to a constant."""
-    total = 0.0
+def _atria_ventricles(waves: dict[str, Floats], models: dict[str, WaveModel]) -> tuple[float, float]:
+    """Log-likelihoods, up to a constant, of I and II given V1 to V6: in the P wave, and in QRS and T."""
+    total = {"P": 0.0, "QRS": 0.0, "T": 0.0}
     for wave, vectors in waves.items():
         left = vectors[:, :2].ravel() - vectors[:, 2:].ravel() @ models[wave].predict
         distance = float(left @ models[wave].precision @ left)
-        total -= (DEGREES_OF_FREEDOM + len(left)) / 2 * np.log1p(distance / DEGREES_OF_FREEDOM)
-    return total
+        total[wave] = -(DEGREES_OF_FREEDOM + len(left)) / 2 * np.log1p(distance / DEGREES_OF_FREEDOM)
+    return total["P"], total["QRS"] + total["T"]
 
 
 def precordial_reversal(beats: NDArray[np.float32], fs_hz: float) -> str | None:
-    """Two precordial leads that seem exchanged, such as ``"V1/V2"``, or None; `beats` of V1 to V6, [6, sample]."""
+    """Two precordial leads that seem exchanged, ``"V1/V2"``, or one of V2 to V6 turned over, ``"V2/-V2"``.
+
+    None for neither; `beats` are of V1 to V6, [6, sample].
+    """
     start, stop, level = (round((BEFORE_S + s) * fs_hz) for s in (-0.06, 0.40, -0.10))
     shapes = beats[:, start:stop] - np.median(beats[:, level:start], axis=1, keepdims=True)
     shapes = shapes / np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-12)
-    apart = np.sqrt(np.maximum(0.0, 2 - 2 * (shapes @ shapes.T)))
-    lengths = apart[_ORDERS[:, :-1], _ORDERS[:, 1:]].sum(axis=1)  # of the path V1 to V6 as it is, and exchanged
-    best = int(lengths.argmin())
-    return _PAIRS[best - 1] if lengths[0] > NEIGHBOUR_GAIN * lengths[best] else None
+    alike = (shapes @ shapes.T)[_ORDERS[:, :-1], _ORDERS[:, 1:]] * _SIGNS[:, :-1] * _SIGNS[:, 1:]
+    lengths = np.sqrt(np.maximum(0.0, 2 - 2 * alike)).sum(axis=1)  # of the path V1 to V6 as it is, and changed
+    best = int((_GAINS * lengths).argmin())
+    return _PRECORDIAL[best - 1] if best else None
 
 
 def _around(beat: Floats, at: NDArray[np.intp], half: int) -> Floats:

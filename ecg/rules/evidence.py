@@ -41,7 +41,7 @@ class Evidence:
     atria, extra, shapes, slow_start_ms
         See `AtrialActivity`, `ExtraBeat`, `QrsShape` (by lead), `ecg.qrs_shape.slow_start`.
     reversal
-        Electrodes that seem exchanged; None when none.
+        Electrodes that are or may be exchanged; None when none.
     unit_known
         Whether amplitudes are in mV.
     fs_hz
@@ -120,7 +120,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         extra=extra_beats(reduced, beats),
         shapes={} if median is None else qrs_shapes(median),
         slow_start_ms=None if median is None else slow_start(median),
-        reversal=quality.lead_reversal,
+        reversal=quality.lead_reversal or quality.possible_reversal,
         unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
     )

@@ -83,6 +83,23 @@ def test_limb_leads_follow_from_one_and_two() -> None:
     assert derived.notes == ("III, aVR, aVL, aVF derived from I and II.",)
 
 
+def test_the_eight_independent_leads_are_completed_and_nothing_else_is() -> None:
+    full = noise_record(seconds=1).standard()
+    keep = [i for i, lead in enumerate(STANDARD_LEADS) if lead not in ("III", "aVR", "aVL", "aVF")]
+    eight = EcgRecord(full.signal[keep], tuple(STANDARD_LEADS[i] for i in keep), 500, "mV", notes=("as read",))
+    assert eight.completed().leads == STANDARD_LEADS
+    assert np.array_equal(eight.completed().signal, eight.standard().signal)
+    assert eight.completed().notes == ("as read",)
+    assert full.completed() is full
+    limb = EcgRecord(full.signal[:2], ("I", "II"), 500, "mV")
+    assert limb.completed() is limb
+    for dead in (0.0, np.nan):
+        signal = full.signal[keep].copy()
+        signal[1] = dead
+        off = EcgRecord(signal, eight.leads, 500, "mV")
+        assert off.completed() is off
+
+
 def test_a_missing_chest_lead_is_named() -> None:
     full = noise_record(seconds=1)
     with pytest.raises(errors.MissingLeads, match="V6"):

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 import ecg
 from ecg.leads import STANDARD_LEADS
 from ecg.measure import Measurements
+from ecg.pipeline import examine
+from ecg.report import measurements_dict
+from ecg.simulation import SCENARIOS, simulate
 from ecg.values import Value
 
 
@@ -83,3 +86,20 @@ def test_without_a_unit_intervals_are_measured_and_amplitudes_are_not() -> None:
 def test_two_beats_give_reasons_and_no_numbers() -> None:
     measured = ecg.measure(ecg.EcgRecord(synthetic(500.0, 1.6), ("II",), 500.0, "mV"))
     assert {name for name, value in values(measured).items() if value.value is not None} == set()
+
+
+@pytest.mark.parametrize("name", ["sinus", "lbbb", "atrial_flutter", "ambulance", "paced", "pvc"])
+def test_eight_leads_give_what_twelve_give(name: str) -> None:
+    record = simulate(SCENARIOS[name], seed=1).record
+    chosen = [record.leads.index(lead) for lead in ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")]
+    eight = ecg.EcgRecord(record.signal[chosen], tuple(record.leads[row] for row in chosen), record.fs_hz, "mV")
+    few, all_twelve = examine(eight), examine(eight.standard())
+    assert measurements_dict(few.measurements) == measurements_dict(all_twelve.measurements)
+    assert few.quality == all_twelve.quality
+    assert few.findings == all_twelve.findings
+    assert measurements_dict(ecg.measure(eight)) == measurements_dict(few.measurements)
+    recorded = ecg.measure(record)  # the same but for the rounding of the four that were made
+    for interval in ("pr_interval", "qrs_duration", "qt_interval", "qrs_axis"):
+        made, told = (getattr(one, interval).value for one in (few.measurements, recorded))
+        assert (made is None) == (told is None)
+        assert made is None or made == pytest.approx(told, abs=0.5)

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import sawtooth, square
 
 import ecg
+from ecg.delineation.condition import frozen
 from ecg.pipeline import examine
 from ecg.quality import GRADES, Quality, assess_quality
 from ecg.quality.detect import MATCH_S, view_beats
+from ecg.quality.figures import measure_figures
 from ecg.record import EcgRecord
 from ecg.report import Report
 from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
@@ -99,11 +102,12 @@ def test_the_scale_does_not_matter() -> None:
 
 @pytest.mark.parametrize("name", ["LA/RA", "RA/LL", "LA/LL"])
 def test_a_limb_lead_reversal_is_named(name: str) -> None:
-    named = 0
+    named = 0  # LA/LL, which turns the axes of the simulator's waves about the axis they have, is only called possible
     for shape in ("sinus", "lafb", "rbbb", "right_axis", "inferior_q", "av_block_1"):
         swapped = replace(SCENARIOS[shape], artefacts=(Artefact("reversal", at=name),))
         quality = assess_quality(simulate(swapped, seed=1).record)
-        named += quality.lead_reversal == name and "limb_lead_reversal" in codes(quality, name)
+        said = (quality.lead_reversal, quality.possible_reversal) if name == "LA/LL" else (quality.lead_reversal,)
+        named += name in said and "limb_lead_reversal" in codes(quality, name)
         assert quality.grade != "Excellent" or quality.lead_reversal is None
     assert named >= 5
 
@@ -255,3 +259,108 @@ def test_a_small_qrs_in_a_lead_made_of_two_readable_ones_is_no_fault() -> None:
     signal[2] = np.random.default_rng(0).standard_normal(signal.shape[1]).astype(np.float32)
     lawless = assess_quality(EcgRecord(signal, record.leads, record.fs_hz, "mV"))
     assert "no_qrs" in codes(lawless, "III")
+
+
+def changed(record: EcgRecord, signal: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> EcgRecord:
+    return replace(record, signal=signal.astype(np.float32))
+
+
+@pytest.mark.parametrize("p_axis", [0, -10, -20, -30])
+def test_an_ectopic_p_axis_alone_names_no_reversal(p_axis: int) -> None:
+    for seed in range(4):
+        record = simulate(Scenario(p_axis_deg=p_axis, heart_rate_bpm=60 + 5 * seed), seed).record
+        quality = assess_quality(record)
+        assert quality.lead_reversal is None
+        assert quality.possible_reversal in (None, "LA/LL")
+        infarction = next(one for one in examine(record).findings if one.label == "Infarction")
+        assert infarction.present is None
+
+
+def test_noise_at_low_voltage_names_no_reversal() -> None:
+    for amplitude, level in ((0.15, 0.02), (0.25, 0.04), (0.35, 0.06)):
+        noise = (Artefact("muscle", level),)
+        made = [simulate(Scenario(amplitude=amplitude, artefacts=noise), seed).record for seed in range(6)]
+        assert [assess_quality(record).lead_reversal for record in made] == [None] * 6
+
+
+@pytest.mark.parametrize("name", ["paced", "paced_dual"])
+def test_a_paced_recording_has_no_reversal_at_any_rate(name: str) -> None:
+    for fs_hz in (500.0, 1000.0):
+        quality = assess_quality(simulate(replace(SCENARIOS[name], fs_hz=fs_hz), seed=3).record)
+        assert (quality.lead_reversal, quality.possible_reversal) == (None, None)
+
+
+@pytest.mark.parametrize("lead", ["V1", "V2", "V3", "V4", "V5", "V6"])
+def test_a_precordial_lead_turned_over_is_not_taken_for_exchanged_limb_leads(lead: str) -> None:
+    for name in ("sinus", "rbbb", "inferior_q"):
+        record = simulate(SCENARIOS[name], seed=2).record
+        signal = record.signal.copy()
+        signal[record.leads.index(lead)] *= -1
+        found = assess_quality(changed(record, signal)).lead_reversal
+        assert found is None if lead == "V1" else found == f"{lead}/-{lead}"
+
+
+@pytest.mark.parametrize("name", ["sinus", "lbbb", "inferior_q", "atrial_fibrillation", "lafb"])
+def test_a_recording_turned_over_is_poor_and_decides_nothing(name: str) -> None:
+    record = simulate(SCENARIOS[name], seed=1).record
+    found = examine(changed(record, -record.signal))
+    assert found.quality.lead_reversal == "all leads"
+    assert ("inverted", "Poor") in {(cause.code, cause.grade) for cause in found.quality.causes}
+    assert [one.label for one in found.findings if one.present] == ["Poor data quality"]
+    assert "inverted" in next(one.evidence for one in found.findings if one.present)
+    assert "inverted" not in {cause.code for cause in assess_quality(record).causes}
+
+
+def wave(kind: str, hz: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    t = np.arange(5000) / 500.0
+    phase = 2 * np.pi * hz * t
+    shapes = {"sine": np.sin(phase), "square": square(phase), "saw": sawtooth(phase), "triangle": sawtooth(phase, 0.5)}
+    return shapes[kind]
+
+
+@pytest.mark.parametrize("kind", ["sine", "square", "saw", "triangle"])
+@pytest.mark.parametrize("hz", [1.0, 2.0, 3.0, 12.0])
+@pytest.mark.parametrize("lawful", [True, False])
+def test_a_test_signal_is_no_ecg(kind: str, hz: float, lawful: bool) -> None:
+    one = wave(kind, hz)
+    limb = (1.0, 0.8, -0.2, -0.9, 0.6, 0.3) if lawful else (1.0,) * 6
+    signal = np.outer((*limb, -0.5, 0.3, 0.6, 1.0, 1.0, 0.8), one)
+    found = examine(EcgRecord(signal.astype(np.float32), simulate().record.leads, 500.0, "mV"))
+    assert found.quality.grade == "Poor"
+    assert codes(found.quality, None) & {"no_qrs", "too_few_beats"}
+    assert [one.label for one in found.findings if one.present is not None] == ["Poor data quality"]
+
+
+@pytest.mark.parametrize("name", ["sinus", "ambulance", "atrial_fibrillation", "sinus_bradycardia"])
+@pytest.mark.parametrize("held", [True, False])
+def test_a_recording_that_stops_is_poor_and_has_no_pause(name: str, held: bool) -> None:
+    record = simulate(SCENARIOS[name], seed=1).record
+    signal = record.signal.copy()
+    signal[:, 2500:] = signal[:, 2499:2500] if held else 0.0
+    found = examine(changed(record, signal))
+    assert found.quality.grade == "Poor"
+    assert "flat" in codes(found.quality, None)
+
+
+def test_a_second_that_stands_still_is_no_pause() -> None:
+    record = simulate(SCENARIOS["ambulance"], seed=1).record
+    signal = record.signal.copy()
+    signal[:, 2000:2600] = signal[:, 1999:2000]
+    found, whole = examine(changed(record, signal)), examine(record)
+    assert ("flat", "Fair") in {(cause.code, cause.grade) for cause in found.quality.causes if cause.lead is None}
+    assert found.measurements.heart_rate.value == pytest.approx(whole.measurements.heart_rate.value, abs=2.0)
+    block = next(one for one in found.findings if one.label == "Atrioventricular block")
+    assert "pause of" not in block.evidence
+
+
+@pytest.mark.parametrize("name", ["junctional", "mobitz2", "sinus_bradycardia", "pvc"])
+def test_rest_between_beats_without_noise_is_not_frozen(name: str) -> None:
+    assert len(frozen(simulate(SCENARIOS[name], seed=1).record)) == 0
+
+
+def test_one_sample_less_does_not_cost_a_second() -> None:
+    for seed in range(4):
+        record = simulate(Scenario(artefacts=(Artefact("baseline", 0.3),)), seed).record
+        peaks = ecg.measure(record).beats.r_samples
+        whole, less = (measure_figures(one, peaks) for one in (record, changed(record, record.signal[:, 1:])))
+        assert less.wander == pytest.approx(whole.wander, abs=0.05)  # a second less of it is up to 0.3

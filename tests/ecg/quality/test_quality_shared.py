@@ -57,13 +57,23 @@ def test_clean_recordings_are_seldom_faulted(ludb: list[EcgRecord]) -> None:
     qualities = [assess_quality(record) for record in ludb]
     assert np.mean([quality.grade in ("Excellent", "Good") for quality in qualities]) >= 0.94
     assert np.mean([quality.acceptable for quality in qualities]) >= 0.97
-    assert np.mean([quality.lead_reversal is not None for quality in qualities]) <= 0.02
+    assert np.mean([quality.lead_reversal is not None for quality in qualities]) <= 0.01
+    assert np.mean([quality.possible_reversal is not None for quality in qualities]) <= 0.02
 
 
-@pytest.mark.parametrize(("pair", "floor"), [("LA/RA", 0.98), ("RA/LL", 0.98), ("LA/LL", 0.94)])
-def test_made_limb_lead_reversals_are_found(ludb: list[EcgRecord], pair: str, floor: float) -> None:
-    found = [assess_quality(reversed_limbs(record, pair)).lead_reversal for record in ludb]
-    assert np.mean([answer == pair for answer in found]) >= floor
+@pytest.mark.parametrize(
+    ("pair", "named", "suspected"), [("LA/RA", 0.98, 0.98), ("RA/LL", 0.97, 0.97), ("LA/LL", 0.90, 0.93)]
+)
+def test_made_limb_lead_reversals_are_found(ludb: list[EcgRecord], pair: str, named: float, suspected: float) -> None:
+    found = [assess_quality(reversed_limbs(record, pair)) for record in ludb]
+    assert np.mean([quality.lead_reversal == pair for quality in found]) >= named
+    assert np.mean([pair in (quality.lead_reversal, quality.possible_reversal) for quality in found]) >= suspected
+
+
+def test_recordings_turned_over_are_not_reported_with_confidence(ludb: list[EcgRecord]) -> None:
+    turned = [assess_quality(EcgRecord(-one.signal, one.leads, one.fs_hz, one.unit)) for one in ludb]
+    assert np.mean([not quality.acceptable for quality in turned]) >= 0.86
+    assert np.mean(["all leads" in (one.lead_reversal, one.possible_reversal) for one in turned]) >= 0.93
 
 
 @pytest.mark.parametrize(("pair", "floor"), [((6, 7), 0.85), ((7, 8), 0.85), ((6, 8), 0.93), ((8, 9), 0.90)])
