@@ -8,8 +8,9 @@ from pathlib import Path
 from ecg.errors import CheckpointRejected, WeightsUnavailable
 from ecg.models import child, hub
 from ecg.models.architecture import Architecture, Kind
-from ecg.models.cache import cache_directory, locked, replacing
+from ecg.models.cache import cache_directory, locked
 from ecg.models.weight_file import VERSION, Progress, file_sha256, is_weight_file, read_header
+from ecg.replacing import replacing
 
 #: One layer of the real width: every array has its real shape, and a segment costs a fifth of the real network.
 _STAND_IN_LAYERS = 1
