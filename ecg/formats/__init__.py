@@ -79,16 +79,15 @@ def is_named_like_a_recording(name: str) -> bool:
     return any(reader.claims(name.lower(), b"") for reader in FORMATS)
 
 
-def parse(files: Mapping[str, bytes], stated: Stated = Stated(), main: str | None = None) -> EcgRecord:  # noqa: B008
+def parse(files: Mapping[str, bytes], stated: Stated = Stated()) -> EcgRecord:  # noqa: B008
     """The recording in files that are already in memory, such as an upload: file name to content.
 
-    `main` names the file to start from; without it, the one whose format asks for the others is taken. Raises
-    `MalformedInput` for a file that is not part of the recording, and for a name that could be a path.
+    It starts from the file whose format asks for the others. Raises `MalformedInput` for a file that is not part of the
+    recording, and for a name that could be a path.
     """
     for name in files:
         _refuse_path(name)
-    if main is None:
-        main = next((name for name in files if name.lower().endswith(".hea")), next(iter(files), None))
+    main = next((name for name in files if name.lower().endswith(".hea")), next(iter(files), None))
     if main is None:
         raise MalformedInput("No file was given.", "file", "at least one file", 0)
     reader = _format_of(main, files[main])
