@@ -7,19 +7,13 @@ import orjson
 import yaml
 
 from ecg import __version__
+from ecg.formats.writers import wire_body
 from ecg.simulation import Scenario, simulate
 
 
 def sample_body() -> dict[str, Any]:
     """A simulated six-second recording as a JSON request body."""
-    record = simulate(Scenario(duration_s=6, fs_hz=250)).record
-    return {
-        "signal": [[round(float(sample), 3) for sample in row] for row in record.signal],
-        "fs": int(record.fs_hz),
-        "lead_names": list(record.leads),
-        "recording_duration": record.duration_s,
-        "units": record.unit,
-    }
+    return wire_body(simulate(Scenario(duration_s=6, fs_hz=250)).record)
 
 
 def document() -> dict[str, Any]:

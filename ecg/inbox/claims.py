@@ -54,8 +54,7 @@ def claim(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
 def renew(engine: Engine, claimed: Claim, lease_s: float) -> bool:
     """Extend the lease; False when another worker has the recording by now."""
     with writing(engine) as connection:
-        done = connection.execute(_held(claimed).values(lease_until=clock(connection) + lease_s))
-    return done.rowcount == 1
+        return connection.execute(_held(claimed).values(lease_until=clock(connection) + lease_s)).rowcount == 1
 
 
 def load(engine: Engine, claimed: Claim) -> EcgRecord:
@@ -88,11 +87,9 @@ def finish(engine: Engine, claimed: Claim, result: bytes, worker: str) -> bool:
 def fail(engine: Engine, claimed: Claim, reason: str) -> bool:
     """Close the recording without a result, for a reason that a further attempt cannot change."""
     with writing(engine) as connection:
-        closed = _held(claimed).values(
-            state=State.FAILED, reason=reason, finished_at=clock(connection), lease_token=None
-        )
-        done = connection.execute(closed)
-    return done.rowcount == 1
+        now = clock(connection)
+        closed = _held(claimed).values(state=State.FAILED, reason=reason, finished_at=now, lease_token=None)
+        return connection.execute(closed).rowcount == 1
 
 
 def put_off(engine: Engine, claimed: Claim, reason: str, lease_s: float) -> None:
