@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from ecg.models.cache import cache_directory, locked, replacing
+from ecg.models.cache import cache_directory, locked
 from ecg.models.hub import FILES
+from ecg.replacing import replacing
 
 _VERSION = 1
 

@@ -164,7 +164,11 @@ def _compute(
 ) -> None:
     """Analyse the missing parts and write each as soon as its last chunk is there."""
     workers = _plan_workers([node["Resources"] for node in ray.nodes() if node["Alive"]], len(weights))
-    chunks = list(_chunks(missing))
+    chunks = [
+        Listed(part, tuple(paths[start : start + RECORDINGS_PER_CHUNK]))
+        for part, paths in missing.items()
+        for start in range(0, len(paths), RECORDINGS_PER_CHUNK)
+    ]
     rows = ray.data.from_items([pack(chunk) for chunk in chunks], override_num_blocks=len(chunks))
     rows = rows.map(partial(read_chunk, stated=job.stated, with_segments=bool(weights)), num_cpus=workers.task_cpus)
     for part, found in weights.items():
@@ -177,12 +181,6 @@ def _compute(
         )
     rows = rows.map(partial(compose_chunk, include=job.include), num_cpus=workers.task_cpus)
     _gather(rows.iter_rows(), missing, output)
-
-
-def _chunks(missing: dict[int, list[str]]) -> Iterator[Listed]:
-    for part, paths in missing.items():
-        for start in range(0, len(paths), RECORDINGS_PER_CHUNK):
-            yield Listed(part, tuple(paths[start : start + RECORDINGS_PER_CHUNK]))
 
 
 def _gather(rows: Iterator[Any], missing: dict[int, list[str]], output: Output) -> None:

@@ -27,6 +27,7 @@ from ecg.errors import InconsistentInput
 from ecg.features import SCHEMA_VERSION
 from ecg.labels import LABEL_NAMES
 from ecg.measure import Measurements
+from ecg.replacing import replacing
 from ecg.report import Report
 from ecg.values import Value
 
@@ -182,9 +183,7 @@ def _write_table(path: Path, table: pa.Table) -> None:
 
 def _write(path: Path, content: bytes | pa.Buffer) -> None:
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")  # readers of a folder of Parquet files pass over dotted names
-    with partial.open("wb") as file:
+    with replacing(path) as draft, draft.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)

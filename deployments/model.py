@@ -87,8 +87,7 @@ class ModelRunner:
         config, previous = ModelConfig(**user_config), self._config
         self._config = config
         self._batcher.max_segments = config.max_batch_segments
-        model_settings = ("weights", "backend", "precision", "threads")
-        if previous is not None and all(getattr(config, n) == getattr(previous, n) for n in model_settings):
+        if previous is not None and replace(previous, max_batch_segments=config.max_batch_segments) == config:
             return
         if self._loading is not None:
             self._loading.cancel()
@@ -123,7 +122,7 @@ class ModelRunner:
         if self._after is None:
             return False
         try:
-            first: ModelState = await asyncio.wait_for(_answer(self._after), timeout=1.0)
+            first: ModelState = await asyncio.wait_for(self._after.state.remote(), timeout=1.0)
         except TimeoutError:
             return True
         return first.state in ("waiting", "loading")
@@ -167,8 +166,3 @@ class ModelRunner:
         else:
             told = state.detail or state.step
             self._state = replace(self._state, detail=f"other weights: {state.state}, {told}")
-
-
-async def _answer(handle: DeploymentHandle) -> ModelState:
-    state: ModelState = await handle.state.remote()
-    return state

@@ -17,14 +17,6 @@ from ecg.errors import EcgError, MalformedInput
 from serve_app.settings import AppSettings
 
 DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure", "Inbox")
-#: Mappings of Ray that are plain dictionaries in its schema, and the keys they know.
-_FREE_MAPPINGS = {
-    "ray_actor_options": {
-        "num_cpus", "num_gpus", "memory", "accelerator_type", "resources", "runtime_env", "label_selector",
-    },
-    "http_options": None,
-    "runtime_env": None,
-}  # fmt: skip
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -67,11 +59,6 @@ def _check_keys(value: Any, schema: Any, place: str) -> None:
     for key, inner in value.items():
         if key not in schema.model_fields:
             raise MalformedInput(f"{place}: unknown key {key!r}.", key, sorted(schema.model_fields), None)
-        if key in _FREE_MAPPINGS:
-            known = _FREE_MAPPINGS[key]
-            unknown = set(inner or ()) - known if known is not None else set()
-            if unknown:
-                raise MalformedInput(f"{place}.{key}: unknown key.", sorted(unknown)[0], sorted(known or ()), None)
         _check_keys(inner, _inner_model(schema.model_fields[key].annotation), f"{place}.{key}")
 
 

@@ -1,7 +1,7 @@
 """Pages and documents that need no analysis: landing page, API documentation (assets served from here), a sample."""
 
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 
 import orjson
@@ -29,43 +29,28 @@ _ASSETS = {
 }
 
 
-@cache
-def _asset(name: str) -> bytes:
-    return (files("fastapi_offline") / "static" / name).read_bytes()
-
-
-@cache
-def _openapi() -> bytes:
-    return orjson.dumps(document(), option=orjson.OPT_INDENT_2)
-
-
-@cache
-def _sample() -> bytes:
-    return orjson.dumps(sample_body())
-
-
-@cache
-def _landing() -> bytes:
-    return (files("serve_app") / "web" / "index.html").read_bytes()
+def _file(package: str, folder: str, name: str) -> bytes:
+    return (files(package) / folder / name).read_bytes()
 
 
 def _page(content: Callable[[], bytes], media_type: str, max_age_s: int = 0) -> Handler:
+    made_once = cache(content)
     headers = {"Cache-Control": f"max-age={max_age_s}" if max_age_s else "no-cache"}
 
     async def serve_page(request: Request) -> Response:
-        return Response(content(), headers=headers, media_type=media_type)
+        return Response(made_once(), headers=headers, media_type=media_type)
 
     return serve_page
 
 
 ROUTES: dict[str, Handler] = {
-    "/": _page(_landing, "text/html"),
+    "/": _page(partial(_file, "serve_app", "web", "index.html"), "text/html"),
     "/docs": _page(_SWAGGER.encode, "text/html"),
     "/redoc": _page(_REDOC.encode, "text/html"),
-    "/openapi.json": _page(_openapi, "application/json"),
-    "/sample.json": _page(_sample, "application/json"),
+    "/openapi.json": _page(lambda: orjson.dumps(document(), option=orjson.OPT_INDENT_2), "application/json"),
+    "/sample.json": _page(lambda: orjson.dumps(sample_body()), "application/json"),
     **{
-        f"/static/{name}": _page(lambda name=name: _asset(name), kind, 86400)  # type: ignore[misc]
+        f"/static/{name}": _page(partial(_file, "fastapi_offline", "static", name), kind, 86400)
         for name, kind in _ASSETS.items()
     },
 }

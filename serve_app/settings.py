@@ -60,10 +60,5 @@ class AppSettings(BaseModel):
 
     def model_user_config(self, weights: str) -> dict[str, object]:
         """`user_config` of a model deployment (`deployments.model.ModelConfig`)."""
-        return {
-            "weights": weights,
-            "backend": self.backend,
-            "precision": self.precision,
-            "threads": self.threads,
-            "max_batch_segments": self.max_batch_segments,
-        }
+        shared = {"backend", "precision", "threads", "max_batch_segments"}
+        return {"weights": weights} | self.model_dump(include=shared)

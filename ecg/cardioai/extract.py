@@ -1,11 +1,8 @@
 """WFDB records to the CSV files that CardioAI's shell script makes with `rdsamp -c -H -f F -t T -v`."""
 
-import io
-import os
 import shlex
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import orjson
 from ecg.cardioai.message import Calibration, calibration_fields, calibration_from
 from ecg.errors import MalformedInput
 from ecg.formats.wfdb_digital import check_range, open_digital
+from ecg.replacing import replacing
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def extract(header: Path, from_s: int, to_s: int, destination: Path) -> Extracte
     record_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{header.resolve().as_uri()}?from={from_s}&to={to_s}"))
     target = destination / f"{record_id}.txt"
     rows = 0
-    with replacing(target) as out:
+    with replacing(target) as draft, draft.open("wb") as out:
         out.write(b",".join([b"'sample #'", *(f"'{lead}'".encode() for lead in record.leads)]) + b"\n")
         for first, block in record.blocks(start, stop):
             numbers = np.arange(first, first + len(block), dtype=np.int64)[:, None]
@@ -96,15 +94,3 @@ def map_path(directory: Path) -> Path:
     """Where the map of an extraction lies: beside the directory, which holds nothing but records."""
     directory = directory.resolve()
     return directory.with_name(directory.name + ".records.jsonl")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[io.BufferedWriter]:
-    """A binary file that takes the place of `path` when the block ends well, and vanishes when it does not."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with draft.open("wb") as out:
-            yield out
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

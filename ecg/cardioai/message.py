@@ -4,7 +4,7 @@ Version 1 is, field for field and in the same order, what the original tools wri
 acquisition time do not travel in it. Version 2 adds them to the payload, each optional.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -92,15 +92,15 @@ def decode_envelope(body: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Envelope
     payload = fields.get("payload")
     if not isinstance(payload, dict):
         raise MalformedInput("The message has no payload object.", "payload", "object", type(payload).__name__)
-    message_id = _required_text(fields, "messageId")
+    message_id = _text(fields, "messageId")
     try:
         return Envelope(
             message_id=message_id,
             payload=payload,
-            origin_id=_text(fields, "originId", optional=True),
-            origin_code=_text(fields, "originCode", optional=True),
-            device_code=_text(fields, "deviceCode", optional=True),
-            message_type=_required_text(fields, "messageType"),
+            origin_id=_optional_text(fields, "originId"),
+            origin_code=_optional_text(fields, "originCode"),
+            device_code=_optional_text(fields, "deviceCode"),
+            message_type=_text(fields, "messageType"),
             message_version=_integer(fields, "messageVersion", 0, 2**31 - 1),
         )
     except MalformedInput as fault:
@@ -142,14 +142,14 @@ def payload_from(fields: dict[str, Any], with_calibration: bool) -> Payload:
         raise MalformedInput("The rows are not an array of text.", "data", "array of text", type(data).__name__)
     sequence = _integer(fields, "sequence", 1, MAX_SEQUENCE)
     return Payload(
-        device_id=_text(fields, "deviceId", optional=True),
-        customer_id=_text(fields, "customerId", optional=True),
-        sequence_id=_required_text(fields, "sequenceId"),
+        device_id=_optional_text(fields, "deviceId"),
+        customer_id=_optional_text(fields, "customerId"),
+        sequence_id=_text(fields, "sequenceId"),
         sequence=sequence,
         index=_integer(fields, "index", 1, sequence),
         headers=headers,
         data=data,
-        record_id=_required_text(fields, "recordId"),
+        record_id=_text(fields, "recordId"),
         created_ms=_integer(fields, "created", -MAX_INT64, MAX_INT64) if fields.get("created") is not None else None,
         calibration=calibration_from(fields, headers.count(",")) if with_calibration else NOTHING_KNOWN,
     )
@@ -157,7 +157,7 @@ def payload_from(fields: dict[str, Any], with_calibration: bool) -> Payload:
 
 def payload_fields(payload: Payload) -> dict[str, Any]:
     """The payload as JSON fields in the originals' order; version 2 fields only where they are known."""
-    fields: dict[str, Any] = {
+    fields = {
         "deviceId": payload.device_id,
         "customerId": payload.customer_id,
         "sequenceId": payload.sequence_id,
@@ -168,20 +168,16 @@ def payload_fields(payload: Payload) -> dict[str, Any]:
         "recordId": payload.record_id,
         "created": payload.created_ms,
     }
-    return {name: value for name, value in fields.items() if value is not None} | calibration_fields(
-        payload.calibration
-    )
+    return _known(fields) | calibration_fields(payload.calibration)
 
 
 def calibration_fields(known: Calibration) -> dict[str, Any]:
     """The version 2 fields that are known, as JSON."""
-    fields = {
-        "fs": known.fs_hz,
-        "gain": known.gain,
-        "baseline": known.baseline,
-        "units": known.units,
-        "acquired": known.acquired,
-    }
+    fields = asdict(known)
+    return _known({"fs": fields.pop("fs_hz"), **fields})
+
+
+def _known(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -225,20 +221,16 @@ def _object(body: bytes, field: str) -> dict[str, Any]:
     return fields
 
 
-def _text(fields: dict[str, Any], name: str, optional: bool) -> str | None:
+def _optional_text(fields: dict[str, Any], name: str) -> str | None:
+    return None if fields.get(name) is None else _text(fields, name)
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
-    if value is None and optional:
-        return None
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARS or not value.isprintable():
         raise MalformedInput(
             f"{name} is not printable text of 1 to {MAX_ID_CHARS} characters.", name, "text", type(value).__name__
         )
-    return value
-
-
-def _required_text(fields: dict[str, Any], name: str) -> str:
-    value = _text(fields, name, optional=False)
-    assert value is not None  # noqa: S101  (narrows the type: `_text` has raised otherwise)
     return value
 
 
@@ -265,7 +257,7 @@ def calibration_from(fields: dict[str, Any], n_leads: int) -> Calibration:
         gain=None if gain is None else tuple(float(value) for value in gain),
         baseline=baseline,
         units=units,
-        acquired=_text(fields, "acquired", optional=True),
+        acquired=_optional_text(fields, "acquired"),
     )
 
 

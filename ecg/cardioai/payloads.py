@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ecg.cardioai.extract import replacing
 from ecg.cardioai.message import (
     MAX_SEQUENCE,
     NOTHING_KNOWN,
@@ -20,6 +19,7 @@ from ecg.cardioai.message import (
 )
 from ecg.cardioai.rows import parse_rows
 from ecg.errors import InputTooLarge, MalformedInput
+from ecg.replacing import replacing
 
 #: Room kept for the device code, the one message field that is chosen only when sending.
 DEVICE_CODE_RESERVE = 64
@@ -67,8 +67,8 @@ def write_payloads(
             data = list(itertools.islice(rows, count))
             part = replace(longest, sequence_id=sequence_id, sequence=len(counts), index=index, data=data)
             parse_rows(part.headers, part.data)
-            with replacing(path) as out:
-                out.write(encode_payload(part))
+            with replacing(path) as draft:
+                draft.write_bytes(encode_payload(part))
             written.append(path)
     except BaseException:
         for path in written:  # parts of a record that never becomes whole

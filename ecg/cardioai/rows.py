@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.errors import MalformedInput
+from ecg.leads import MAX_LEADS
 
 INVALID_SAMPLE = -32768  # what WFDB's rdsamp prints for a sample that its file marks as missing
-MAX_LEADS = 64
 _INVALID = str(INVALID_SAMPLE).encode()
 _ALLOWED = b"0123456789,-\n"
 _NEWLINE, _COMMA, _MINUS = b"\n,-"

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 
 from ecg import local
-from ecg.cli.recordings import add_file_arguments, for_each
+from ecg.cli.recordings import add_file_arguments, add_model_arguments, for_each
 from ecg.pipeline import parse_include
 from ecg.record import EcgRecord
 
@@ -15,11 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """FILE…, weights and the output form."""
     add_file_arguments(parser)
     parser.add_argument("--jsonl", action="store_true", help="one line a recording instead of indented JSON")
-    parser.add_argument(
-        "--weights", default="auto", metavar="SOURCE",
-        help="auto (cache, hub, else an untrained stand-in), hub, stand-in, or a folder with both checkpoints",
-    )  # fmt: skip
-    parser.add_argument("--include", metavar="PARTS", help="any of clinical,features,measurements,quality; default all")
+    add_model_arguments(parser)
     parser.add_argument("--backend", choices=("auto", "torch", "openvino", "fairseq"), default="auto")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16", "int8"), default="auto")
 

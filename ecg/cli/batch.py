@@ -4,8 +4,8 @@ import argparse
 import importlib
 from pathlib import Path
 
+from ecg.cli.recordings import add_model_arguments, add_stated_arguments, stated
 from ecg.errors import BackendUnavailable
-from ecg.formats.stated import Stated
 from ecg.pipeline import parse_include
 
 #: The job stands above this library, which never imports it: it is looked up by name when it is asked for, and a
@@ -26,14 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(.txt or RECORDS: one path a line), Parquet table with a column 'path', or URL of these (s3://…)",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the tables")
-    parser.add_argument(
-        "--weights", default="auto", metavar="SOURCE",
-        help="auto (cache, hub, else an untrained stand-in), hub, stand-in, or a folder with both checkpoints",
-    )  # fmt: skip
-    parser.add_argument("--include", metavar="PARTS", help="any of clinical,features,measurements,quality; default all")
-    parser.add_argument("--fs", type=float, metavar="HZ", help="sampling rate, for files that do not say it")
-    parser.add_argument("--leads", metavar="I,II,…", help="lead names in row order, for files that do not say them")
-    parser.add_argument("--units", metavar="mV", help="unit of the samples (mV, uV, V, nV), likewise")
+    add_model_arguments(parser)
+    add_stated_arguments(parser)
     parser.add_argument("--parts", type=_positive, metavar="N", help="output files a table (default: one for 256)")
     parser.add_argument("--address", help="Ray cluster to run on; a local one is started when this is not given")
     parser.add_argument(
@@ -45,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Hand the job over and return its exit status."""
     include = parse_include(args.include)
-    leads = None if args.leads is None else tuple(name.strip() for name in args.leads.split(","))
     try:
         job = importlib.import_module(_JOB)
     except ModuleNotFoundError as error:
@@ -55,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         ) from None  # fmt: skip
     wanted = job.BatchJob(
         inputs=tuple(args.inputs), out=args.out, include=include, weights=args.weights,
-        stated=Stated(args.fs, leads, args.units), address=args.address, parts=args.parts, resume=args.resume,
+        stated=stated(args), address=args.address, parts=args.parts, resume=args.resume,
     )  # fmt: skip
     return int(job.run(wanted))
 

@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -13,7 +11,7 @@ from ecg.cli import describe
 from ecg.errors import EcgError
 
 
-class Batch:
+class Batch(Progress):
     """A progress bar on standard error that also counts what failed.
 
     The bar is drawn on a terminal only; failures are always written, one line each.
@@ -22,19 +20,10 @@ class Batch:
     def __init__(self, title: str, total: int) -> None:
         columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
         console = Console(file=sys.stderr)
-        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task(title, total=total)
+        super().__init__(*columns, console=console, disable=not console.is_terminal)
+        self._work = self.add_task(title, total=total)
         self._total = total
         self.failed = 0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     @contextmanager
     def item(self, name: str) -> Iterator[None]:
@@ -44,8 +33,8 @@ class Batch:
         except (EcgError, OSError, UnicodeDecodeError) as error:
             self.failed += 1
             reason = describe(error) if isinstance(error, EcgError) else str(error)
-            self._bar.console.print(f"{name}: {reason}", markup=False, highlight=False, soft_wrap=True)
-        self._bar.advance(self._task)
+            self.console.print(f"{name}: {reason}", markup=False, highlight=False, soft_wrap=True)
+        self.advance(self._work)
 
     def summary(self) -> str:
         """Done and failed, for the last line on the terminal."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from ecg.cli.progress import terminal_progress
 from ecg.errors import EcgError, MalformedInput
 from ecg.models import child
-from ecg.models.cache import replacing
 from ecg.models.weight_file import file_sha256, read_header
 from ecg.models.weights import refuse_known_mistakes
+from ecg.replacing import replacing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

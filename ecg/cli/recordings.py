@@ -8,15 +8,36 @@ from pathlib import Path
 from ecg.cli import describe
 from ecg.errors import EcgError
 from ecg.formats import read
+from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
 
 
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     """FILE…, and what a bare array does not say itself."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WFDB .hea, .npy, .json or .csv")
+    add_stated_arguments(parser)
+
+
+def add_stated_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a bare array does not say itself; `stated` gives it."""
     parser.add_argument("--fs", type=float, metavar="HZ", help="sampling rate, for files that do not say it")
     parser.add_argument("--leads", metavar="I,II,…", help="lead names in row order, for files that do not say them")
     parser.add_argument("--units", metavar="mV", help="unit of the samples (mV, uV, V, nV), likewise")
+
+
+def stated(args: argparse.Namespace) -> Stated:
+    """What was said beside the files."""
+    leads = None if args.leads is None else tuple(name.strip() for name in args.leads.split(","))
+    return Stated(args.fs, leads, args.units)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which weights, and which parts of the analysis."""
+    parser.add_argument(
+        "--weights", default="auto", metavar="SOURCE",
+        help="auto (cache, hub, else an untrained stand-in), hub, stand-in, or a folder with both checkpoints",
+    )  # fmt: skip
+    parser.add_argument("--include", metavar="PARTS", help="any of clinical,features,measurements,quality; default all")
 
 
 def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) -> int:
@@ -24,11 +45,10 @@ def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) 
 
     Returns the exit status: 0, or 1 when some files failed, 2 when all did.
     """
-    leads = None if args.leads is None else tuple(name.strip() for name in args.leads.split(","))
     failed = 0
     for path in args.files:
         try:
-            record = _open(path, args, leads)
+            record = _open(path, stated(args))
             if record is None:
                 failed += 1
             else:
@@ -42,10 +62,10 @@ def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) 
     return 0 if not failed else 2 if failed == len(args.files) else 1
 
 
-def _open(path: Path, args: argparse.Namespace, leads: tuple[str, ...] | None) -> EcgRecord | None:
+def _open(path: Path, beside: Stated) -> EcgRecord | None:
     """The recording, or None, with a line on stderr, when the operating system does not give the file."""
     try:
-        return read(path, fs_hz=args.fs, leads=leads, unit=args.units)
+        return read(path, fs_hz=beside.fs_hz, leads=beside.leads, unit=beside.unit)
     except OSError as error:
         print(f"{path}: {error.strerror or error}", file=sys.stderr)
         return None

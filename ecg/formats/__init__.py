@@ -1,14 +1,12 @@
 """Readers: bytes in, `EcgRecord` out. One module per format, listed in `FORMATS`.
 
-A format module holds ``NAME``, ``claims(name, head)`` (does this look like mine?), ``companions(data)`` (names of the
-files that belong to it) and ``parse(files, main, stated)``. A reader raises `MalformedInput` or another `EcgError` for
-bytes it cannot read, and never opens a path itself: `read` does that, and only beside the file it was given.
+A reader raises `MalformedInput` or another `EcgError` for bytes it cannot read, and never opens a path itself: `read`
+does that, and only beside the file it was given.
 """
 
-import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from ecg.errors import MalformedInput, UnknownFormat
 from ecg.formats import csv_table, json_body, npy_array, wfdb_record
@@ -16,23 +14,23 @@ from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
 
 
-class Format(Protocol):
-    """The shape of a format module."""
+@dataclass(frozen=True)
+class Format:
+    """A reader: whether a file of a lower-case name and these first bytes is its own; the recording in files by name,
+    of which one is the main one; and the names of the files that belong to that one."""
 
-    NAME: str
-
-    def claims(self, name: str, head: bytes, /) -> bool:
-        """Whether a file of this lower-case name, beginning with these bytes, is mine."""
-
-    def companions(self, data: bytes, /) -> tuple[str, ...]:
-        """Names of the files that belong to this one."""
-
-    def parse(self, files: Mapping[str, bytes], main: str, stated: Stated, /) -> EcgRecord:
-        """The recording."""
+    name: str
+    claims: Callable[[str, bytes], bool]
+    parse: Callable[[Mapping[str, bytes], str, Stated], EcgRecord]
+    companions: Callable[[bytes], tuple[str, ...]] = lambda data: ()
 
 
-FORMATS: tuple[Format, ...] = (wfdb_record, npy_array, json_body, csv_table)
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,199}")
+FORMATS = (
+    Format(wfdb_record.NAME, wfdb_record.claims, wfdb_record.parse, wfdb_record.companions),
+    Format(npy_array.NAME, npy_array.claims, npy_array.parse),
+    Format(json_body.NAME, json_body.claims, json_body.parse),
+    Format(csv_table.NAME, csv_table.claims, csv_table.parse),
+)
 _MAX_NAME = 255
 _HEAD_BYTES = 4096
 
@@ -64,49 +62,50 @@ def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated = Stated
             pass
     data = fetch(name) if data is None else data
     files = {name: data}
-    for companion in _format_of(name, data).companions(data):
+    reader = _format_of(name, data)
+    for companion in reader.companions(data):
+        _refuse_path(companion)
         try:
-            files[companion] = fetch(_plain(companion))
+            files[companion] = fetch(companion)
         except FileNotFoundError:
             raise MalformedInput(
                 f"{name} needs {companion}, which is not beside it.", "file", companion, "no such file"
             ) from None
-    return _format_of(name, data).parse(files, name, stated)
+    return reader.parse(files, name, stated)
 
 
 def is_named_like_a_recording(name: str) -> bool:
     """Whether a reader takes files of this name, by its ending alone."""
-    return any(module.claims(name.lower(), b"") for module in FORMATS)
+    return any(reader.claims(name.lower(), b"") for reader in FORMATS)
 
 
-def parse(files: Mapping[str, bytes], stated: Stated = Stated(), main: str | None = None) -> EcgRecord:  # noqa: B008
+def parse(files: Mapping[str, bytes], stated: Stated = Stated()) -> EcgRecord:  # noqa: B008
     """The recording in files that are already in memory, such as an upload: file name to content.
 
-    `main` names the file to start from; without it, the one whose format asks for the others is taken. Raises
-    `MalformedInput` for a file that is not part of the recording, and for a name that could be a path.
+    It starts from the file whose format asks for the others. Raises `MalformedInput` for a file that is not part of the
+    recording, and for a name that could be a path.
     """
     for name in files:
         _refuse_path(name)
-    if main is None:
-        main = next((name for name in files if name.lower().endswith(".hea")), next(iter(files), None))
+    main = next((name for name in files if name.lower().endswith(".hea")), next(iter(files), None))
     if main is None:
         raise MalformedInput("No file was given.", "file", "at least one file", 0)
-    module = _format_of(main, files[main])
-    strangers = sorted(set(files) - {main, *module.companions(files[main])})
+    reader = _format_of(main, files[main])
+    strangers = sorted(set(files) - {main, *reader.companions(files[main])})
     if strangers:
         raise MalformedInput(
             f"Not part of the recording {main}: {', '.join(strangers)[:200]}.", "file", "the files of one recording",
             strangers[:5],
         )  # fmt: skip
-    return module.parse(files, main, stated)
+    return reader.parse(files, main, stated)
 
 
 def _format_of(name: str, data: bytes) -> Format:
-    for module in FORMATS:
-        if module.claims(name.lower(), data[:_HEAD_BYTES]):
-            return module
+    for reader in FORMATS:
+        if reader.claims(name.lower(), data[:_HEAD_BYTES]):
+            return reader
     raise UnknownFormat(
-        f"No reader knows the bytes of {name!r}.", "file", [module.NAME for module in FORMATS], name.rpartition(".")[2]
+        f"No reader knows the bytes of {name!r}.", "file", [reader.name for reader in FORMATS], name.rpartition(".")[2]
     )
 
 
@@ -120,10 +119,3 @@ def _refuse_path(name: str) -> None:
         or ".." in name
     ):
         raise MalformedInput("A file name is not a plain name.", "file", "no path, no control characters", name[:80])
-
-
-def _plain(name: str) -> str:
-    """The name that a header asks for, when it is a plain file name; what could leave its folder is refused."""
-    if not _PLAIN_NAME.fullmatch(name) or ".." in name:
-        raise MalformedInput("A file name is not a plain name.", "file", "letters, digits, . _ - ( ) +", name[:80])
-    return name

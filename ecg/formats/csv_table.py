@@ -31,11 +31,6 @@ def claims(name: str, head: bytes) -> bool:
     return bool(lines) and bool(re.search(r"\b(aVR|II|V1|MLII)\b", lines[0], re.IGNORECASE))
 
 
-def companions(data: bytes) -> tuple[str, ...]:
-    """No other files belong to a table."""
-    return ()
-
-
 def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
     """The recording in a table whose heading names the leads; an empty cell or ``nan`` is a missing sample.
 

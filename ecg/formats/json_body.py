@@ -26,11 +26,6 @@ def claims(name: str, head: bytes) -> bool:
     return name.endswith(".json") or head.lstrip()[:1] == b"{"
 
 
-def companions(data: bytes) -> tuple[str, ...]:
-    """No other files belong to a JSON recording."""
-    return ()
-
-
 def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
     """The recording in a JSON body; a ``null`` sample is a missing one. Raises `MalformedInput` naming the field.
 

@@ -24,11 +24,6 @@ def claims(name: str, head: bytes) -> bool:
     return name.endswith(".npy") or head.startswith(_MAGIC)
 
 
-def companions(data: bytes) -> tuple[str, ...]:
-    """No other files belong to an array."""
-    return ()
-
-
 def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
     """The recording in an array of integers or floats [lead, sample]. Pickled (object) arrays are refused unread."""
     data = files[main]

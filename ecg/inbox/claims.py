@@ -22,54 +22,39 @@ class Claim:
     attempt: int
 
 
-LOST = Claim("", "", 0)
-
-
 def claim(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
     """The recording that has waited longest, or one whose worker let its lease run out; None when there is none.
 
     A recording that took `max_attempts` workers down with it fails instead of taking the next.
     """
-    while (found := _claim_one(engine, lease_s, max_attempts)) is LOST:
-        pass
-    return found
-
-
-def _claim_one(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
-    """`claim`'s one transaction; `LOST` when it has closed a recording instead."""
     with writing(engine) as connection:
         now = clock(connection)
         # A lease that ends much later than one given now was given by a clock that has been put back since.
         in_force = recordings.c.lease_until.between(now, now + 2 * lease_s)
         lapsed = and_(recordings.c.state == State.RUNNING, not_(in_force))
-        row = connection.execute(
+        longest_waiting = (
             select(recordings.c.sequence_id, recordings.c.attempts)
             .where(or_(recordings.c.state == State.READY, lapsed))
             .order_by(recordings.c.ready_at)
             .limit(1)
             .with_for_update(skip_locked=True)
-        ).one_or_none()
-        if row is None:
-            return None
-        this_one = update(recordings).where(recordings.c.sequence_id == row.sequence_id)
-        if row.attempts >= max_attempts:
+        )
+        while (row := connection.execute(longest_waiting).one_or_none()) is not None:
+            this_one = update(recordings).where(recordings.c.sequence_id == row.sequence_id)
+            if row.attempts < max_attempts:
+                claimed = Claim(row.sequence_id, str(uuid.uuid4()), row.attempts + 1)
+                running = {"state": State.RUNNING, "attempts": claimed.attempt, "lease_until": now + lease_s}
+                connection.execute(this_one.values(running | {"lease_token": claimed.token}))
+                return claimed
             reason = f"worker_lost: {row.attempts} workers ended without a result."
             connection.execute(this_one.values(state=State.FAILED, reason=reason, finished_at=now, lease_token=None))
-            return LOST
-        claimed = Claim(row.sequence_id, str(uuid.uuid4()), row.attempts + 1)
-        connection.execute(
-            this_one.values(
-                state=State.RUNNING, attempts=claimed.attempt, lease_token=claimed.token, lease_until=now + lease_s
-            )
-        )
-    return claimed
+    return None
 
 
 def renew(engine: Engine, claimed: Claim, lease_s: float) -> bool:
     """Extend the lease; False when another worker has the recording by now."""
     with writing(engine) as connection:
-        done = connection.execute(_held(claimed).values(lease_until=clock(connection) + lease_s))
-    return done.rowcount == 1
+        return connection.execute(_held(claimed).values(lease_until=clock(connection) + lease_s)).rowcount == 1
 
 
 def load(engine: Engine, claimed: Claim) -> EcgRecord:
@@ -102,11 +87,9 @@ def finish(engine: Engine, claimed: Claim, result: bytes, worker: str) -> bool:
 def fail(engine: Engine, claimed: Claim, reason: str) -> bool:
     """Close the recording without a result, for a reason that a further attempt cannot change."""
     with writing(engine) as connection:
-        closed = _held(claimed).values(
-            state=State.FAILED, reason=reason, finished_at=clock(connection), lease_token=None
-        )
-        done = connection.execute(closed)
-    return done.rowcount == 1
+        now = clock(connection)
+        closed = _held(claimed).values(state=State.FAILED, reason=reason, finished_at=now, lease_token=None)
+        return connection.execute(closed).rowcount == 1
 
 
 def put_off(engine: Engine, claimed: Claim, reason: str, lease_s: float) -> None:

@@ -133,25 +133,17 @@ def _misfit(
 
 def _differing(incoming: Incoming, payload: Payload, recording: Row[Any]) -> list[str]:
     """Names of what a part says otherwise than the parts that came before; what either leaves out does not differ."""
-    said = orjson.loads(recording.calibration) | {
-        "sequence": recording.parts_expected,
-        "headers": recording.headers,
-        "recordId": recording.record_id,
-        "deviceId": recording.device_id,
-        "customerId": recording.customer_id,
-        "deviceCode": recording.device_code,
+    before = orjson.loads(recording.calibration)
+    stated = orjson.loads(orjson.dumps(_stated(incoming, payload)))  # tuples to lists, as those before
+    pairs = {name: (before.get(name), value) for name, value in stated.items()} | {
+        "sequence": (recording.parts_expected, payload.sequence),
+        "headers": (recording.headers, payload.headers),
+        "recordId": (recording.record_id, payload.record_id),
+        "deviceId": (recording.device_id, payload.device_id),
+        "customerId": (recording.customer_id, payload.customer_id),
+        "deviceCode": (recording.device_code, incoming.device_code),
     }
-    here = _stated(incoming, payload)
-    here |= {
-        "sequence": payload.sequence,
-        "headers": payload.headers,
-        "recordId": payload.record_id,
-        "deviceId": payload.device_id,
-        "customerId": payload.customer_id,
-        "deviceCode": incoming.device_code,
-    }
-    here = orjson.loads(orjson.dumps(here))
-    return [name for name, value in here.items() if None not in (value, said.get(name)) and said[name] != value]
+    return [name for name, (said, says) in pairs.items() if None not in (said, says) and said != says]
 
 
 def _check_quota(
@@ -203,9 +195,9 @@ def _add(
         "last_sample": part.last_sample,
         "body": incoming.body,
     }
+    if received == payload.sequence:
+        values |= _whole(connection, payload, known, device_code, now)
     if recording is None:
-        if payload.sequence == 1:
-            values |= _whole(connection, payload, known, device_code, now)
         first = {
             "sequence_id": payload.sequence_id,
             "record_id": payload.record_id,
@@ -220,12 +212,9 @@ def _add(
             "attempts": 0,
         }
         connection.execute(insert(recordings), first | values)
-        connection.execute(insert(parts), here)
     else:
-        connection.execute(insert(parts), here)
-        if received == payload.sequence:
-            values |= _whole(connection, payload, known, device_code, now)
         connection.execute(update(recordings).where(recordings.c.sequence_id == payload.sequence_id), values)
+    connection.execute(insert(parts), here)
     return values["state"], values["reason"]
 
 

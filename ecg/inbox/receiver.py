@@ -103,22 +103,17 @@ class Receiver:
         self._writer.join()
 
     def _write(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, last = [first], False
-            while len(batch) < MAX_BATCH and not last:
-                try:
-                    more = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                else:
-                    batch.append(more)
+        closing = False
+        while not closing:
+            taken = [self._queue.get()]
+            while len(taken) < MAX_BATCH and not self._queue.empty():  # nobody else takes from it
+                taken.append(self._queue.get())
+            closing = taken[-1] is None
+            batch = [waiting for waiting in taken if waiting is not None]
             # One order on every node, so that two nodes' transactions cannot wait for each other in a circle.
             batch.sort(key=lambda waiting: waiting[0].part.payload.sequence_id if waiting[0].part else "")
-            self._commit(batch)
-            if last:
-                return
+            if batch:
+                self._commit(batch)
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
@@ -141,20 +136,17 @@ class Receiver:
             return refusal
 
     def _commit_alone(self, incoming: Incoming, future: "Future[Receipt]") -> None:
-        error: Exception | None = None
-        for _ in range(_ATTEMPTS):
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with writing(self.engine) as connection:
                     answer = self._keep(connection, incoming)
-            except IntegrityError as lost_race:
-                error = lost_race
-            except Exception as failure:  # noqa: BLE001  (raised again in the sender's thread)
-                error = failure
-                break
+            except Exception as error:  # noqa: BLE001  (raised again in the sender's thread)
+                if attempt == _ATTEMPTS or not isinstance(error, IntegrityError):  # which a lost race raises
+                    future.set_exception(error)
+                    return
             else:
                 _settle(future, answer)
                 return
-        future.set_exception(error)
 
 
 def _settle(future: "Future[Receipt]", answer: Receipt | QuotaExceeded) -> None:

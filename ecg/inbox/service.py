@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ecg.errors import Overloaded, StoreUnavailable
 from ecg.inbox.database import open_database
@@ -38,7 +39,7 @@ class Inbox:
     def __init__(
         self,
         url: str,
-        analyse: Callable[[EcgRecord], Awaitable[bytes]] | None,
+        analyse: Callable[[EcgRecord], Coroutine[Any, Any, bytes]] | None,
         limits: Limits,
         incomplete_after_s: float = 900.0,
         keep_days: float | None = None,
@@ -56,7 +57,7 @@ class Inbox:
             loop = asyncio.get_running_loop()
 
             def wait_for(record: EcgRecord) -> bytes:
-                return asyncio.run_coroutine_threadsafe(_awaited(analyse(record)), loop).result()
+                return asyncio.run_coroutine_threadsafe(analyse(record), loop).result()
 
             worker = Worker(self._engine, wait_for)
             self._background.append(
@@ -111,7 +112,3 @@ class Inbox:
                     prune(self._engine, self._keep_s)
             except StoreUnavailable:
                 continue
-
-
-async def _awaited(answer: Awaitable[bytes]) -> bytes:
-    return await answer

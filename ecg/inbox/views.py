@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Row, Select, func, select
+from sqlalchemy import Column, Connection, Engine, Row, func, select
 
 from ecg.errors import UnknownRecording
 from ecg.inbox.database import clock, reading
@@ -66,12 +66,8 @@ def stats(engine: Engine) -> Stats:
             .group_by(messages.c.origin_code, messages.c.route, messages.c.outcome)
             .order_by(messages.c.route, messages.c.outcome)
         ).all()
-        by_state = _counted(
-            connection, select(recordings.c.state.label("name"), func.count().label("n")).group_by(recordings.c.state)
-        )
-        by_code = _counted(
-            connection, select(quarantine.c.code.label("name"), func.count().label("n")).group_by(quarantine.c.code)
-        )
+        by_state = _counted(connection, recordings.c.state)
+        by_code = _counted(connection, quarantine.c.code)
         oldest = connection.scalar(select(func.min(recordings.c.ready_at)).where(recordings.c.state.in_(_WAITING)))
         return Stats(
             messages=tuple(MessageCount(*row) for row in by_route),
@@ -120,8 +116,8 @@ def _by(label: str, counts: dict[str, int]) -> list[tuple[dict[str, str], float]
     return [({label: name}, count) for name, count in counts.items()]
 
 
-def _counted(connection: Connection, query: Select[Any]) -> dict[str, int]:
-    return {row.name: row.n for row in connection.execute(query)}
+def _counted(connection: Connection, column: Column[str]) -> dict[str, int]:
+    return dict(connection.execute(select(column, func.count()).group_by(column)).all())
 
 
 def _recording(connection: Connection, row: Row[Any]) -> dict[str, Any]:

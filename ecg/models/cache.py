@@ -1,13 +1,13 @@
-"""Where derived files are kept, and how they are written so that no reader ever sees half of one."""
+"""Where derived files are kept, and who may make one."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ecg.errors import ModelError
+from ecg.replacing import remove_drafts
 
 
 def cache_directory() -> Path:
@@ -38,30 +38,7 @@ def locked(path: Path) -> Iterator[None]:
             f"The cache cannot be written ({error.strerror}); set ECG_CACHE_DIR to a folder that can.", "ECG_CACHE_DIR"
         ) from error
     try:
+        remove_drafts(path)
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write a file or folder to; it takes the place of `path` when the block succeeds.
-
-    The caller holds the lock of `path`, so what a killed process left under the temporary name is nobody's.
-    """
-    partial = path.with_name(path.name + ".partial")
-    _remove(partial)
-    try:
-        yield partial
-        if path.is_dir():
-            _remove(path)
-        partial.replace(path)
-    finally:
-        _remove(partial)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

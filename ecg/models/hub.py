@@ -20,7 +20,7 @@ FILES: dict[Kind, str] = {
 }
 #: How long `auto` waits for the hub's first answer before it takes the stand-in.
 AUTO_PATIENCE_S = 4.0
-_PATIENCE_S = 20.0
+PATIENCE_S = 20.0
 _ADVICE = (
     "Connect, set HF_ENDPOINT to a mirror, or copy the file here and pass its path; "
     "`stand-in` starts the service with an untrained network."
@@ -38,7 +38,7 @@ def cached(kind: Kind) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = _PATIENCE_S) -> Path:
+def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = PATIENCE_S) -> Path:
     """The checkpoint of the pinned revision, downloaded unless it is cached.
 
     A download that was cut short, also by the end of the process, goes on where it stopped. HF_ENDPOINT, HF_TOKEN and

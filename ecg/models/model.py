@@ -58,19 +58,7 @@ class Engine(Protocol):
 
 
 class Model:
-    """ECG-FM ready to run: call it with standardised segments.
-
-    Attributes
-    ----------
-    weights
-        Where the weights came from: `weights.identifier`, `weights.trained`.
-    kind
-        ``"finetuned"`` (gives logits) or ``"pretrained"``.
-    backend, precision
-        What `load_model` chose.
-    embedding_width
-        768 for the published models.
-    """
+    """ECG-FM ready to run: call it with standardised segments. `weights` says where its weights came from."""
 
     def __init__(self, weights: Weights, engine: Engine) -> None:
         self.weights = weights
@@ -78,7 +66,7 @@ class Model:
 
     @property
     def kind(self) -> Kind:
-        """``"finetuned"`` or ``"pretrained"``."""
+        """``"finetuned"`` (gives logits) or ``"pretrained"``."""
         return self.weights.kind
 
     @property
@@ -88,7 +76,7 @@ class Model:
 
     @property
     def backend(self) -> Backend:
-        """The engine that runs it."""
+        """The engine that `load_model` chose."""
         return self._engine.backend
 
     @property
@@ -103,7 +91,7 @@ class Model:
 
     @property
     def embedding_width(self) -> int:
-        """Channels of `embedding` and `tokens`."""
+        """Channels of `embedding` and `tokens`: 768 for the published models."""
         return self.weights.architecture.embed_dim
 
     def __call__(self, segments: Array, attention: bool = False) -> ModelOutput:

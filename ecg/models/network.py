@@ -17,26 +17,20 @@ from ecg.models.weight_file import read_tensors
 def build_network(architecture: Architecture, path: Path | None) -> EcgFm:
     """`EcgFm` in evaluation mode with float32 tensors, mapped from the weights-only file `path`, or those of the
     untrained stand-in when `path` is None."""
+    with torch.device("meta"):
+        network = EcgFm(architecture)
     if path is None:
-        tensors = stand_in_tensors(architecture)
+        tensors = {name: _untrained(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()}
     else:
         tensors = read_tensors(path)
         check_tensors(architecture, tensors)
-    with torch.device("meta"):
-        network = EcgFm(architecture)
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(False)
 
 
-def stand_in_tensors(architecture: Architecture) -> dict[str, Tensor]:
-    """Untrained tensors, each seeded by its own name: norms 1, biases 0, the rest normal with variance 1 / fan-in."""
-    with torch.device("meta"):
-        shapes = {name: tuple(tensor.shape) for name, tensor in EcgFm(architecture).state_dict().items()}
-    return {name: torch.from_numpy(_seeded(name, shape)) for name, shape in shapes.items()}
-
-
-def _seeded(name: str, shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _untrained(name: str, shape: tuple[int, ...]) -> Tensor:
+    """A tensor of the stand-in, seeded by its name: norms 1, biases 0, the rest normal with variance 1 / fan-in."""
     if len(shape) == 1:
-        return np.full(shape, 0.0 if name.endswith("bias") else 1.0, np.float32)
+        return torch.full(shape, 0.0 if name.endswith("bias") else 1.0, dtype=torch.float32)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    return rng.standard_normal(shape, dtype=np.float32) / np.float32(math.sqrt(math.prod(shape[1:])))
+    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32) / np.float32(math.sqrt(math.prod(shape[1:]))))

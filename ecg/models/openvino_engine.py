@@ -12,10 +12,11 @@ import numpy as np
 
 from ecg.errors import BackendUnavailable
 from ecg.models import accuracy_gate, child
-from ecg.models.cache import cache_directory, locked, replacing
+from ecg.models.cache import cache_directory, locked
 from ecg.models.model import Array, Backend, ModelOutput, Precision
 from ecg.models.weight_file import VERSION
 from ecg.models.weights import Weights
+from ecg.replacing import replacing
 
 #: Change it with any change to the network or its translation: cached graphs of another version are not used.
 GRAPH_VERSION = "3"

@@ -52,34 +52,21 @@ def infer(model: Model, recordings: Sequence[NDArray[np.float32]], max_segments:
     segments = np.concatenate(recordings) if len(recordings) > 1 else recordings[0]
     outputs = [model(segments[start : start + max_segments]) for start in range(0, len(segments), max_segments)]
     logits = [output.logits for output in outputs if output.logits is not None]
-    return _summarise(
-        identity_of(model),
-        [len(recording) for recording in recordings],
-        np.concatenate(logits) if logits else None,
-        np.concatenate([output.embedding for output in outputs]),
-        np.concatenate([output.tokens for output in outputs]),
-    )
+    scored = np.concatenate(logits) if logits else None
+    embedding = np.concatenate([output.embedding for output in outputs])
+    tokens = np.concatenate([output.tokens for output in outputs])
+    identity = identity_of(model)
+    results = []
+    start = 0
+    for recording in recordings:
+        rows = slice(start, start + len(recording))
+        scores = None if scored is None else aggregate(scored[rows])
+        flat = tokens[rows].reshape(-1, tokens.shape[-1])
+        results.append(ModelResult(identity, scores, embedding[rows].mean(axis=0), flat.std(axis=0)))
+        start = rows.stop
+    return results
 
 
 def identity_of(model: Model) -> ModelIdentity:
     """What provenance says of a loaded model."""
     return ModelIdentity(model.weights.identifier, model.trained, model.backend, model.precision)
-
-
-def _summarise(
-    identity: ModelIdentity,
-    segments_of: Sequence[int],
-    logits: NDArray[np.float32] | None,
-    embedding: NDArray[np.float32],
-    tokens: NDArray[np.float32],
-) -> list[ModelResult]:
-    """`segments_of` says how many consecutive rows each recording has in `logits`, `embedding` and `tokens`."""
-    results = []
-    start = 0
-    for count in segments_of:
-        rows = slice(start, start + count)
-        scores = None if logits is None else aggregate(logits[rows])
-        flat = tokens[rows].reshape(-1, tokens.shape[-1])
-        results.append(ModelResult(identity, scores, embedding[rows].mean(axis=0), flat.std(axis=0)))
-        start += count
-    return results

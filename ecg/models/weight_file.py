@@ -97,17 +97,15 @@ def read_tensors(path: Path) -> "dict[str, Tensor]":
     return tensors
 
 
-def convert(source: Path, destination: Path, source_sha256: str) -> WeightFileHeader:
-    """Write the weights-only file of the fairseq-signals checkpoint `source`, and return its header.
+def convert(source: Path, destination: Path, source_sha256: str) -> None:
+    """Write the weights-only file of the fairseq-signals checkpoint `source`.
 
     Raises `CheckpointRejected` when `source` is not a safe and complete ECG-FM checkpoint.
     """
     from ecg.models.checkpoint import read_checkpoint
 
     architecture, tensors = read_checkpoint(source)
-    header = WeightFileHeader(architecture, source_sha256, trained=True)
-    write_weight_file(destination, tensors, header)
-    return header
+    write_weight_file(destination, tensors, WeightFileHeader(architecture, source_sha256, trained=True))
 
 
 def file_sha256(path: Path, progress: Progress | None = None) -> str:

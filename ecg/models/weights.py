@@ -8,8 +8,9 @@ from pathlib import Path
 from ecg.errors import CheckpointRejected, WeightsUnavailable
 from ecg.models import child, hub
 from ecg.models.architecture import Architecture, Kind
-from ecg.models.cache import cache_directory, locked, replacing
+from ecg.models.cache import cache_directory, locked
 from ecg.models.weight_file import VERSION, Progress, file_sha256, is_weight_file, read_header
+from ecg.replacing import replacing
 
 #: One layer of the real width: every array has its real shape, and a segment costs a fifth of the real network.
 _STAND_IN_LAYERS = 1
@@ -74,15 +75,21 @@ def resolve_weights(source: str | Path, kind: Kind | None = None, progress: Prog
     CheckpointRejected
         The file is not a safe and complete ECG-FM checkpoint, or of the other kind.
     """
+    wanted = kind or "finetuned"
     if source == "stand-in":
-        return stand_in_weights(kind or "finetuned")
-    if source == "hub":
-        return _published(hub.fetch(kind or "finetuned", progress), kind or "finetuned", progress)
-    if source == "auto":
-        return _auto(kind or "finetuned", progress)
+        return stand_in_weights(wanted)
+    if source in ("hub", "auto"):
+        try:
+            path = hub.fetch(wanted, progress, hub.PATIENCE_S if source == "hub" else hub.AUTO_PATIENCE_S)
+        except WeightsUnavailable as error:
+            if source == "hub":
+                raise
+            return stand_in_weights(wanted, note=error.message)
+        return _from_file(path, wanted, progress, f"{hub.REPOSITORY}/{hub.FILES[wanted]}")
     path = Path(source).expanduser()
     if path.is_dir() and kind is not None:
-        path = _in_folder(path, kind)
+        converted = (path / hub.FILES[kind]).with_suffix(".safetensors")
+        path = converted if converted.exists() else path / hub.FILES[kind]
     return _from_file(path, kind, progress, path.name)
 
 
@@ -92,24 +99,6 @@ def stand_in_weights(kind: Kind, note: str | None = None) -> Weights:
     description = json.dumps([_STAND_IN, architecture.to_dict()])
     sha256 = hashlib.sha256(description.encode()).hexdigest()
     return Weights(f"{_STAND_IN}/{kind}@sha256:{sha256}", sha256, architecture, False, None, None, note)
-
-
-def _auto(kind: Kind, progress: Progress | None) -> Weights:
-    try:
-        path = hub.cached(kind) or hub.fetch(kind, progress, patience_s=hub.AUTO_PATIENCE_S)
-    except WeightsUnavailable as error:
-        return stand_in_weights(kind, note=error.message)
-    return _published(path, kind, progress)
-
-
-def _published(path: Path, kind: Kind, progress: Progress | None) -> Weights:
-    return _from_file(path, kind, progress, f"{hub.REPOSITORY}/{hub.FILES[kind]}")
-
-
-def _in_folder(folder: Path, kind: Kind) -> Path:
-    published = folder / hub.FILES[kind]
-    converted = published.with_suffix(".safetensors")
-    return converted if converted.exists() else published
 
 
 def _from_file(path: Path, kind: Kind | None, progress: Progress | None, name: str) -> Weights:

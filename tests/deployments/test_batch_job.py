@@ -74,7 +74,7 @@ def tables(out: Path) -> dict[str, pa.Table]:
     return {
         str(file.relative_to(out)): pq.read_table(file)
         for table in ("recordings", "errors")
-        for file in sorted((out / table).iterdir())
+        for file in sorted((out / table).glob("part-*"))  # as readers of Parquet folders: not what begins with a dot
     }
 
 
@@ -131,7 +131,6 @@ def resumed(archive: Path, undisturbed: Path, address: str, tmp_path_factory: py
 def test_killed_and_resumed_on_a_cluster_it_ends_as_the_stages_one_after_the_other(
     undisturbed: Path, resumed: Path
 ) -> None:
-    (resumed / "recordings" / ".part-00000.parquet.partial").unlink(missing_ok=True)
     assert tables(resumed).keys() == tables(undisturbed).keys()
     for name, table in tables(undisturbed).items():
         assert pq.read_table(resumed / name).equals(table), name

@@ -50,6 +50,12 @@ class Layout:
         """Where a message goes that was received `MAX_RECEIVES` times and never deleted."""
         return f"{self.prefix}-{origin_code}-dead"
 
+    def queues(self) -> Iterator[tuple[str, str]]:
+        """Every queue with its origin code, each before its dead letters."""
+        for code in ORIGIN_CODES:
+            yield code, self.queue(code)
+            yield code, self.dead_letters(code)
+
     def rules(self) -> Iterator["Rule"]:
         """Every rule."""
         for bus, detail_type in ((self.primary_bus, OBJECT_NOTICE), (self.secondary_bus, MESSAGE)):
@@ -137,11 +143,15 @@ def set_up(clients: Clients, layout: Layout) -> None:
         _unless("BucketAlreadyOwnedByYou", _create_bucket, clients, layout.bucket)
         for bus in (layout.primary_bus, layout.secondary_bus):
             _unless("ResourceAlreadyExistsException", clients.events.create_event_bus, Name=bus)
-        arns = {code: _set_up_queues(clients, layout, code) for code in ORIGIN_CODES}
+        for _, queue in layout.queues():
+            clients.sqs.create_queue(QueueName=queue)
+        for code, queue in layout.queues():  # a queue names that of its dead letters, which must be there
+            attributes = _attributes(clients, layout, code, queue)
+            clients.sqs.set_queue_attributes(QueueUrl=queue_url(clients, queue), Attributes=attributes)
         for rule in layout.rules():
             pattern = orjson.dumps(rule.pattern).decode()
             clients.events.put_rule(Name=rule.name, EventBusName=rule.bus, EventPattern=pattern)
-            target = _target(*arns[rule.origin_code])
+            target = _target(clients, layout, rule)
             answer = clients.events.put_targets(Rule=rule.name, EventBusName=rule.bus, Targets=[target])
             if answer["FailedEntryCount"]:
                 raise BusError(f"Rule {rule.name} on {rule.bus} got no target: {answer['FailedEntries']}", "rule")
@@ -160,9 +170,8 @@ def verify(clients: Clients, layout: Layout) -> list[str]:
 
     with calling():
         check(f"bucket {layout.bucket}", lambda: bool(clients.s3.head_bucket(Bucket=layout.bucket)))
-        for code in ORIGIN_CODES:
-            for queue in (layout.queue(code), layout.dead_letters(code)):
-                check(f"queue {queue}", partial(_is_set_up, clients, layout, code, queue))
+        for code, queue in layout.queues():
+            check(f"queue {queue}", partial(_is_set_up, clients, layout, code, queue))
         for rule in layout.rules():
             check(f"rule {rule.name} on {rule.bus}", partial(_routes, clients, layout, rule))
     return found
@@ -174,23 +183,10 @@ def queue_url(clients: Clients, name: str) -> str:
     return url
 
 
-def arn(clients: Clients, url: str) -> str:
-    """ARN of a queue by its URL."""
-    attributes = clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    found: str = attributes["QueueArn"]
-    return found
-
-
-def _set_up_queues(clients: Clients, layout: Layout, code: str) -> tuple[str, str]:
-    """ARNs of the queue and of its dead-letter queue."""
-    arns = []
-    for queue in (layout.queue(code), layout.dead_letters(code)):
-        url = clients.sqs.create_queue(QueueName=queue)["QueueUrl"]
-        arns.append(arn(clients, url))
-    for queue in (layout.queue(code), layout.dead_letters(code)):
-        attributes = _attributes(clients, layout, code, queue)
-        clients.sqs.set_queue_attributes(QueueUrl=queue_url(clients, queue), Attributes=attributes)
-    return arns[0], arns[1]
+def _arn(clients: Clients, queue: str) -> str:
+    answer = clients.sqs.get_queue_attributes(QueueUrl=queue_url(clients, queue), AttributeNames=["QueueArn"])
+    arn: str = answer["Attributes"]["QueueArn"]
+    return arn
 
 
 def _attributes(clients: Clients, layout: Layout, code: str, queue: str) -> dict[str, str]:
@@ -199,7 +195,7 @@ def _attributes(clients: Clients, layout: Layout, code: str, queue: str) -> dict
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
         "Action": "sqs:SendMessage",
-        "Resource": arn(clients, queue_url(clients, queue)),
+        "Resource": _arn(clients, queue),
     }
     policy = {"Version": "2012-10-17", "Statement": [allow_events]}
     common = {
@@ -209,13 +205,14 @@ def _attributes(clients: Clients, layout: Layout, code: str, queue: str) -> dict
     }
     if queue == layout.dead_letters(code):
         return common
-    dead = arn(clients, queue_url(clients, layout.dead_letters(code)))
+    dead = _arn(clients, layout.dead_letters(code))
     redrive = orjson.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": MAX_RECEIVES}).decode()
     return common | {"VisibilityTimeout": str(VISIBILITY_S), "RedrivePolicy": redrive}
 
 
-def _target(queue_arn: str, dead_arn: str) -> dict[str, Any]:
-    return {"Id": "queue", "Arn": queue_arn, "DeadLetterConfig": {"Arn": dead_arn}}
+def _target(clients: Clients, layout: Layout, rule: Rule) -> dict[str, Any]:
+    dead = _arn(clients, layout.dead_letters(rule.origin_code))
+    return {"Id": "queue", "Arn": _arn(clients, layout.queue(rule.origin_code)), "DeadLetterConfig": {"Arn": dead}}
 
 
 def _create_bucket(clients: Clients, bucket: str) -> None:
@@ -251,7 +248,5 @@ def _same(there: str, wanted: str) -> bool:
 def _routes(clients: Clients, layout: Layout, rule: Rule) -> bool:
     described = clients.events.describe_rule(Name=rule.name, EventBusName=rule.bus)
     targets = clients.events.list_targets_by_rule(Rule=rule.name, EventBusName=rule.bus)["Targets"]
-    queues = (layout.queue(rule.origin_code), layout.dead_letters(rule.origin_code))
-    wanted = _target(*(arn(clients, queue_url(clients, queue)) for queue in queues))
-    enabled = described["State"] == "ENABLED"
-    return bool(enabled and orjson.loads(described["EventPattern"]) == rule.pattern and targets == [wanted])
+    there = (described["State"], orjson.loads(described["EventPattern"]), targets)
+    return there == ("ENABLED", rule.pattern, [_target(clients, layout, rule)])

@@ -1,5 +1,6 @@
 """Where weights come from and what is kept of them."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from ecg.errors import CheckpointRejected, ModelError, WeightsUnavailable
 from ecg.models import hub, load_model, resolve_weights
-from ecg.models.cache import cache_directory
+from ecg.models.cache import cache_directory, locked
+from ecg.replacing import replacing
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
@@ -91,3 +93,20 @@ def test_the_stand_in_is_the_same_everywhere() -> None:
     np.testing.assert_array_equal(runs[0], runs[1])
     # Recorded once; 1e-4 is ten times the noise between processors and kernels.
     np.testing.assert_allclose(runs[0][0, :3], (-1.067253, 0.621040, -0.573425), rtol=0, atol=1e-4)
+
+
+def test_what_a_killed_process_left_in_the_cache_goes(tmp_path: Path) -> None:
+    (tmp_path / ".entry.1.partial").write_bytes(b"half")
+    (tmp_path / ".entry.2.partial").mkdir()
+    (tmp_path / ".other.1.partial").write_bytes(b"of another entry")
+    with locked(tmp_path / "entry"):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".other.1.partial", "entry.lock"]
+
+
+def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"before")
+    with contextlib.suppress(RuntimeError), replacing(file) as draft:
+        draft.write_bytes(b"half")
+        raise RuntimeError
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"before"}

@@ -1,0 +1,22 @@
+"""The written API document and the code agree on the names that both hold."""
+
+from ecg.inbox.tables import Outcome, State
+from ecg.labels import LABEL_NAMES
+from ecg.quality.result import GRADES
+from serve_app import bodies, bulk
+from serve_app.openapi import document
+
+
+def test_names_that_the_code_has_too() -> None:
+    written = document()
+    content = {
+        path: ways.get("post", {}).get("requestBody", {}).get("content") for path, ways in written["paths"].items()
+    }
+    assert set(content["/analyze"]) == set(bodies.CONTENT_TYPES)
+    assert set(content[bulk.PATH]) == set(bulk.CONTENT_TYPES)
+    assert [stated["name"] for stated in written["paths"]["/analyze"]["post"]["parameters"]] == list(bodies.PARAMETERS)
+    schemas = {name: schema.get("properties", {}) for name, schema in written["components"]["schemas"].items()}
+    assert schemas["Label"]["name"]["enum"] == list(LABEL_NAMES)
+    assert schemas["Quality"]["grade"]["enum"] == list(GRADES)
+    assert schemas["Receipt"]["status"]["enum"] == list(Outcome)
+    assert schemas["Receipt"]["state"]["enum"] == [*State, None]
