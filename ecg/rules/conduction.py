@@ -4,14 +4,13 @@ Criteria: Surawicz et al., AHA/ACCF/HRS recommendations part III, intraventricul
 Cardiol 2009;53:976), as far as a median beat shows them; Kusumoto et al., ACC/AHA/HRS bradycardia guideline (2018).
 """
 
+from ecg.qrs_shape import LATE_R_LATERAL_MS, WIDE_MS, late_to_the_right
 from ecg.rules.evidence import PAUSE, Evidence
 from ecg.rules.finding import Finding
 from ecg.rules.rhythm import ventricular_tachycardia
 
 LONG_PR_MS, SHORT_PR_MS = 200.0, 120.0
-BLOCK_MS, INCOMPLETE_MS = 120.0, 110.0
-LATE_R_V1_MS, LATE_R_LATERAL_MS = 50.0, 60.0
-TERMINAL = 0.08  # of the lead's QRS height, mean of the last 40 ms
+BLOCK_MS, INCOMPLETE_MS = WIDE_MS, 110.0
 NET = 0.1
 LAFB_AXIS, LPFB_AXIS = -45.0, 90.0
 DELTA_MS = 40.0
@@ -113,12 +112,10 @@ def _by_width(label: str, e: Evidence, pattern: bool | None, words: str) -> Find
 
 
 def _right_pattern(e: Evidence) -> bool | None:
-    front = [e.shapes[lead] for lead in ("V1", "V2") if lead in e.shapes]
     side = [e.shapes[lead] for lead in ("I", "V6") if lead in e.shapes]
     if "V1" not in e.shapes or not side:
         return None
-    late_r = any(shape.terminal > TERMINAL and shape.r_peak_ms > LATE_R_V1_MS for shape in front)
-    return late_r and any(shape.terminal < 0 for shape in side)
+    return late_to_the_right(e.shapes) and any(shape.terminal < 0 for shape in side)
 
 
 def _left_pattern(e: Evidence) -> bool | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecg.delineation.median import MedianBeat
 from ecg.measure import Measurements, no_millivolts
 from ecg.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
@@ -17,6 +18,9 @@ from ecg.rules.reduced import Float, reduce
 P_REGULARITY, P_REGULARITY_PACED = 0.43, 0.37
 PACED_BEATS = 3
 PAUSE = 1.6
+#: Root mean square RR difference of a rhythm that may be flutter in a fixed ratio, of one as steady as only that or
+#: a re-entry is, and what the ratio may be off a whole number.
+STEADY, VERY_STEADY, FAST_BPM, RATIO_MARGIN = 0.03, 0.01, 110.0, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +30,7 @@ class Evidence:
     Attributes
     ----------
     heart_rate, pr, qrs, p_axis, qrs_axis
-        In bpm, ms and degrees; None when not measurable.
+        In bpm, ms and degrees; None when not measurable. `pr` is there also where pacing is not excluded.
     rr_s
         Median RR in s.
     irregularity
@@ -35,6 +39,8 @@ class Evidence:
         Root mean square of the same differences over the mean RR: it sees a few odd beats, too.
     paced_fraction
         Share of the beats that follow a pacing spike; `n_unpaced` is how many do not.
+    pacing_open
+        Whether the QRS complex could be a paced one and the sampling rate is too low for spikes.
     pause
         Longest RR that does not follow an early beat, over the lower quartile of RR.
     atria, extra, shapes, slow_start_ms
@@ -56,6 +62,7 @@ class Evidence:
     irregularity: float | None
     irregularity_rms: float | None
     paced_fraction: float
+    pacing_open: bool
     n_unpaced: int
     n_beats: int
     pause: float | None
@@ -89,6 +96,22 @@ class Evidence:
         return rate >= 240.0 and fit >= 0.7 and with_t >= 0.36
 
     @property
+    def may_flutter(self) -> bool:
+        """Whether a regular rhythm is a whole fraction of an atrial oscillation's rate, and too much like flutter.
+
+        Sinus rhythm varies from beat to beat by more than flutter in a fixed ratio does: the steadier the rhythm and
+        the faster, the less of an oscillation is enough for doubt.
+        """
+        fit, with_t, rate = self.atria.flutter_fit or 0.0, self.atria.flutter_fit_with_t, self.atria.flutter_per_min
+        if with_t is None or rate is None or not self.heart_rate or self.irregularity_rms is None:
+            return False
+        ratio = rate / self.heart_rate
+        if self.irregularity_rms >= STEADY or round(ratio) < 2 or abs(ratio - round(ratio)) > RATIO_MARGIN * ratio:
+            return False
+        fast = self.heart_rate >= FAST_BPM and self.irregularity_rms < VERY_STEADY
+        return with_t >= (0.25 if fast else 0.5) or (fit >= 0.5 and with_t >= 0.25)
+
+    @property
     def own_p_clock_s(self) -> float | None:
         """Interval of regular P waves found without regard to the beats, in s; None without such."""
         needed = P_REGULARITY_PACED if self.paced else P_REGULARITY
@@ -104,7 +127,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
     paced = rhythm.paced_fraction.value or 0.0
     return Evidence(
         heart_rate=measurements.heart_rate.value,
-        pr=measurements.pr_interval.value,
+        pr=_pr_ms(median),
         qrs=measurements.qrs_duration.value,
         p_axis=measurements.p_axis.value,
         qrs_axis=measurements.qrs_axis.value,
@@ -112,6 +135,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         irregularity=rhythm.rr_irregularity.value,
         irregularity_rms=None if rmssd is None or rr_mean is None else rmssd / rr_mean,
         paced_fraction=paced,
+        pacing_open=median is not None and rhythm.paced_fraction.value is None,
         n_unpaced=n_beats - round(paced * n_beats),
         n_beats=n_beats,
         pause=_pause(rr),
@@ -123,6 +147,12 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
     )
+
+
+def _pr_ms(median: MedianBeat | None) -> float | None:
+    if median is None or median.p_onset is None or median.qrs_onset is None:
+        return None
+    return (median.qrs_onset - median.p_onset) * 1000.0 / median.fs_hz
 
 
 def _pause(rr: Float) -> float | None:

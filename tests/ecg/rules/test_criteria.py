@@ -13,7 +13,7 @@ from ecg.rules.extra_beats import ExtraBeat
 SHAPE = QrsShape(1.0, 0.0, 0.0, False, 0.8, 0.2, 45.0, 0.0, 0.15)
 NORMAL = Evidence(
     heart_rate=72.0, pr=160.0, qrs=92.0, p_axis=50.0, qrs_axis=40.0, rr_s=0.833, irregularity=0.02,
-    irregularity_rms=0.03, paced_fraction=0.0, n_unpaced=12, n_beats=12, pause=1.05,
+    irregularity_rms=0.03, paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, pause=1.05,
     atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), extra=(),
     shapes=dict.fromkeys(("I", "II", "III", "aVL", "aVF", "V2", "V3", "V4", "V5", "V6"), SHAPE)
     | {"V1": replace(SHAPE, net=-0.3, terminal=-0.1)},

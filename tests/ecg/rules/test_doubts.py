@@ -1,0 +1,81 @@
+"""Recordings in which the truth cannot be told: nothing that hangs on it is answered with confidence."""
+
+import numpy as np
+import pytest
+
+from ecg.pipeline import Examination, examine
+from ecg.record import EcgRecord
+from ecg.simulation import Scenario, simulate
+
+CONDUCTION = (
+    "Sinus rhythm", "Accessory pathway conduction", "Atrioventricular block", "1st degree atrioventricular block",
+    "Bifascicular block", "Right bundle branch block", "Left bundle branch block", "Infarction",
+)  # fmt: skip
+
+
+def labels(examination: Examination) -> dict[str, bool | None]:
+    return {finding.label: finding.present for finding in examination.findings}
+
+
+@pytest.mark.parametrize("rhythm", ["paced", "paced_dual"])
+@pytest.mark.parametrize("heart_rate_bpm", [60, 85])
+@pytest.mark.parametrize("fs_hz", [250.0, 360.0])
+def test_a_wide_complex_may_be_paced_where_spikes_do_not_show(rhythm: str, heart_rate_bpm: float, fs_hz: float):
+    scenario = Scenario(rhythm=rhythm, heart_rate_bpm=heart_rate_bpm, qrs_ms=160, pr_ms=170, fs_hz=fs_hz)
+    examination = examine(simulate(scenario).record)
+    assert {labels(examination)[label] for label in CONDUCTION} == {None}
+    assert labels(examination)["Electronic pacemaker"] is not False
+    assert examination.measurements.pr_interval.value is None
+
+
+def test_a_slow_sampled_bundle_branch_block_is_answered_as_far_as_no_pacemaker_makes_it():
+    left = examine(simulate(Scenario(shape="lbbb", qrs_ms=150, t_shape="discordant", fs_hz=250)).record)
+    assert labels(left)["Left bundle branch block"] is None
+    assert any("pacemaker is not excluded" in finding.evidence for finding in left.findings)
+    right = labels(examine(simulate(Scenario(shape="rbbb", qrs_ms=140, fs_hz=250)).record))
+    assert right["Right bundle branch block"] is True
+    assert right["Sinus rhythm"] is True
+
+
+def test_a_narrow_complex_is_not_paced_at_any_sampling_rate():
+    examination = examine(simulate(Scenario(fs_hz=250)).record)
+    assert labels(examination)["Sinus rhythm"] is True
+    assert labels(examination)["Left bundle branch block"] is False
+    assert examination.measurements.pr_interval.value == pytest.approx(160, abs=8)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("heart_rate_bpm", [90, 100, 120, 130, 140])
+def test_flutter_in_a_fixed_ratio_is_neither_sinus_rhythm_nor_a_long_pr(heart_rate_bpm: float, seed: int):
+    answers = labels(examine(simulate(Scenario(rhythm="flutter", heart_rate_bpm=heart_rate_bpm), seed).record))
+    assert answers["Atrial flutter"] is not False
+    assert answers["Sinus rhythm"] is not True
+    assert answers["Atrioventricular block"] is None
+    assert answers["1st degree atrioventricular block"] is None
+    assert answers["Infarction"] is None
+
+
+@pytest.mark.parametrize("heart_rate_bpm", [70, 100, 120, 130])
+def test_sinus_rhythm_that_varies_is_no_flutter(heart_rate_bpm: float):
+    answers = labels(examine(simulate(Scenario(heart_rate_bpm=heart_rate_bpm, pr_ms=140)).record))
+    assert answers["Sinus rhythm"] is True
+    assert answers["Atrial flutter"] is False
+
+
+@pytest.mark.parametrize("shape", ["normal", "monophasic", "notched", "lafb", "lpfb", "rbbb"])
+@pytest.mark.parametrize("qrs_axis_deg", [-60, -45, 105, 120])
+def test_no_q_waves_are_read_in_an_axis_deviation(shape: str, qrs_axis_deg: float):
+    answers = labels(examine(simulate(Scenario(shape=shape, qrs_axis_deg=qrs_axis_deg)).record))
+    assert answers["Infarction"] is None
+
+
+@pytest.mark.parametrize("shape", ["monophasic", "lafb", "lpfb"])
+def test_a_shape_without_an_infarction_has_none(shape: str):
+    assert labels(examine(simulate(Scenario(shape=shape)).record))["Infarction"] is None
+
+
+@pytest.mark.parametrize("shape", ["normal", "rbbb", "lafb"])
+def test_a_negated_recording_is_no_infarction(shape: str):
+    record = simulate(Scenario(shape=shape)).record
+    negated = EcgRecord(np.negative(record.signal), record.leads, record.fs_hz, record.unit)
+    assert labels(examine(negated))["Infarction"] is None
