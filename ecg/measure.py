@@ -19,7 +19,7 @@ NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_QRS = "the QRS complex has no clear edges"
 NO_T = "the end of the T wave was not found"
 NO_AXIS = "two usable limb leads are needed for an axis"
-NO_PACING_KNOWN = "pacing spikes do not show at this sampling rate, and the QRS complex is wide: pacing is not excluded"
+NO_PACING_KNOWN = "pacing spikes do not show at this sampling rate, and the QRS complex could be a paced one"
 NO_LEAD = "the lead is flat or mostly missing"
 NO_UNIT = "the unit of the samples is not known"
 #: A limb lead made from two others is flat below this share of their height.

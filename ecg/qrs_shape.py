@@ -14,8 +14,8 @@ VISIBLE = 0.05
 TERMINAL_MS = 40.0
 LATE_END = 0.08  # of the QRS height, mean of the last 40 ms
 LATE_R_V1_MS, LATE_R_LATERAL_MS = 50.0, 60.0
-#: A complex begins to be wide; pacemakers do not follow the atria beyond this rate.
-WIDE_MS, MAX_PACED_BPM = 120.0, 150.0
+#: From the first on a complex is wide, under the second it is none; pacemakers follow the atria up to this rate.
+WIDE_MS, SPIKE_MS, MAX_PACED_BPM = 120.0, 55.0, 150.0
 FAST = 0.3
 
 
@@ -96,12 +96,15 @@ def _first(where: NDArray[np.bool_]) -> NDArray[np.intp]:
 def may_be_paced(median: MedianBeat | None, heart_rate_bpm: float | None) -> bool:
     """Whether the complex could be a paced one as far as width, shape and rate tell, were its spikes not to show.
 
-    Pacing spreads from a ventricle slowly, hence widely. A complex with late forces to the right after a lateral R
-    peak within 60 ms began in the conduction system: that is right bundle branch block.
+    What is too short for a complex is the spike itself, smeared. Pacing spreads from a ventricle slowly, hence widely.
+    A complex with late forces to the right after a lateral R peak within 60 ms began in the conduction system: that is
+    right bundle branch block.
     """
     if median is None or median.qrs_onset is None or median.qrs_offset is None:
         return True
     duration_ms = (median.qrs_offset - median.qrs_onset) * 1000.0 / median.fs_hz
+    if duration_ms < SPIKE_MS:
+        return True
     if duration_ms < WIDE_MS or (heart_rate_bpm or 0.0) > MAX_PACED_BPM:
         return False
     shapes = qrs_shapes(median)

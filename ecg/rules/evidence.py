@@ -11,6 +11,7 @@ from ecg.quality import Quality
 from ecg.record import EcgRecord
 from ecg.rules.atrial import AtrialActivity, atrial_activity
 from ecg.rules.extra_beats import ExtraBeat, extra_beats
+from ecg.rules.lone_p import LoneP, lone_p_waves
 from ecg.rules.reduced import Float, reduce
 
 #: Limits on the evidence that more than one rule asks about; sources and the records they were checked on are in
@@ -31,8 +32,6 @@ class Evidence:
     ----------
     heart_rate, pr, qrs, p_axis, qrs_axis
         In bpm, ms and degrees; None when not measurable. `pr` is there also where pacing is not excluded.
-    rr_s
-        Median RR in s.
     irregularity
         Median magnitude of successive RR differences over the median RR.
     irregularity_rms
@@ -41,10 +40,12 @@ class Evidence:
         Share of the beats that follow a pacing spike; `n_unpaced` is how many do not.
     pacing_open
         Whether the QRS complex could be a paced one and the sampling rate is too low for spikes.
+    late_p
+        Whether the beats after the longer intervals share a P wave, though not all beats do.
     pause
         Longest RR that does not follow an early beat, over the lower quartile of RR.
-    atria, extra, shapes, slow_start_ms
-        See `AtrialActivity`, `ExtraBeat`, `QrsShape` (by lead), `ecg.qrs_shape.slow_start`.
+    atria, lone_p, extra, shapes, slow_start_ms
+        See `AtrialActivity`, `LoneP`, `ExtraBeat`, `QrsShape` (by lead), `ecg.qrs_shape.slow_start`.
     reversal
         Electrodes that seem exchanged; None when none.
     unit_known
@@ -58,15 +59,16 @@ class Evidence:
     qrs: float | None
     p_axis: float | None
     qrs_axis: float | None
-    rr_s: float | None
     irregularity: float | None
     irregularity_rms: float | None
     paced_fraction: float
     pacing_open: bool
     n_unpaced: int
     n_beats: int
+    late_p: bool
     pause: float | None
     atria: AtrialActivity
+    lone_p: tuple[LoneP, ...]
     extra: tuple[ExtraBeat, ...]
     shapes: dict[str, QrsShape]
     slow_start_ms: float | None
@@ -90,7 +92,9 @@ class Evidence:
         if with_t is None or rate is None:
             return False
         if (self.irregularity_rms or 0.0) >= 0.1:
-            return with_t >= 0.35 and (fit is None or fit >= 0.3)
+            # P waves in groups have harmonics, too
+            sinus = self.pr is not None and (rate < 240.0 or self.own_p_clock_s is not None)
+            return not sinus and with_t >= 0.35 and (fit is None or fit >= 0.3)
         if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself, as does T at twice a rate above 170
             return 240.0 <= rate <= 340.0 and with_t >= 0.7 and (self.qrs or 0.0) < 120.0
         return rate >= 240.0 and fit >= 0.7 and with_t >= 0.36
@@ -131,15 +135,16 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         qrs=measurements.qrs_duration.value,
         p_axis=measurements.p_axis.value,
         qrs_axis=measurements.qrs_axis.value,
-        rr_s=None if np.isnan(rr).all() else float(np.median(rr[~np.isnan(rr)])) / record.fs_hz,
         irregularity=rhythm.rr_irregularity.value,
         irregularity_rms=None if rmssd is None or rr_mean is None else rmssd / rr_mean,
         paced_fraction=paced,
         pacing_open=median is not None and rhythm.paced_fraction.value is None,
         n_unpaced=n_beats - round(paced * n_beats),
         n_beats=n_beats,
+        late_p=median is not None and median.late_p,
         pause=_pause(rr),
         atria=atrial_activity(reduced, median),
+        lone_p=lone_p_waves(reduced, beats, median),
         extra=extra_beats(reduced, beats),
         shapes={} if median is None else qrs_shapes(median),
         slow_start_ms=None if median is None else slow_start(median),

@@ -69,6 +69,8 @@ def atrial_fibrillation(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an
         return Finding(label, False, f"the atria have a regular clock of their own ({60 / clock:.0f}/min)")
     if e.paced:
         return Finding(label, None, "the ventricles are paced, with too few or too regular beats of their own")
+    if e.late_p:
+        return Finding(label, None, "the beats after longer intervals share a P wave, as with premature atrial beats")
     if e.pr is not None:
         return Finding(label, False, f"a P wave is common to the beats (PR {e.pr:.0f} ms)")
     words = f"no P wave is common to the beats; RR irregularity {e.irregularity:.2f}"
@@ -77,6 +79,8 @@ def atrial_fibrillation(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an
 
 def _fibrillates(e: Evidence) -> bool:
     if e.irregularity is None or e.irregularity_rms is None or e.pr is not None or e.own_p_clock_s is not None:
+        return False
+    if e.late_p:
         return False
     if e.paced:
         # a pacemaker fills the pauses at an even rate: the irregularity is in the few beats that come before it

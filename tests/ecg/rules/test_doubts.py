@@ -62,6 +62,41 @@ def test_sinus_rhythm_that_varies_is_no_flutter(heart_rate_bpm: float):
     assert answers["Atrial flutter"] is False
 
 
+@pytest.mark.parametrize("heart_rate_bpm", [60, 72, 90])
+@pytest.mark.parametrize("ectopic_every", [2, 3])
+def test_premature_atrial_beats_are_neither_fibrillation_nor_block(ectopic_every: int, heart_rate_bpm: float):
+    scenario = Scenario(ectopy="pac", ectopic_every=ectopic_every, heart_rate_bpm=heart_rate_bpm)
+    answers = labels(examine(simulate(scenario).record))
+    assert answers["Atrial fibrillation"] is not True
+    assert answers["Atrioventricular block"] is not True
+    assert answers["Sinus rhythm"] is not False
+
+
+@pytest.mark.parametrize("conduction", [3, 4])
+@pytest.mark.parametrize("heart_rate_bpm", [80, 110, 125])
+def test_wenckebach_periods_are_no_fibrillation(heart_rate_bpm: float, conduction: int):
+    scenario = Scenario(rhythm="wenckebach", heart_rate_bpm=heart_rate_bpm, conduction=conduction)
+    answers = labels(examine(simulate(scenario).record))
+    assert answers["Atrial fibrillation"] is not True
+    assert answers["Atrioventricular block"] is not False
+
+
+@pytest.mark.parametrize("heart_rate_bpm", [60, 80, 95])
+@pytest.mark.parametrize("conduction", [2, 3])
+def test_p_waves_that_are_not_conducted_are_block(conduction: int, heart_rate_bpm: float):
+    scenario = Scenario(rhythm="mobitz2", heart_rate_bpm=heart_rate_bpm, conduction=conduction)
+    assert labels(examine(simulate(scenario).record))["Atrioventricular block"] is True
+
+
+@pytest.mark.parametrize(("heart_rate_bpm", "atrial_rate_bpm"), [(40, 110), (60, 90), (55, 110), (48, 100)])
+def test_complete_block_is_no_first_degree_block(heart_rate_bpm: float, atrial_rate_bpm: float):
+    scenario = Scenario(rhythm="avb3", heart_rate_bpm=heart_rate_bpm, atrial_rate_bpm=atrial_rate_bpm)
+    answers = labels(examine(simulate(scenario).record))
+    assert answers["1st degree atrioventricular block"] is not True
+    assert answers["Atrioventricular block"] is not False
+    assert answers["Sinus rhythm"] is not True
+
+
 @pytest.mark.parametrize("shape", ["normal", "monophasic", "notched", "lafb", "lpfb", "rbbb"])
 @pytest.mark.parametrize("qrs_axis_deg", [-60, -45, 105, 120])
 def test_no_q_waves_are_read_in_an_axis_deviation(shape: str, qrs_axis_deg: float):
