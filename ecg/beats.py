@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import Float, median
 from ecg.delineation.detect import Index, detect_qrs
+from ecg.delineation.low_beats import add_low_beats
 from ecg.delineation.pacing import MIN_SPIKES
 
 BeatClass = Literal["dominant", "premature", "ectopic", "paced"]
@@ -57,7 +58,7 @@ class Beats:
 def find_beats(conditioned: Conditioned) -> Beats:
     """Beats of a conditioned recording, `r_samples` in its 500 Hz samples."""
     signal = conditioned.signal[conditioned.usable]
-    r = detect_qrs(signal)
+    r = add_low_beats(signal, detect_qrs(signal))
     if len(r) == 0:
         nothing = np.zeros(0, dtype=bool)
         return Beats(r, (), nothing, nothing)
