@@ -9,7 +9,7 @@ from ecg.beats import Beats, find_beats
 from ecg.delineation.condition import condition
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.median import MedianBeat, irregularity, median_beat
-from ecg.delineation.pacing import MIN_FS_HZ
+from ecg.delineation.pacing import spikes_show
 from ecg.qrs_shape import may_be_paced
 from ecg.record import EcgRecord
 from ecg.values import PLAUSIBLE_MV, Value, missing
@@ -19,7 +19,7 @@ NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_QRS = "the QRS complex has no clear edges"
 NO_T = "the end of the T wave was not found"
 NO_AXIS = "two usable limb leads are needed for an axis"
-NO_PACING_KNOWN = "pacing spikes do not show at this sampling rate, and the QRS complex could be a paced one"
+NO_PACING_KNOWN = "pacing spikes do not show at this bandwidth, and the QRS complex could be a paced one"
 NO_LEAD = "the lead is flat or mostly missing"
 NO_UNIT = "the unit of the samples is not known"
 #: A limb lead made from two others is flat below this share of their height.
@@ -53,7 +53,7 @@ class Rhythm:
         Share of the measured beats with a P wave like the others', 0 to 1.
     paced_fraction
         Share of the beats that follow a pacing spike, 0 to 1; None with a reason where the QRS complex could be a
-        paced one and the sampling rate is too low for spikes.
+        paced one and the bandwidth is too low for spikes.
     """
 
     rr_irregularity: Value
@@ -99,7 +99,8 @@ def measure(record: EcgRecord) -> Measurements:
     rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", no_rr)
     rate = _rate(rr_mean, rr, steps)
     paced = found.is_class("paced").any()
-    pacing_open = bool(record.fs_hz < MIN_FS_HZ and not paced and may_be_paced(median, rate["heart_rate"].value))
+    suspect = median is not None and not paced and may_be_paced(median, rate["heart_rate"].value)
+    pacing_open = suspect and not spikes_show(record.signal, record.fs_hz)
     if pacing_open and intervals["pr_interval"].value is not None:
         intervals["pr_interval"] = missing("ms", NO_PACING_KNOWN)
     last = record.n_samples - 1

@@ -93,14 +93,14 @@ def _first(where: NDArray[np.bool_]) -> NDArray[np.intp]:
     return first
 
 
-def may_be_paced(median: MedianBeat | None, heart_rate_bpm: float | None) -> bool:
+def may_be_paced(median: MedianBeat, heart_rate_bpm: float | None) -> bool:
     """Whether the complex could be a paced one as far as width, shape and rate tell, were its spikes not to show.
 
     What is too short for a complex is the spike itself, smeared. Pacing spreads from a ventricle slowly, hence widely.
     A complex with late forces to the right after a lateral R peak within 60 ms began in the conduction system: that is
     right bundle branch block.
     """
-    if median is None or median.qrs_onset is None or median.qrs_offset is None:
+    if median.qrs_onset is None or median.qrs_offset is None:
         return True
     duration_ms = (median.qrs_offset - median.qrs_onset) * 1000.0 / median.fs_hz
     if duration_ms < SPIKE_MS:

@@ -22,7 +22,7 @@ def _pacing(e: Evidence) -> str | None:
     if not e.pacing_open:
         return None
     width = "has no clear edges" if e.qrs is None else f"of {e.qrs:.0f} ms could be a paced one, or its spike"
-    return f"the QRS complex {width}; spikes do not show at {e.fs_hz:g} Hz: a pacemaker is not excluded"
+    return f"the QRS complex {width}; spikes do not show at this bandwidth: a pacemaker is not excluded"
 
 
 def _flutter(e: Evidence) -> str | None:

@@ -39,7 +39,7 @@ class Evidence:
     paced_fraction
         Share of the beats that follow a pacing spike; `n_unpaced` is how many do not.
     pacing_open
-        Whether the QRS complex could be a paced one and the sampling rate is too low for spikes.
+        Whether the QRS complex could be a paced one and the bandwidth is too low for spikes.
     late_p
         Whether the beats after the longer intervals share a P wave, though not all beats do.
     pause

@@ -222,6 +222,6 @@ def pacemaker(e: Evidence) -> Finding:
         return Finding(label, None, "no beats were found")
     if e.paced:
         return Finding(label, True, f"{100 * e.paced_fraction:.0f} % of the beats follow a pacing spike")
-    if e.fs_hz < MIN_FS_HZ:
-        return Finding(label, None, f"spikes do not show at {e.fs_hz:g} Hz")
+    if e.fs_hz < MIN_FS_HZ or e.pacing_open:
+        return Finding(label, None, f"spikes do not show at {min(e.fs_hz, MIN_FS_HZ):g} Hz and less")
     return Finding(label, False, f"no pacing spikes before {PACED_BEATS} or more beats")

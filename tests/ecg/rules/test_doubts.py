@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
-from ecg.simulation import Scenario, simulate
+from ecg.simulation import Artefact, Scenario, simulate
 
 CONDUCTION = (
     "Sinus rhythm", "Accessory pathway conduction", "Atrioventricular block", "1st degree atrioventricular block",
@@ -26,6 +27,24 @@ def test_a_wide_complex_may_be_paced_where_spikes_do_not_show(rhythm: str, heart
     assert {labels(examination)[label] for label in CONDUCTION} == {None}
     assert labels(examination)["Electronic pacemaker"] is not False
     assert examination.measurements.pr_interval.value is None
+
+
+@pytest.mark.parametrize("muscle", [0.0, 0.009])
+def test_a_higher_sampling_rate_afterwards_does_not_exclude_pacing(muscle: float):
+    noise = (Artefact("muscle", muscle),) if muscle else ()
+    scenario = Scenario(rhythm="paced_dual", qrs_ms=160, pr_ms=170, fs_hz=250, artefacts=noise)
+    record = simulate(scenario).record
+    twice = resample_poly(record.signal, 2, 1, axis=1).astype(np.float32)
+    answers = labels(examine(EcgRecord(twice, record.leads, 500, "mV")))
+    assert {answers[label] for label in CONDUCTION} == {None}
+    assert answers["Electronic pacemaker"] is not False
+
+
+@pytest.mark.parametrize("muscle", [0.0, 0.009])
+def test_a_bundle_branch_block_recorded_well_is_answered(muscle: float):
+    noise = (Artefact("muscle", muscle),) if muscle else ()
+    scenario = Scenario(shape="lbbb", qrs_ms=160, t_shape="discordant", artefacts=noise)
+    assert labels(examine(simulate(scenario).record))["Left bundle branch block"] is True
 
 
 def test_a_slow_sampled_bundle_branch_block_is_answered_as_far_as_no_pacemaker_makes_it():
