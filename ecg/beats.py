@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import Float, median
 from ecg.delineation.detect import Index, detect_qrs
+from ecg.delineation.low_beats import add_low_beats
 from ecg.delineation.pacing import MIN_SPIKES
 
 BeatClass = Literal["dominant", "premature", "ectopic", "paced"]
@@ -18,7 +19,7 @@ _SHIFT = 10  # largest shift tried when a beat is aligned, 20 ms
 _SAME_SHAPE = 0.9  # correlation over all leads above which two beats have one shape
 _MAX_SHAPES = 8
 _SEED_BEATS = 60
-_SPIKE_BEFORE = 60  # a ventricular pacing spike stands at most 120 ms before R
+SPIKE_BEFORE = 80  # samples: a ventricular pacing spike stands at most 160 ms before the R of a wide complex
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class Beats:
 def find_beats(conditioned: Conditioned) -> Beats:
     """Beats of a conditioned recording, `r_samples` in its 500 Hz samples."""
     signal = conditioned.signal[conditioned.usable]
-    r = detect_qrs(signal)
+    r = add_low_beats(signal, detect_qrs(signal))
     if len(r) == 0:
         nothing = np.zeros(0, dtype=bool)
         return Beats(r, (), nothing, nothing)
@@ -153,7 +154,7 @@ def _is_paced(r: Index, spikes: Index) -> NDArray[np.bool_]:
     if len(spikes) < MIN_SPIKES:
         return np.zeros(len(r), dtype=bool)
     lag = r[:, None] - spikes[None, :]
-    paced: NDArray[np.bool_] = np.any((lag >= -5) & (lag <= _SPIKE_BEFORE), axis=1)
+    paced: NDArray[np.bool_] = np.any((lag >= -5) & (lag <= SPIKE_BEFORE), axis=1)
     return paced
 
 

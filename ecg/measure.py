@@ -11,13 +11,16 @@ from ecg.beats import Beats, find_beats
 from ecg.delineation.condition import condition
 from ecg.delineation.crossing import FS_HZ, Float
 from ecg.delineation.median import MedianBeat, irregularity, measured_stack, median_beat
+from ecg.delineation.pacing import MIN_SPIKES, spikes_show
 from ecg.delineation.variation import angle_spread, shifts, spread, whole_beats
+from ecg.qrs_shape import may_be_paced
 from ecg.record import EcgRecord
 from ecg.values import Value, missing
 
 NO_BEATS = "fewer than three beats were found"
 NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_AXIS = "two usable limb leads are needed for an axis"
+NO_PACING_KNOWN = "pacing spikes do not show at this bandwidth, and the QRS complex could be a paced one"
 #: A limb lead made from two others is flat below this share of their height.
 FLAT_LEAD = 0.02
 
@@ -34,7 +37,8 @@ class Rhythm:
     p_wave_fraction
         Share of the measured beats with a P wave like the others', 0 to 1.
     paced_fraction
-        Share of the beats that follow a pacing spike, 0 to 1.
+        Share of the beats that follow a pacing spike, 0 to 1; None with a reason where the QRS complex could be a
+        paced one and the bandwidth is too low for spikes.
     """
 
     rr_irregularity: Value
@@ -85,25 +89,31 @@ def measure(record: EcgRecord) -> Measurements:
     intervals = _intervals(median, beats)
     no_rr = NO_RR if found.after_gap.any() else NO_BEATS
     rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", no_rr)
+    rate = _rate(rr_mean, rr, steps)
+    paced = found.is_class("paced").sum() >= MIN_SPIKES
+    suspect = median is not None and not paced and may_be_paced(median, rate["heart_rate"].value)
+    pacing_open = suspect and not spikes_show(record.signal, record.fs_hz)
+    if pacing_open and intervals["pr_interval"].value is not None:
+        intervals["pr_interval"] = missing("ms", NO_PACING_KNOWN)
     last = record.n_samples - 1
     r_samples = np.minimum(np.rint(found.r_samples * conditioned.ratio).astype(np.int64), last)
     return Measurements(
-        **_rate(rr_mean, rr, steps),
+        **rate,
         **intervals,
         **_corrected(intervals["qt_interval"], rr_mean),
         **_axes(median, beats),
         lead_amplitudes=lead_amplitudes(median, beats, record.unit),
-        rhythm=_rhythm(found, median),
+        rhythm=_rhythm(found, median, pacing_open),
         beats=replace(found, r_samples=r_samples),
         median_beat=median,
     )
 
 
-def _rhythm(beats: Beats, median: MedianBeat | None) -> Rhythm:
+def _rhythm(beats: Beats, median: MedianBeat | None, pacing_open: bool) -> Rhythm:
     if median is None:
         return Rhythm(missing("", NO_BEATS), missing("", NO_BEATS), missing("", NO_BEATS))
-    paced = float(beats.is_class("paced").mean())
-    return Rhythm(Value(irregularity(beats), ""), Value(median.p_fraction, ""), Value(paced, ""))
+    paced = missing("", NO_PACING_KNOWN) if pacing_open else Value(float(beats.is_class("paced").mean()), "")
+    return Rhythm(Value(irregularity(beats), ""), Value(median.p_fraction, ""), paced)
 
 
 def _rate(rr_mean: Value, rr: Float, steps: Float) -> dict[str, Value]:

@@ -12,6 +12,10 @@ Float = NDArray[np.float64]
 #: A deflection counts from this fraction of the lead's peak-to-peak QRS amplitude.
 VISIBLE = 0.05
 TERMINAL_MS = 40.0
+LATE_END = 0.08  # of the QRS height, mean of the last 40 ms
+LATE_R_V1_MS, LATE_R_LATERAL_MS = 50.0, 60.0
+#: From the first on a complex is wide, under the second it is none; pacemakers follow the atria up to this rate.
+WIDE_MS, SPIKE_MS, MAX_PACED_BPM = 120.0, 55.0, 150.0
 FAST = 0.3
 
 
@@ -87,6 +91,32 @@ def _first(where: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Where each row is first True; its length where it never is."""
     first: NDArray[np.intp] = np.where(where.any(axis=1), where.argmax(axis=1), where.shape[1])
     return first
+
+
+def may_be_paced(median: MedianBeat, heart_rate_bpm: float | None) -> bool:
+    """Whether the complex could be a paced one as far as width, shape and rate tell, were its spikes not to show.
+
+    What is too short for a complex is the spike itself, smeared. Pacing spreads from a ventricle slowly, hence widely.
+    A complex with late forces to the right after a lateral R peak within 60 ms began in the conduction system: that is
+    right bundle branch block.
+    """
+    if median.qrs_onset is None or median.qrs_offset is None:
+        return True
+    duration_ms = (median.qrs_offset - median.qrs_onset) * 1000.0 / median.fs_hz
+    if duration_ms < SPIKE_MS:
+        return True
+    if duration_ms < WIDE_MS or (heart_rate_bpm or 0.0) > MAX_PACED_BPM:
+        return False
+    shapes = qrs_shapes(median)
+    side = [shapes[lead] for lead in ("I", "V6") if lead in shapes]
+    begins_fast = any(shape.terminal < 0 and shape.r_peak_ms < LATE_R_LATERAL_MS for shape in side)
+    return not (late_to_the_right(shapes) and begins_fast)
+
+
+def late_to_the_right(shapes: dict[str, QrsShape]) -> bool:
+    """Whether V1 or V2 ends upwards after an R peak later than 50 ms."""
+    front = [shapes[lead] for lead in ("V1", "V2") if lead in shapes]
+    return any(shape.terminal > LATE_END and shape.r_peak_ms > LATE_R_V1_MS for shape in front)
 
 
 def slow_start(median: MedianBeat) -> float | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg.beats import Beats
+from ecg.beats import SPIKE_BEFORE, Beats
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float, median
 from ecg.delineation.detect import Index
@@ -21,6 +21,9 @@ _MAX_BEATS = 60  # more do not make a better median, and a long recording costs 
 _P_AGREEMENT, _PER_IRREGULARITY, _SINUS_IRREGULARITY = 0.56, 1.15, 0.05
 _AGREES = 0.65  # from this correlation a beat counts as having the P wave
 _MAX_P_S = 0.22
+#: Shares of the longest RR after which a beat is late, and how well every late beat must agree: on the recordings of
+#: docs/rules.md a quarter of the late beats in fibrillation stays below 0.8.
+_LATE, _LATE_AGREEMENT = (0.85, 0.7), 0.8
 _ECTOPIC_RISE = 20  # samples: an ectopic QRS complex rises that much longer to its R, 40 ms
 _FAST_S, _BEFORE_VALLEY = 0.6, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
@@ -55,6 +58,9 @@ class MedianBeat:
         Share of the beats whose P wave agrees with the others', 0 to 1.
     no_p
         Why there is no P wave; None when there is one.
+    late_p
+        Whether the beats after the longest intervals share a P wave though not all beats do: as with premature atrial
+        beats and 2nd-degree block, and not in fibrillation.
     """
 
     signal: Float
@@ -76,6 +82,7 @@ class MedianBeat:
     t_end_sd: float | None = None
     p_fraction: float = 0.0
     no_p: str | None = "the QRS complex has no clear edges"
+    late_p: bool = False
 
 
 def measured_stack(conditioned: Conditioned, beats: Beats) -> Float | None:
@@ -129,6 +136,7 @@ def median_beat(
             beat = replace(beat, p_onset=None, p_peak=None, p_offset=None, no_p=_CONTINUOUS)
     if beat.p_onset is None:
         t = t_until(onset - _REST + rr)
+        beat = replace(beat, late_p=_late_p(conditioned, beats, onset))
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 
@@ -151,6 +159,26 @@ def _with_p(beat: MedianBeat, stack: Float, beats: Beats, earliest: float) -> Me
         beat, p_onset=wave.onset, p_peak=wave.peak, p_offset=wave.offset, p_onset_sd=wave.onset_sd,
         p_fraction=fraction, no_p=None,
     )  # fmt: skip
+
+
+def _late_p(conditioned: Conditioned, beats: Beats, qrs_onset: float) -> bool:
+    """Whether the beats after the longer intervals of an irregular rhythm all have one P wave."""
+    rr = np.concatenate([[np.nan], beats.rr])
+    if np.isnan(rr).all() or (beats.is_class("paced") & beats.measured).any():
+        return False
+    longest = float(np.nanquantile(rr, 0.9))
+    for share in _LATE:
+        late = beats.measured & (rr >= share * longest)
+        if late.sum() < MIN_BEATS or np.nanmin(rr) >= share * longest:
+            continue
+        stack = stack_beats(conditioned.signal[conditioned.usable], beats.r_samples[late][:_MAX_BEATS])
+        wave = p_wave(level_beat(median_signal(stack)), qrs_onset, BEFORE - 0.6 * longest)
+        if wave is None or wave.offset - wave.onset > _MAX_P_S * FS_HZ:
+            continue
+        agreement = p_agreement(stack, wave, qrs_onset)
+        if len(agreement) >= MIN_BEATS and agreement.min() >= _LATE_AGREEMENT:
+            return True
+    return False
 
 
 def irregularity(beats: Beats) -> float:
@@ -182,7 +210,7 @@ def _other_beat_after(beats: Beats) -> float:
 def _after_spike(conditioned: Conditioned, r: Index) -> float:
     """The first moment a paced QRS can begin, 6 ms after its spike, in samples of the median beat."""
     lag = r[:, None] - conditioned.spikes[None, :]
-    near = np.where((lag >= -5) & (lag <= 60), lag, np.nan)
+    near = np.where((lag >= -5) & (lag <= SPIKE_BEFORE), lag, np.nan)
     return BEFORE - float(np.nanmedian(np.nanmin(near, axis=1))) + 3.0
 
 

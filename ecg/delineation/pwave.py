@@ -172,7 +172,8 @@ def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
     """How well each beat's P wave matches the mean of the others, correlation over all leads, float64
     [beat].
 
-    In atrial fibrillation and with dissociated P waves it is near zero.
+    In atrial fibrillation and with dissociated P waves it is near zero. A beat with less than the others' mean agrees
+    only by as much as it has: where every second beat has no P wave, what else there is has a shape, too.
     """
     low = max(0, int(wave.onset) - 5)
     high = int(min(wave.offset + 5, qrs_onset))
@@ -186,6 +187,7 @@ def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
     piece = piece - piece.mean(axis=2, keepdims=True)
     piece = piece - (piece @ line)[..., None] * line / (line @ line)
     others = (piece.sum(axis=0) - piece) / (len(piece) - 1)
-    norm = np.sqrt((others**2).sum(axis=(1, 2)) * (piece**2).sum(axis=(1, 2)))
+    mean = (others**2).sum(axis=(1, 2))
+    norm = np.maximum(np.sqrt(mean * (piece**2).sum(axis=(1, 2))), mean)
     agreement: Float = (others * piece).sum(axis=(1, 2)) / np.where(norm > 0, norm, 1.0)
     return agreement

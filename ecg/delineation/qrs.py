@@ -1,5 +1,6 @@
 """Global onset and offset of the QRS complex of a beat."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +67,7 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
     lead_onsets, lead_offsets = _lead_edges(slope, r)
     early, late = extreme(lead_onsets, earliest=True), extreme(lead_offsets, earliest=False)
-    narrow = 1.0 - np.log2(len(beat)) / np.log2(12) if len(beat) < 12 else 0.0
+    narrow = 1.0 - math.log(len(beat), 12) if len(beat) < 12 else 0.0
     onset += LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + narrow * SPREAD[0]
     offset += LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - narrow * SPREAD[1]
     if offset <= onset:

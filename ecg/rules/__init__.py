@@ -10,6 +10,7 @@ from ecg.measure import Measurements
 from ecg.quality import Quality
 from ecg.record import EcgRecord
 from ecg.rules import conduction, infarction, rhythm
+from ecg.rules.doubts import doubt
 from ecg.rules.evidence import Evidence, gather
 from ecg.rules.finding import Contradiction, Finding
 
@@ -50,7 +51,12 @@ def find(record: EcgRecord, measurements: Measurements, quality: Quality) -> tup
         return tuple(about if name == poor else Finding(name, None, POOR) for name in LABEL_NAMES)
     evidence = gather(record, measurements, quality)
     about = Finding(poor, False, f"signal quality is {quality.grade}")
-    return tuple(about if name == poor else _RULES[name](evidence) for name in LABEL_NAMES)
+    return tuple(about if name == poor else _decide(name, evidence) for name in LABEL_NAMES)
+
+
+def _decide(label: str, evidence: Evidence) -> Finding:
+    why = doubt(label, evidence)
+    return _RULES[label](evidence) if why is None else Finding(label, None, why)
 
 
 def contradictions(scores: dict[str, float], findings: tuple[Finding, ...]) -> tuple[Contradiction, ...]:

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal as dsp
 
 from ecg.delineation.median import MedianBeat
 from ecg.rules.reduced import Float, Reduced
@@ -16,6 +17,7 @@ P_SPAN_S = 60.0
 P_INTERVALS_S = (0.35, 1.6)
 #: Least time in which a stretch between beats must overlap with another one for their likeness to count.
 MIN_OVERLAP_S = 2.5
+NEARLY = 0.55  # of the best likeness, what a shorter lag needs
 MIN_FREE = 0.2  # of the recording: with less between T and QRS nothing can be fitted there
 MARGIN_S = 0.02
 
@@ -36,10 +38,10 @@ class AtrialActivity:
     flutter_fit_with_t
         The same with the T waves left in.
     p_interval_s
-        Lag at which the activity between the beats is most alike itself; None when there is too little of it.
+        Shortest lag at which the activity between the beats is much alike itself; None when there is too little.
     p_regularity
-        Its correlation there over the same leads, 0 to 1: high for P waves with a regular clock, whatever the
-        ventricles do.
+        Its highest correlation with itself over the same leads, 0 to 1: high for P waves with a regular clock,
+        whatever the ventricles do.
     """
 
     flutter_per_min: float | None = None
@@ -133,8 +135,10 @@ def _own_clock(reduced: Reduced, before_s: float, after_s: float) -> tuple[float
     likeness, overlap = _masked_autocorrelation(values, free)
     span = slice(low, high)
     likeness = np.where(overlap[span] >= MIN_OVERLAP_S * short.fs_hz, likeness[span], 0.0)
-    best = int(likeness.argmax())
-    return (best + low) / short.fs_hz, float(max(likeness[best], 0.0))
+    best = float(max(likeness.max(), 0.0))
+    # A clock is as alike after two of its intervals, and more where other stretches overlap: the shortest lag counts.
+    first = dsp.find_peaks(np.concatenate([[0.0], likeness, [0.0]]), height=NEARLY * best)[0][:1] - 1
+    return float((first[0] if len(first) else likeness.argmax()) + low) / short.fs_hz, best
 
 
 def _masked_autocorrelation(values: Float, free: NDArray[np.bool_]) -> tuple[Float, Float]:

@@ -4,18 +4,19 @@ Criteria: Surawicz et al., AHA/ACCF/HRS recommendations part III, intraventricul
 Cardiol 2009;53:976), as far as a median beat shows them; Kusumoto et al., ACC/AHA/HRS bradycardia guideline (2018).
 """
 
+from ecg.qrs_shape import LATE_R_LATERAL_MS, WIDE_MS, late_to_the_right
 from ecg.rules.evidence import PAUSE, Evidence
 from ecg.rules.finding import Finding
+from ecg.rules.lone_p import LoneP
 from ecg.rules.rhythm import ventricular_tachycardia
 
 LONG_PR_MS, SHORT_PR_MS = 200.0, 120.0
-BLOCK_MS, INCOMPLETE_MS = 120.0, 110.0
-LATE_R_V1_MS, LATE_R_LATERAL_MS = 50.0, 60.0
-TERMINAL = 0.08  # of the lead's QRS height, mean of the last 40 ms
+BLOCK_MS, INCOMPLETE_MS = WIDE_MS, 110.0
 NET = 0.1
 LAFB_AXIS, LPFB_AXIS = -45.0, 90.0
 DELTA_MS = 40.0
-CLOCK_TOLERANCE = 0.03  # of RR: what the lag of an autocorrelation can tell
+FASTER_P = 1.05  # of the heart rate: what comes less often than the beats is a group of them, as in bigeminy
+ON_TIME, HALF_WAY, MOST = 0.1, 0.04, 0.7  # of RR; of the intervals
 
 
 def first_degree(e: Evidence) -> Finding:
@@ -25,6 +26,8 @@ def first_degree(e: Evidence) -> Finding:
         return Finding(label, None, "there is no PR interval")
     if e.flutter:
         return Finding(label, None, "flutter waves: there is no PR interval")
+    if len(e.lone_p) >= 2:
+        return Finding(label, None, f"{len(e.lone_p)} P waves without a QRS complex: not every one is conducted")
     return Finding(label, e.pr > LONG_PR_MS, f"PR {e.pr:.0f} ms; criterion > {LONG_PR_MS:.0f} ms")
 
 
@@ -36,20 +39,29 @@ def av_block(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
         return Finding(label, None, "flutter: conduction of every second to fourth wave is no block of its own")
     if e.pr is not None and e.pr > LONG_PR_MS:
         return Finding(label, True, f"PR {e.pr:.0f} ms; criterion > {LONG_PR_MS:.0f} ms (1st degree)")
-    if clock is not None and e.rr_s is not None:
-        if e.pr is None and abs(clock / e.rr_s - 1.0) > CLOCK_TOLERANCE:
-            return Finding(
-                label, True, f"P waves at {60 / clock:.0f}/min are not tied to the beats at {60 / e.rr_s:.0f}/min"
-            )
-        if e.pause is not None and e.pause >= PAUSE and clock < 0.8 * e.pause * e.rr_s:
-            return Finding(
-                label, True, f"a pause of {e.pause:.1f} RR, through which P waves go on every {1000 * clock:.0f} ms"
-            )
+    if clock is not None and e.pr is None and e.heart_rate is not None and 60 / clock > FASTER_P * e.heart_rate:
+        return Finding(label, True, f"P waves at {60 / clock:.0f}/min, more than the beats at {e.heart_rate:.0f}/min")
     if e.paced or e.pr is None:
         return Finding(label, None, "no P wave is tied to the beats: conduction is not decided")
+    if e.lone_p:
+        return Finding(label, *_blocked(e.lone_p, e.n_beats))
     if e.pause is not None and e.pause >= PAUSE:
         return Finding(label, None, f"a pause of {e.pause:.1f} RR is not explained")
     return Finding(label, False, f"PR {e.pr:.0f} ms (criterion > {LONG_PR_MS:.0f} ms) and no pause")
+
+
+def _blocked(lone: tuple[LoneP, ...], n_beats: int) -> tuple[bool | None, str]:
+    """What P waves without a QRS complex mean: the sinus clock going on is block, an early one may be premature."""
+    pauses = [p for p in lone if p.interval >= PAUSE]
+    if pauses:
+        words = f"in a pause of {pauses[0].interval:.1f} RR a P wave {pauses[0].after:.2f} RR after the one before"
+        if all(abs(p.after - 1.0) <= ON_TIME for p in pauses):
+            return True, f"{words}: on time, and not conducted"
+        return None, f"{words}, and not on time: a premature one, or block"
+    half = [p for p in lone if abs(p.after / p.interval - 0.5) <= HALF_WAY]
+    if len(half) >= MOST * (n_beats - 1):
+        return True, f"{len(half)} of {n_beats - 1} intervals have a second P wave half-way: 2:1 conduction"
+    return None, f"{len(lone)} P wave(s) without a QRS complex: premature ones, or block"
 
 
 def right_bundle_branch_block(e: Evidence) -> Finding:
@@ -113,12 +125,10 @@ def _by_width(label: str, e: Evidence, pattern: bool | None, words: str) -> Find
 
 
 def _right_pattern(e: Evidence) -> bool | None:
-    front = [e.shapes[lead] for lead in ("V1", "V2") if lead in e.shapes]
     side = [e.shapes[lead] for lead in ("I", "V6") if lead in e.shapes]
     if "V1" not in e.shapes or not side:
         return None
-    late_r = any(shape.terminal > TERMINAL and shape.r_peak_ms > LATE_R_V1_MS for shape in front)
-    return late_r and any(shape.terminal < 0 for shape in side)
+    return late_to_the_right(e.shapes) and any(shape.terminal < 0 for shape in side)
 
 
 def _left_pattern(e: Evidence) -> bool | None:

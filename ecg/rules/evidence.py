@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.amplitudes import no_millivolts
+from ecg.delineation.median import MedianBeat
 from ecg.measure import Measurements
 from ecg.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
 from ecg.record import EcgRecord
 from ecg.rules.atrial import AtrialActivity, atrial_activity
 from ecg.rules.extra_beats import ExtraBeat, extra_beats
+from ecg.rules.lone_p import LoneP, lone_p_waves
 from ecg.rules.reduced import Float, reduce
 
 #: Limits on the evidence that more than one rule asks about; sources and the records they were checked on are in
@@ -18,6 +20,9 @@ from ecg.rules.reduced import Float, reduce
 P_REGULARITY, P_REGULARITY_PACED = 0.43, 0.37
 PACED_BEATS = 3
 PAUSE = 1.6
+#: Root mean square RR difference of a rhythm that may be flutter in a fixed ratio, of one as steady as only that or
+#: a re-entry is, and what the ratio may be off a whole number.
+STEADY, VERY_STEADY, FAST_BPM, RATIO_MARGIN = 0.03, 0.01, 110.0, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,19 +32,21 @@ class Evidence:
     Attributes
     ----------
     heart_rate, pr, qrs, p_axis, qrs_axis
-        In bpm, ms and degrees; None when not measurable.
-    rr_s
-        Median RR in s.
+        In bpm, ms and degrees; None when not measurable. `pr` is there also where pacing is not excluded.
     irregularity
         Median magnitude of successive RR differences over the median RR.
     irregularity_rms
         Root mean square of the same differences over the mean RR: it sees a few odd beats, too.
     paced_fraction
         Share of the beats that follow a pacing spike; `n_unpaced` is how many do not.
+    pacing_open
+        Whether the QRS complex could be a paced one and the bandwidth is too low for spikes.
+    late_p
+        Whether the beats after the longer intervals share a P wave, though not all beats do.
     pause
         Longest RR that does not follow an early beat, over the lower quartile of RR.
-    atria, extra, shapes, slow_start_ms
-        See `AtrialActivity`, `ExtraBeat`, `QrsShape` (by lead), `ecg.qrs_shape.slow_start`.
+    atria, lone_p, extra, shapes, slow_start_ms
+        See `AtrialActivity`, `LoneP`, `ExtraBeat`, `QrsShape` (by lead), `ecg.qrs_shape.slow_start`.
     reversal
         Electrodes that are or may be exchanged; None when none.
     unit_known
@@ -53,14 +60,16 @@ class Evidence:
     qrs: float | None
     p_axis: float | None
     qrs_axis: float | None
-    rr_s: float | None
     irregularity: float | None
     irregularity_rms: float | None
     paced_fraction: float
+    pacing_open: bool
     n_unpaced: int
     n_beats: int
+    late_p: bool
     pause: float | None
     atria: AtrialActivity
+    lone_p: tuple[LoneP, ...]
     extra: tuple[ExtraBeat, ...]
     shapes: dict[str, QrsShape]
     slow_start_ms: float | None
@@ -84,10 +93,28 @@ class Evidence:
         if with_t is None or rate is None:
             return False
         if (self.irregularity_rms or 0.0) >= 0.1:
-            return with_t >= 0.35 and (fit is None or fit >= 0.3)
+            # P waves in groups have harmonics, too
+            sinus = self.pr is not None and (rate < 240.0 or self.own_p_clock_s is not None)
+            return not sinus and with_t >= 0.35 and (fit is None or fit >= 0.3)
         if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself, as does T at twice a rate above 170
             return 240.0 <= rate <= 340.0 and with_t >= 0.7 and (self.qrs or 0.0) < 120.0
         return rate >= 240.0 and fit >= 0.7 and with_t >= 0.36
+
+    @property
+    def may_flutter(self) -> bool:
+        """Whether a regular rhythm is a whole fraction of an atrial oscillation's rate, and too much like flutter.
+
+        Sinus rhythm varies from beat to beat by more than flutter in a fixed ratio does: the steadier the rhythm and
+        the faster, the less of an oscillation is enough for doubt.
+        """
+        fit, with_t, rate = self.atria.flutter_fit or 0.0, self.atria.flutter_fit_with_t, self.atria.flutter_per_min
+        if with_t is None or rate is None or not self.heart_rate or self.irregularity_rms is None:
+            return False
+        ratio = rate / self.heart_rate
+        if self.irregularity_rms >= STEADY or round(ratio) < 2 or abs(ratio - round(ratio)) > RATIO_MARGIN * ratio:
+            return False
+        fast = self.heart_rate >= FAST_BPM and self.irregularity_rms < VERY_STEADY
+        return with_t >= (0.25 if fast else 0.5) or (fit >= 0.5 and with_t >= 0.25)
 
     @property
     def own_p_clock_s(self) -> float | None:
@@ -105,18 +132,20 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
     paced = rhythm.paced_fraction.value or 0.0
     return Evidence(
         heart_rate=measurements.heart_rate.value,
-        pr=measurements.pr_interval.value,
+        pr=_pr_ms(median),
         qrs=measurements.qrs_duration.value,
         p_axis=measurements.p_axis.value,
         qrs_axis=measurements.qrs_axis.value,
-        rr_s=None if np.isnan(rr).all() else float(np.median(rr[~np.isnan(rr)])) / record.fs_hz,
         irregularity=rhythm.rr_irregularity.value,
         irregularity_rms=None if rmssd is None or rr_mean is None else rmssd / rr_mean,
         paced_fraction=paced,
+        pacing_open=median is not None and rhythm.paced_fraction.value is None,
         n_unpaced=n_beats - round(paced * n_beats),
         n_beats=n_beats,
+        late_p=median is not None and median.late_p,
         pause=_pause(rr),
         atria=atrial_activity(reduced, median),
+        lone_p=lone_p_waves(reduced, beats, median),
         extra=extra_beats(reduced, beats),
         shapes={} if median is None else qrs_shapes(median),
         slow_start_ms=None if median is None else slow_start(median),
@@ -124,6 +153,12 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
     )
+
+
+def _pr_ms(median: MedianBeat | None) -> float | None:
+    if median is None or median.p_onset is None or median.qrs_onset is None:
+        return None
+    return (median.qrs_onset - median.p_onset) * 1000.0 / median.fs_hz
 
 
 def _pause(rr: Float) -> float | None:

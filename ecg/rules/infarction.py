@@ -3,7 +3,7 @@
 from ecg.rules.conduction import accessory_pathway, left_bundle_branch_block
 from ecg.rules.evidence import Evidence
 from ecg.rules.finding import Finding
-from ecg.rules.rhythm import ventricular_tachycardia
+from ecg.rules.rhythm import UPRIGHT_P, ventricular_tachycardia
 
 #: Leads that look at one wall, neighbours adjacent.
 GROUPS = {
@@ -11,6 +11,7 @@ GROUPS = {
     "lateral": ("I", "aVL"),
     "anterior": ("V1", "V2", "V3", "V4", "V5", "V6"),
 }
+NORMAL_AXIS = (-30.0, 90.0)  # beyond, hemiblock, a turned heart or right ventricular strain make Q waves, too
 Q_MS, Q_MV = 30.0, 0.1
 Q_MS_V2_V3 = 20.0
 Q_SHARE = (
@@ -23,12 +24,27 @@ def infarction(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
     label = "Infarction"
     if e.paced:
         return Finding(label, None, "the ventricles are paced: Q waves are not read")
-    if left_bundle_branch_block(e).present is True:
-        return Finding(label, None, "left bundle branch block: Q waves are not read")
-    if accessory_pathway(e).present is True or ventricular_tachycardia(e).present is not False:
+    if left_bundle_branch_block(e).present is not False:
+        return Finding(label, None, "left bundle branch block is not excluded: Q waves are not read")
+    pre_excited = accessory_pathway(e).present is not False and e.pr is not None
+    if pre_excited or ventricular_tachycardia(e).present is not False:
         return Finding(label, None, "pre-excitation or a wide tachycardia: Q waves are not read")
     if e.reversal is not None:
         return Finding(label, None, f"the electrodes {e.reversal} seem exchanged: Q waves are not read")
+    if e.flutter:
+        return Finding(label, None, "flutter waves run into the QRS complex: Q waves are not read")
+    low, high = NORMAL_AXIS
+    if e.qrs_axis is None or not low < e.qrs_axis <= high:
+        axis = "not known" if e.qrs_axis is None else f"{e.qrs_axis:.0f}°"
+        return Finding(
+            label, None,
+            f"the QRS axis is {axis}, not between {low:.0f}° and {high:.0f}°: hemiblock or a turned heart makes "
+            "Q waves, too",
+        )  # fmt: skip
+    if e.p_axis is not None and not UPRIGHT_P[0] <= e.p_axis <= UPRIGHT_P[1]:
+        return Finding(
+            label, None, f"P axis {e.p_axis:.0f}°, not upright in I and II: the polarity of the leads is not certain"
+        )
     if not e.shapes or not e.unit_known:
         return Finding(label, None, "Q waves are not measurable without QRS edges and a unit")
     for wall, leads in GROUPS.items():

@@ -1,5 +1,6 @@
 """Rate and rhythm: sinus rhythm, tachycardia, bradycardia, fibrillation, flutter, ectopy, wide tachycardias, pacing."""
 
+from ecg.delineation.pacing import MIN_FS_HZ
 from ecg.rules.evidence import PACED_BEATS, Evidence
 from ecg.rules.extra_beats import ExtraBeat
 from ecg.rules.finding import Finding
@@ -13,7 +14,6 @@ AXIS_MARGIN = 15.0
 EARLY, WIDE, WIDE_MS, LARGE = 0.9, 1.2, 100.0, 0.6  # 100 ms as `ExtraBeat` takes it is a QRS of 120 ms
 WIDE_QRS_MS, RUN = 120.0, 3
 WIDEST = 0.6  # of RR: a longer QRS has its T wave in it
-MIN_SPIKE_FS_HZ = 400.0  # at 360 Hz none of the six paced recordings of LUDB shows its spikes
 
 
 def sinus_rhythm(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
@@ -62,11 +62,15 @@ def atrial_fibrillation(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an
         return Finding(label, False, _flutter_words(e))
     if _fibrillates(e):
         return Finding(label, True, _fibrillation_words(e))
+    if e.pacing_open and e.pr is None:
+        return Finding(label, None, "a regular rhythm without P waves, in which pacing is not excluded")
     clock = e.own_p_clock_s
     if clock is not None and (e.paced or e.pr is None):
         return Finding(label, False, f"the atria have a regular clock of their own ({60 / clock:.0f}/min)")
     if e.paced:
         return Finding(label, None, "the ventricles are paced, with too few or too regular beats of their own")
+    if e.late_p:
+        return Finding(label, None, "the beats after longer intervals share a P wave, as with premature atrial beats")
     if e.pr is not None:
         return Finding(label, False, f"a P wave is common to the beats (PR {e.pr:.0f} ms)")
     words = f"no P wave is common to the beats; RR irregularity {e.irregularity:.2f}"
@@ -75,6 +79,8 @@ def atrial_fibrillation(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an
 
 def _fibrillates(e: Evidence) -> bool:
     if e.irregularity is None or e.irregularity_rms is None or e.pr is not None or e.own_p_clock_s is not None:
+        return False
+    if e.late_p:
         return False
     if e.paced:
         # a pacemaker fills the pauses at an even rate: the irregularity is in the few beats that come before it
@@ -188,8 +194,8 @@ def _no_wide_tachycardia(label: str, e: Evidence) -> Finding | None:
         return Finding(label, False, f"heart rate {e.heart_rate:.0f} bpm; criterion > 100 bpm")
     if e.qrs < WIDE_QRS_MS:
         return Finding(label, False, f"QRS {e.qrs:.0f} ms; criterion ≥ {WIDE_QRS_MS:.0f} ms")
-    if e.paced:
-        return Finding(label, None, "the ventricles are paced")
+    if e.paced or e.pacing_open:
+        return Finding(label, None, "the ventricles are paced, or pacing is not excluded")
     if e.pr is not None and not e.flutter:
         return Finding(label, False, f"a P wave is tied to the beats (PR {e.pr:.0f} ms)")
     return None
@@ -216,6 +222,6 @@ def pacemaker(e: Evidence) -> Finding:
         return Finding(label, None, "no beats were found")
     if e.paced:
         return Finding(label, True, f"{100 * e.paced_fraction:.0f} % of the beats follow a pacing spike")
-    if e.fs_hz < MIN_SPIKE_FS_HZ:
-        return Finding(label, None, f"spikes do not show at {e.fs_hz:g} Hz")
+    if e.fs_hz < MIN_FS_HZ or e.pacing_open:
+        return Finding(label, None, f"spikes do not always show at {min(e.fs_hz, MIN_FS_HZ):g} Hz and less")
     return Finding(label, False, f"no pacing spikes before {PACED_BEATS} or more beats")

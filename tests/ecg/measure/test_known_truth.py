@@ -283,3 +283,22 @@ def test_bursts_with_the_slopes_of_beats_add_none_in_two_leads(seed: int) -> Non
     true = true[(true > 20) & (true < signal.shape[1] - 20)]
     assert len(found) == len(true)
     assert np.abs(found - true).max() <= 37  # 75 ms, as annotators' beats are matched
+
+
+@pytest.mark.parametrize("heart_rate_bpm", [60, 80, 110])
+@pytest.mark.parametrize("factor", [0.2, 0.3])
+def test_every_second_beat_may_be_low(factor: float, heart_rate_bpm: float) -> None:
+    noise = (Artefact("baseline", 0.15), Artefact("muscle", 0.009), Artefact("mains50", 0.015))
+    made = simulate(Scenario(heart_rate_bpm=heart_rate_bpm, artefacts=noise))
+    signal = made.record.signal.copy()
+    for beat in made.truth.beats[::2]:
+        first, last = (round(at * made.record.fs_hz) for at in (beat.qrs_on_s, beat.qrs_off_s))
+        signal[:, max(first, 0) : last + 1] *= factor
+    measured = ecg.measure(EcgRecord(signal, made.record.leads, made.record.fs_hz, "mV"))
+    assert measured.heart_rate.value == pytest.approx(made.truth.heart_rate_bpm, abs=1)
+
+
+@pytest.mark.parametrize("rate", [40, 60, 80])
+def test_p_waves_without_a_complex_are_no_low_beats(rate: float) -> None:
+    made = simulate(Scenario(rhythm="mobitz2", conduction=2, heart_rate_bpm=rate))
+    assert ecg.measure(made.record).heart_rate.value == pytest.approx(made.truth.heart_rate_bpm, abs=1)

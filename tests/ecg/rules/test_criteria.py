@@ -9,12 +9,13 @@ from ecg.rules import conduction, infarction, rhythm
 from ecg.rules.atrial import AtrialActivity
 from ecg.rules.evidence import Evidence
 from ecg.rules.extra_beats import ExtraBeat
+from ecg.rules.lone_p import LoneP
 
 SHAPE = QrsShape(1.0, 0.0, 0.0, False, 0.8, 0.2, 45.0, 0.0, 0.15)
 NORMAL = Evidence(
-    heart_rate=72.0, pr=160.0, qrs=92.0, p_axis=50.0, qrs_axis=40.0, rr_s=0.833, irregularity=0.02,
-    irregularity_rms=0.03, paced_fraction=0.0, n_unpaced=12, n_beats=12, pause=1.05,
-    atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), extra=(),
+    heart_rate=72.0, pr=160.0, qrs=92.0, p_axis=50.0, qrs_axis=40.0, irregularity=0.02,
+    irregularity_rms=0.03, paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, late_p=False, pause=1.05,
+    atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), lone_p=(), extra=(),
     shapes=dict.fromkeys(("I", "II", "III", "aVL", "aVF", "V2", "V3", "V4", "V5", "V6"), SHAPE)
     | {"V1": replace(SHAPE, net=-0.3, terminal=-0.1)},
     slow_start_ms=20.0, reversal=None, unit_known=True, fs_hz=500.0,
@@ -23,6 +24,7 @@ LATE = {"V1": replace(SHAPE, terminal=0.2, r_peak_ms=90.0), "I": replace(SHAPE, 
 BROAD = replace(SHAPE, net=0.3, r_peak_ms=90.0)
 LEFT = {"V1": replace(SHAPE, net=-0.3)} | dict.fromkeys(("I", "aVL", "V5", "V6"), BROAD)
 NO_P = {"pr": None, "p_axis": None, "atria": AtrialActivity(250.0, 0.1, 0.1, None, None)}
+DISSOCIATED = AtrialActivity(None, None, None, 0.7, 0.8)
 PVC = ExtraBeat(at=4, coupling=0.6, width_ms=140.0, width=1.6, size=1.3)
 
 
@@ -48,6 +50,8 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_fibrillation, {}, False),
         (rhythm.atrial_fibrillation, {"irregularity": 0.3}, False),  # arrhythmia with a P wave before each beat
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2}, True),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "late_p": True}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"pacing_open": True}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.05}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08, "irregularity_rms": 0.2}, True),
@@ -93,9 +97,15 @@ def having(**changes: object) -> Evidence:
         (conduction.first_degree, NO_P, None),
         (conduction.av_block, {}, False),
         (conduction.av_block, {"pr": 240.0}, True),
-        (conduction.av_block, {"pause": 2.0, "rr_s": 0.83}, True),
+        (conduction.av_block, {"pause": 2.0, "lone_p": (LoneP(2.0, 1.0),)}, True),
+        (conduction.av_block, {"pause": 1.7, "lone_p": (LoneP(1.7, 0.6),)}, None),  # a premature one
+        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 9}, True),
+        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 3}, None),
+        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.4),) * 9}, None),
+        (conduction.first_degree, {"pr": 240.0, "lone_p": (LoneP(1.0, 0.5),) * 9}, None),
         (conduction.av_block, {"pause": 2.0, "atria": AtrialActivity()}, None),
-        (conduction.av_block, {"pr": None, "rr_s": 1.5, "atria": AtrialActivity(None, None, None, 0.7, 0.8)}, True),
+        (conduction.av_block, NO_P | {"heart_rate": 40.0, "atria": DISSOCIATED}, True),
+        (conduction.av_block, NO_P | {"heart_rate": 100.0, "atria": DISSOCIATED}, None),  # groups of beats
         (conduction.av_block, NO_P, None),
         (conduction.right_bundle_branch_block, {}, False),
         (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE}, True),
