@@ -159,16 +159,20 @@ def _plan_workers(nodes: Sequence[dict[str, float]], n_models: int) -> _Workers:
     return _Workers(actors, {"num_cpus": share}, threads, _CPU_BATCH, task_cpus)
 
 
+def _chunks(listing: dict[int, list[str]]) -> list[Listed]:
+    return [
+        Listed(part, tuple(paths[start : start + RECORDINGS_PER_CHUNK]))
+        for part, paths in listing.items()
+        for start in range(0, len(paths), RECORDINGS_PER_CHUNK)
+    ]
+
+
 def _compute(
     job: BatchJob, weights: dict[Part, Weights], missing: dict[int, list[str]], output: Output, model_stage: type
 ) -> None:
     """Analyse the missing parts and write each as soon as its last chunk is there."""
     workers = _plan_workers([node["Resources"] for node in ray.nodes() if node["Alive"]], len(weights))
-    chunks = [
-        Listed(part, tuple(paths[start : start + RECORDINGS_PER_CHUNK]))
-        for part, paths in missing.items()
-        for start in range(0, len(paths), RECORDINGS_PER_CHUNK)
-    ]
+    chunks = _chunks(missing)
     rows = ray.data.from_items([pack(chunk) for chunk in chunks], override_num_blocks=len(chunks))
     rows = rows.map(partial(read_chunk, stated=job.stated, with_segments=bool(weights)), num_cpus=workers.task_cpus)
     for part, found in weights.items():
