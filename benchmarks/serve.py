@@ -95,13 +95,19 @@ def payloads(server: Server, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def no_model(server: Server, options: argparse.Namespace) -> dict[str, Any]:
-    sent = payload("npy", recording(), WITHOUT_MODELS)
-    rounds = [
-        closed_loop(server.url + "/analyze", sent, options.clients, options.seconds).to_dict()
-        for _ in range(options.rounds)
-    ]
-    show("measurements and quality only, npy", rounds)
-    return {"rounds": rounds, "recordings_per_s": statistics.median(r["recordings_per_s"] for r in rounds)}
+    """Binary bodies, and twice the clients, too: what waits for one examiner is work that the other one lacks."""
+    record = recording()
+    bodies = {kind: payload(kind, record, WITHOUT_MODELS) for kind in ("npy", "int16")}
+    rounds: dict[str, list[float]] = {}
+    for _ in range(options.rounds):
+        for kind, sent in bodies.items():
+            for clients in (options.clients, 2 * options.clients):
+                rate = closed_loop(server.url + "/analyze", sent, clients, options.seconds).per_s
+                rounds.setdefault(f"{kind}, {clients} clients", []).append(round(rate, 1))
+    medians = {name: statistics.median(rates) for name, rates in rounds.items()}
+    rows = [{"body": name, "recordings_per_s": medians[name], "rounds": rates} for name, rates in rounds.items()]
+    show("measurements and quality only", rows)
+    return {"rounds": rounds, "recordings_per_s": medians}
 
 
 def overload(server: Server, options: argparse.Namespace) -> dict[str, Any]:

@@ -54,7 +54,9 @@ def band_passed(signal: Float, low_hz: float, high_hz: float, fs_hz: float) -> F
     # Without the line between its ends the signal goes round without a jump; the band has no part of a line.
     padded -= padded[:, :1] + (padded[:, -1:] - padded[:, :1]) * np.linspace(0.0, 1.0, n + 2 * pad)
     length = fft.next_fast_len(n + 2 * pad, real=True)
-    band: Float = fft.irfft(fft.rfft(padded, length, axis=1) * _gain(length, low_hz, high_hz, fs_hz), length, axis=1)
+    spectrum = fft.rfft(padded, length, axis=1)
+    spectrum *= _gain(length, low_hz, high_hz, fs_hz)
+    band: Float = fft.irfft(spectrum, length, axis=1, overwrite_x=True)
     return band[:, pad : n + pad]
 
 

@@ -177,7 +177,7 @@ def _likeness(asked: Index, quiet: Index, slope: Float, weight: Float) -> tuple[
     """Correlation of each place with the median of the quiet beats, best within 32 ms, and how much of one it holds."""
     reach = np.arange(-_HALF - _SHIFT, _HALF + _SHIFT + 1)
     inside = np.clip(quiet[:, None] + reach[_SHIFT:-_SHIFT], 0, slope.shape[1] - 1)
-    template = np.median(slope[:, inside], axis=1)
+    template = median(slope[:, inside], axis=1)
     at = np.clip(asked[:, None] + reach, 0, slope.shape[1] - 1)
     trust = weight[:, asked].T[:, :, None]
     pieces = slope[:, at].transpose(1, 0, 2)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ecg.delineation.crossing import FS_HZ, Float, block_means
+from ecg.delineation.crossing import FS_HZ, Float, block_means, median
 from ecg.delineation.detect import Index
 
 _STEP, _HALF = 4, 7  # samples a block: at 125 Hz the QRS is still whole; blocks each side of R, 60 ms
@@ -29,7 +29,7 @@ def add_low_beats(signal: Float, r: Index) -> Index:
     long = np.flatnonzero(np.diff(r) >= _MIN_RR_S * FS_HZ)
     if len(inside) < 3 or len(long) < _MIN_FOUND:
         return r
-    template = np.median(slope[:, inside[:, None] + np.arange(-_HALF, _HALF + 1)], axis=1)
+    template = median(slope[:, inside[:, None] + np.arange(-_HALF, _HALF + 1)], axis=1)
     size = float((template**2).sum())
     product = sum(np.correlate(row, wave) for row, wave in zip(slope, template, strict=True))
     power = np.correlate((slope**2).sum(axis=0), np.ones(2 * _HALF + 1))

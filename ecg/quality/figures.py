@@ -281,7 +281,7 @@ def _residual_at_r(leads: tuple[str, ...], beats: BeatView, dead: NDArray[np.int
     if beats.median_beats is None:
         return None
     r, before, after = (round(s * beats.fs_hz) for s in (BEFORE_S, *QRS_S))
-    level = np.median(beats.median_beats, axis=1, keepdims=True)
+    level = median(beats.median_beats)[:, None]
     qrs = (beats.median_beats - level)[:, r - before : r + after]
     height = float(np.median(np.ptp(np.delete(qrs, dead, axis=0), axis=1)))
     return _residual(leads, qrs, height, dead, 1.0) if height > 0 else None

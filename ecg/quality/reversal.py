@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.delineation.crossing import median
 from ecg.delineation.median import MedianBeat
 from ecg.leads import PRECORDIAL_LEADS
 from ecg.quality.detect import BEFORE_S
@@ -199,7 +200,7 @@ def precordial_reversal(beats: NDArray[np.float32], fs_hz: float) -> str | None:
     None for neither; `beats` are of V1 to V6, [6, sample].
     """
     start, stop, level = (round((BEFORE_S + s) * fs_hz) for s in (-0.06, 0.40, -0.10))
-    shapes = beats[:, start:stop] - np.median(beats[:, level:start], axis=1, keepdims=True)
+    shapes = beats[:, start:stop] - median(beats[:, level:start])[:, None]
     shapes = shapes / np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-12)
     alike = (shapes @ shapes.T)[_ORDERS[:, :-1], _ORDERS[:, 1:]] * _SIGNS[:, :-1] * _SIGNS[:, 1:]
     lengths = np.sqrt(np.maximum(0.0, 2 - 2 * alike)).sum(axis=1)  # of the path V1 to V6 as it is, and changed
