@@ -70,10 +70,13 @@ def part_times(out: Path) -> list[tuple[float, int]]:
     return sorted((at, counts["recordings"] + counts["errors"]) for at, counts in marks)
 
 
-def steady_rate(out: Path) -> float:
-    """Recordings/s from the first part to the last, the first one's not counted: starting up is not the question."""
+def steady_rate(out: Path, at_once: int = 1) -> float:
+    """Recordings/s from the end of the first parts to that of the last: starting up is not the question.
+
+    `at_once` parts are under way together, so that many are done first and do not count.
+    """
     times = part_times(out)
-    return sum(count for _, count in times[1:]) / (times[-1][0] - times[0][0])
+    return sum(count for _, count in times[at_once:]) / (times[-1][0] - times[at_once - 1][0])
 
 
 def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -180,7 +183,7 @@ def scaling(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         command = [sys.executable, "-c", code, str(folder / "archive"), str(out), address, parts]
         subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False)
         cluster.communicate()
-        rates[nodes] = round(steady_rate(out), 3)
+        rates[nodes] = round(steady_rate(out, nodes), 3)
         print(f"{nodes} nodes: {rates[nodes]} recordings/s", file=sys.stderr)
     first = options.nodes[0]
     efficiency = {str(n): round(rate / rates[first] * first / n, 3) for n, rate in rates.items()}

@@ -8,6 +8,7 @@ The driver alone writes, so a part is written once and the folder needs no other
 
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -88,11 +89,11 @@ def run(job: BatchJob, model_stage: type = ModelStage) -> int:
 
 def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDescription:
     """The description of the job in the folder, which is this one: begun now, or found and compared."""
-    if not job.resume:
-        output.clear()
-    found = output.description()
+    found = output.description() if job.resume else None
+    # From where the job is started must not decide what it is about.
+    inputs = tuple(location if "://" in location else os.path.abspath(location) for location in job.inputs)
     wanted = JobDescription(
-        job.inputs, tuple(sorted(job.include)), {part: w.identifier for part, w in weights.items()},
+        inputs, tuple(sorted(job.include)), {part: w.identifier for part, w in weights.items()},
         asdict(job.stated), __version__, found.recordings if found else 0, job.parts or (found.parts if found else 0),
     )  # fmt: skip
     if found:
@@ -105,11 +106,12 @@ def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDe
                 )  # fmt: skip
         return found
     console.print("looking for recordings")
-    paths = list_recordings(job.inputs)
+    paths = list_recordings(inputs)
     if not paths:
-        raise MalformedInput("No recording was found.", "input", "recordings", list(job.inputs))
+        raise MalformedInput("No recording was found.", "input", "recordings", list(inputs))
     parts = job.parts or math.ceil(len(paths) / RECORDINGS_PER_PART)
     description = replace(wanted, recordings=len(paths), parts=parts)
+    output.clear()  # only now that there is something to put in its place; also what a job cut short in here has left
     output.start(description, paths, [part_of(path, parts) for path in paths])
     console.print(f"{len(paths)} recordings in {parts} parts")
     return description

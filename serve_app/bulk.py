@@ -1,12 +1,14 @@
 """`POST /analyze/bulk`: many recordings in one request, one line of NDJSON for each, in their order."""
 
 import asyncio
+import io
 import logging
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import PurePosixPath
 
 import orjson
@@ -97,17 +99,17 @@ class BulkRoute:
         body = await bodies.read_body(request, self._settings.max_bulk_bytes)
         parameters = {name: value for name, value in request.query_params.items() if name != "filename"}
         if kind == MEDIA_TYPE:
-            items = deque(_lines_of(body))
+            found = _lines_of(body)
         else:
             files, texts = await bodies.uploaded_files(request, body, self._settings.max_bulk_items)
             parameters |= texts
-            items = deque(_recordings_of(files))
+            found = _recordings_of(files)
+        most = self._settings.max_bulk_items
+        items = deque(islice(found, most + 1))
         if not items:
             raise MalformedInput("The request holds no recording.", "body", "at least one", 0)
-        if len(items) > self._settings.max_bulk_items:
-            raise InputTooLarge(
-                "Too many recordings in one request.", "body", self._settings.max_bulk_items, len(items)
-            )
+        if len(items) > most:
+            raise InputTooLarge("Too many recordings in one request.", "body", most, f"> {most}")
         return items, parameters
 
     async def _lines(
@@ -165,7 +167,7 @@ class BulkRoute:
 
 
 def _lines_of(body: bytes) -> Iterator[Item]:
-    for line in body.split(b"\n"):
+    for line in io.BytesIO(body):  # one at a time: a body of many lines is refused before they are all objects
         if line.strip():
             yield Item(None, bodies.JSON, {"body.json": line})
 

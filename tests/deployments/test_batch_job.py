@@ -25,7 +25,7 @@ from deployments.batch_stages import KINDS, ModelStage, compose_chunk, pack, rea
 from deployments.batch_tables import Output, recordings_table
 from ecg.cli import batch as command
 from ecg.cli import main
-from ecg.errors import InconsistentInput
+from ecg.errors import InconsistentInput, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.models import resolve_weights
 from ecg.pipeline import PARTS as ALL_PARTS
@@ -216,6 +216,40 @@ def test_no_resume_forgets_the_job_that_was_there(archive: Path, tmp_path: Path)
     assert output.done() == {}
     assert list(output.listing()) == [0, 1]
     assert list(tmp_path.rglob("part-*")) == []
+
+
+def test_tables_survive_a_job_that_cannot_begin(archive: Path, tmp_path: Path) -> None:
+    output = Output(tmp_path)
+    job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=1)
+    batch._begin(job, output, {})
+    output.write_part(0, [recordings_table([])], [])
+    with pytest.raises(MalformedInput):
+        batch._begin(replace(job, inputs=(str(archive / "typo"),), resume=False), output, {})
+    assert output.done().keys() == {0}
+    assert len(list(tmp_path.rglob("part-*"))) == 3
+
+
+def test_what_a_job_cut_short_left_is_not_taken_for_the_next_ones(archive: Path, tmp_path: Path) -> None:
+    output = Output(tmp_path)
+    job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=1)
+    batch._begin(job, output, {})
+    output.write_part(0, [recordings_table([])], [])
+    (tmp_path / "job.json").unlink()  # as after a kill in the middle of `Output.clear`
+    batch._begin(job, output, {})
+    assert output.done() == {}
+
+
+def test_a_relative_input_is_of_the_folder_it_was_given_in(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Output(tmp_path)
+    job = batch.BatchJob((".",), tmp_path, frozenset({"quality"}), parts=1)
+    monkeypatch.chdir(archive)
+    description = batch._begin(job, output, {})
+    monkeypatch.chdir(archive / "wfdb")
+    with pytest.raises(InconsistentInput):
+        batch._begin(job, output, {})
+    assert batch._begin(replace(job, inputs=("..",)), output, {}) == description
 
 
 def test_bad_usage_is_told_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The bulk route over a graph that is slow, full or abandoned."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from ecg import local
-from ecg.errors import Overloaded
+from ecg.errors import InputTooLarge, Overloaded
 from ecg.pipeline import Stages, examine
 from ecg.prepare import prepare
 from ecg.record import EcgRecord
@@ -54,7 +55,10 @@ def report(sinus: EcgRecord) -> Report:
 
 
 def bulk_request(record: EcgRecord, count: int) -> Request:
-    body = b"\n".join([as_json(record)["content"]] * count)
+    return ndjson_request(b"\n".join([as_json(record)["content"]] * count))
+
+
+def ndjson_request(body: bytes) -> Request:
     scope = {
         "type": "http", "method": "POST", "path": "/analyze/bulk", "query_string": b"include=quality",
         "headers": [(b"content-type", b"application/x-ndjson")],
@@ -83,6 +87,17 @@ async def until(condition: Any) -> None:
 def lines_of(response: Any) -> AsyncIterator[bytes]:
     iterator: AsyncIterator[bytes] = response.body_iterator
     return iterator
+
+
+def test_many_short_lines_take_no_more_memory_than_their_bytes(report: Report) -> None:
+    request = ndjson_request(b"1\n" * 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputTooLarge):
+            asyncio.run(route(SlowGraph(report)).analyze(request))
+        assert tracemalloc.get_traced_memory()[1] < 8e6  # the body has 2 MB; a million objects would take 150
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_more_than_the_bound_is_in_progress(sinus: EcgRecord, report: Report) -> None:
