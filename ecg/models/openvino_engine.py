@@ -3,6 +3,7 @@
 The network is translated once, in a child process, and kept in the cache; after that this engine needs no torch.
 """
 
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +15,13 @@ from ecg.errors import BackendUnavailable
 from ecg.models import accuracy_gate, child
 from ecg.models.cache import cache_directory, locked
 from ecg.models.model import Array, Backend, ModelOutput, Precision
-from ecg.models.weight_file import VERSION
+from ecg.models.weight_file import VERSION, file_sha256
 from ecg.models.weights import Weights
 from ecg.replacing import replacing
 
 #: Change it with any change to the network or its translation: cached graphs of another version are not used.
 GRAPH_VERSION = "3"
+_DIGESTS = "sha256.json"
 #: How a translated encoder is stored.
 GraphForm = Literal["full", "half", "int8"]
 #: bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
@@ -112,13 +114,29 @@ def _translated(weights: Weights, form: GraphForm) -> Path:
     """Folder of the translated network, made when the cache has none."""
     name = f"{weights.sha256}.w{VERSION}.g{GRAPH_VERSION}.{form}"
     folder = cache_directory() / "openvino" / name
-    if not folder.is_dir():
+    if not _is_whole(folder):
         if form == "int8" and find_spec("nncf") is None:
             raise BackendUnavailable(
                 "NNCF is not installed; `pip install 'ecg-serve[int8]'`.", "precision", "bfloat16 or float32", "int8"
             )
         with locked(folder):
-            if not folder.is_dir():
+            if not _is_whole(folder):
                 with replacing(folder) as partial:
                     child.export_openvino(weights.path, weights.kind, partial, form)
+                    seal(partial)
     return folder
+
+
+def seal(folder: Path) -> None:
+    """Write down the digests of the files of a translated network."""
+    digests = {file.name: file_sha256(file) for file in folder.iterdir() if file.name != _DIGESTS}
+    (folder / _DIGESTS).write_text(json.dumps(digests))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file is there as it was written: a damaged graph would run and give wrong numbers."""
+    try:
+        digests = dict(json.loads((folder / _DIGESTS).read_bytes()))
+        return all(file_sha256(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, TypeError):
+        return False

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -105,6 +105,22 @@ print("torch" in sys.modules, telemetry_utils.tm.__name__)
     environment = {**os.environ, "ECG_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "openvino.tools.ovc.telemetry_stub"]
+
+
+def _zero_the_middle(graph: Path) -> None:
+    data = bytearray(graph.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    graph.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [_zero_the_middle, lambda graph: graph.write_bytes(b""), Path.unlink])
+def test_a_damaged_translation_is_made_anew(
+    damage: Callable[[Path], object], cache: Path, segments: np.ndarray
+) -> None:
+    before = load_model(CHECKPOINT, "openvino", "float32")(segments).embedding
+    (folder,) = (path for path in (cache / "openvino").iterdir() if path.name.endswith(".full"))
+    damage(folder / "features.bin")
+    np.testing.assert_array_equal(load_model(CHECKPOINT, "openvino", "float32")(segments).embedding, before)
 
 
 def test_engines_are_compared_quantity_by_quantity() -> None:

@@ -11,7 +11,7 @@ from ecg.errors import BackendUnavailable
 from ecg.labels import sigmoid
 from ecg.models import load_model
 from ecg.models.accuracy_gate import FILE, MAX_PROBABILITY_DIFFERENCE
-from ecg.models.openvino_engine import import_openvino
+from ecg.models.openvino_engine import import_openvino, seal
 from tests.ecg.models.test_engines import CHECKPOINT
 
 pytest.importorskip("nncf", reason="quantising needs NNCF")
@@ -32,6 +32,7 @@ def damaged(quantised: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copy(quantised / FILE, kept)
     yield quantised
     shutil.copy(kept, quantised / FILE)
+    seal(quantised)
 
 
 @pytest.mark.usefixtures("quantised")
@@ -52,6 +53,7 @@ def test_a_quantisation_that_answers_otherwise_is_refused_with_its_figures(damag
     contents["logits"][3] = -contents["logits"][3]
     contents["embedding"][3] = -contents["embedding"][3]
     np.savez(damaged / FILE, **contents)
+    seal(damaged)
     model = load_model(CHECKPOINT, "openvino", "int8")
     assert model.precision in ("bfloat16", "float32")
     assert model.note is not None
@@ -60,7 +62,7 @@ def test_a_quantisation_that_answers_otherwise_is_refused_with_its_figures(damag
     assert model(contents["segments"]).logits is not None
 
 
-def test_a_damaged_quantisation_is_refused(quantised: Path, tmp_path: Path) -> None:
+def test_a_wrong_quantisation_is_refused(quantised: Path, tmp_path: Path) -> None:
     openvino = import_openvino()
     kept = shutil.copytree(quantised, tmp_path / "kept")
     graph = openvino.Core().read_model(kept / "encoder.xml")
@@ -69,6 +71,7 @@ def test_a_damaged_quantisation_is_refused(quantised: Path, tmp_path: Path) -> N
     shifted = openvino.opset13.add(tokens, openvino.opset13.constant(shift))
     try:
         openvino.save_model(openvino.Model([shifted], graph.get_parameters()), quantised / "encoder.xml")
+        seal(quantised)
         model = load_model(CHECKPOINT, "openvino", "int8")
     finally:
         shutil.rmtree(quantised)
