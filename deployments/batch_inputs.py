@@ -27,7 +27,8 @@ def list_recordings(inputs: Sequence[str]) -> list[str]:
     `pyarrow.fs` (``s3://bucket/key``); their query holds for everything below. Raises `MalformedInput` for an input
     that is not there or is none of these.
     """
-    return sorted({path for location in inputs for path in _expand(location)})
+    found = {path for location in inputs for path in _expand(location)}
+    return sorted(path for path in found if f"{path}.hea" not in found)  # RECORDS names headers without their ending
 
 
 def read_recording(location: str, stated: Stated) -> EcgRecord:
@@ -62,7 +63,7 @@ def _expand(location: str) -> Iterator[str]:
         yield from (_beside(path, entry, frame) for entry in _table(filesystem, path))
     elif name == "RECORDS" or name.endswith(".txt"):
         with filesystem.open_input_stream(path) as stream:
-            lines = stream.read().decode("utf-8", "replace").splitlines()
+            lines = stream.read().decode("utf-8-sig", "replace").splitlines()
         yield from (_beside(path, line.strip(), frame) for line in lines if line.strip())
     else:
         yield frame.format(path)
@@ -117,5 +118,5 @@ def _table(filesystem: pafs.FileSystem, path: str) -> list[str]:
 def _beside(main: str, entry: str, frame: str) -> str:
     """A path that a manifest or table names: as it is when whole, else from the folder of the manifest."""
     if "://" in entry or entry.startswith("/"):
-        return entry
+        return entry if "://" in entry else os.path.normpath(entry)
     return frame.format(os.path.normpath(f"{main.rpartition('/')[0]}/{entry}"))

@@ -38,6 +38,13 @@ def test_manifest_and_table_paths_start_at_their_folder(archive: Path, monkeypat
     ]
 
 
+def test_a_recording_named_in_several_ways_is_listed_once(archive: Path, tmp_path: Path) -> None:
+    record = archive / "wfdb" / "r000.hea"
+    manifest = tmp_path / "list.txt"
+    manifest.write_text(f"{record.with_suffix('')}\n{archive}/json/../wfdb/r000\n{record}\n", "utf-8-sig")
+    assert list_recordings([str(manifest), str(record), str(record.with_suffix(""))]) == [str(record)]
+
+
 def test_an_input_that_is_not_there_or_no_table_of_paths_is_refused(archive: Path) -> None:
     pq.write_table(pa.table({"file": ["a"]}), archive / "other.parquet")
     for wrong in ("nowhere", "other.parquet"):
