@@ -130,12 +130,16 @@ class Output:
             lock.release()
 
     def description(self) -> JobDescription | None:
-        """What job.json says; None where there is no job yet."""
+        """What job.json says; None where there is no job yet. Raises `InconsistentInput` when it is damaged."""
         try:
             stored = orjson.loads((self.folder / "job.json").read_bytes())
+            return JobDescription(**stored | {name: tuple(stored[name]) for name in ("inputs", "include")})
         except FileNotFoundError:
             return None
-        return JobDescription(**stored | {name: tuple(stored[name]) for name in ("inputs", "include")})
+        except (ValueError, TypeError, KeyError):
+            raise InconsistentInput(
+                f"{self.folder / 'job.json'} is damaged; give another folder or --no-resume.", "out", "a whole job.json"
+            ) from None
 
     def start(self, description: JobDescription, paths: Sequence[str], parts: Sequence[int]) -> None:
         """Write what the job is, the listing first: where there is a job.json, there is a whole listing."""

@@ -239,6 +239,15 @@ def test_what_a_job_cut_short_left_is_not_taken_for_the_next_ones(archive: Path,
     assert output.done() == {}
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_a_damaged_description_is_told_and_can_be_left_behind(archive: Path, tmp_path: Path, content: str) -> None:
+    job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=1)
+    (tmp_path / "job.json").write_text(content)
+    with pytest.raises(InconsistentInput, match="--no-resume"):
+        batch._begin(job, Output(tmp_path), {})
+    assert batch._begin(replace(job, resume=False), Output(tmp_path), {}).parts == 1
+
+
 def test_a_relative_input_is_of_the_folder_it_was_given_in(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
