@@ -19,7 +19,7 @@ _SHIFT = 10  # largest shift tried when a beat is aligned, 20 ms
 _SAME_SHAPE = 0.9  # correlation over all leads above which two beats have one shape
 _MAX_SHAPES = 8
 _SEED_BEATS = 60
-SPIKE_BEFORE = 80  # samples: a ventricular pacing spike stands at most 160 ms before the R of a wide complex
+_SPIKE_BEFORE = 80  # samples: a ventricular pacing spike stands at most 160 ms before the R of a wide complex
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +153,14 @@ def _best_shift(pieces: Float, template: Float) -> tuple[Float, Index]:
 def _is_paced(r: Index, spikes: Index) -> NDArray[np.bool_]:
     if len(spikes) < MIN_SPIKES:
         return np.zeros(len(r), dtype=bool)
+    return np.isfinite(spike_lags(r, spikes))
+
+
+def spike_lags(r: Index, spikes: Index) -> Float:
+    """Samples from the pacing spike of each beat to its R, float64 [beat]; infinite for a beat without one."""
     lag = r[:, None] - spikes[None, :]
-    paced: NDArray[np.bool_] = np.any((lag >= -5) & (lag <= SPIKE_BEFORE), axis=1)
-    return paced
+    lags: Float = np.where((lag >= -5) & (lag <= _SPIKE_BEFORE), lag, np.inf).min(axis=1)
+    return lags
 
 
 def _dominant_shape(r: Index, shape: Index, among: NDArray[np.bool_]) -> NDArray[np.bool_]:

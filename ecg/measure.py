@@ -9,10 +9,10 @@ import numpy as np
 from ecg.amplitudes import NO_QRS, NO_T, LeadAmplitudes, lead_amplitudes
 from ecg.beats import Beats, find_beats
 from ecg.delineation.condition import condition
-from ecg.delineation.crossing import FS_HZ, Float
+from ecg.delineation.crossing import FS_HZ, Float, spread
 from ecg.delineation.median import MedianBeat, irregularity, measured_stack, median_beat
 from ecg.delineation.pacing import MIN_SPIKES, spikes_show
-from ecg.delineation.variation import angle_spread, shifts, spread, whole_beats
+from ecg.delineation.variation import angle_spread, shifts, whole_beats
 from ecg.qrs_shape import may_be_paced
 from ecg.record import EcgRecord
 from ecg.values import Value, missing

@@ -12,6 +12,7 @@ from scipy import signal as dsp
 Float = NDArray[np.float64]
 Floating = TypeVar("Floating", bound=np.floating)
 FS_HZ = 500.0
+ROBUST_SD = 1.4826  # standard deviations in a median distance from the median, for normal deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,12 @@ def falls_before(values: Float, start: NDArray[np.int64], threshold: Float, hold
     return position
 
 
+def spread(values: Float) -> Float:
+    """Robust standard deviation over the first axis: 1.48 times the median distance from the median."""
+    return ROBUST_SD * median(np.abs(values - median(values, axis=0)), axis=0)
+
+
 def lead_spread(positions: Float) -> float | None:
-    """Robust SD of single leads' positions (1.48 times the median distance from their median); None for under three."""
+    """`spread` of single leads' positions; None for under three."""
     found = positions[~np.isnan(positions)]
-    return float(1.4826 * median(np.abs(found - median(found)))) if len(found) >= 3 else None
+    return float(spread(found)) if len(found) >= 3 else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg.beats import SPIKE_BEFORE, Beats
+from ecg.beats import Beats, spike_lags
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float, median
 from ecg.delineation.detect import Index
@@ -209,9 +209,7 @@ def _other_beat_after(beats: Beats) -> float:
 
 def _after_spike(conditioned: Conditioned, r: Index) -> float:
     """The first moment a paced QRS can begin, 6 ms after its spike, in samples of the median beat."""
-    lag = r[:, None] - conditioned.spikes[None, :]
-    near = np.where((lag >= -5) & (lag <= SPIKE_BEFORE), lag, np.nan)
-    return BEFORE - float(np.nanmedian(np.nanmin(near, axis=1))) + 3.0
+    return BEFORE - float(median(spike_lags(r, conditioned.spikes))) + 3.0
 
 
 def level_beat(signal: Float) -> Float:

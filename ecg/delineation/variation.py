@@ -3,11 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.delineation.crossing import Float, median
+from ecg.delineation.crossing import ROBUST_SD, Float, median, spread
 
 FEWEST = 3  # beats that make a spread
 _LEAST_GAIN = 0.2  # of a wave in a beat: one that is hardly there tells nothing about when
-_ROBUST_SD = 1.4826  # standard deviations in a median distance from the median, for normal deviations
 
 
 def whole_beats(stack: Float) -> Float:
@@ -41,17 +40,12 @@ def shifts(beats: Float, signal: Float, start: float, end: float) -> Float:
     return later
 
 
-def spread(values: Float) -> Float:
-    """Robust standard deviation over the first axis: 1.48 times the median distance from the median."""
-    return _ROBUST_SD * median(np.abs(values - median(values, axis=0)), axis=0)
-
-
 def angle_spread(angles: Float, about: float) -> float | None:
     """Spread in degrees of angles [beat] about one of them, the short way round; None without beats."""
     if len(angles) == 0:
         return None
     away = (angles - about + 180.0) % 360.0 - 180.0
-    return float(_ROBUST_SD * median(np.abs(away)))
+    return float(ROBUST_SD * median(np.abs(away)))
 
 
 def height_spread(beats: Float, at: NDArray[np.int64], level: slice) -> Float:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import ecg
-from ecg.delineation.variation import shifts, spread, whole_beats
+from ecg.delineation.crossing import spread
+from ecg.delineation.variation import shifts, whole_beats
 from ecg.leads import STANDARD_LEADS
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
