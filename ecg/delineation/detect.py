@@ -1,6 +1,6 @@
 """Where the QRS complexes are, from all leads at once."""
 
-import itertools
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,23 @@ _GAP = 1.6  # an RR interval longer than this many median ones is a gap
 _NOISY, _ALIKE = 0.25, 0.5  # above this noise a beat must correlate that well with the quiet beats
 _VERY_ALIKE, _AS_LARGE = 0.85, 0.4  # and one that does so well and is this large needs no height
 _UNLIKE, _SMALL = 0.8, 0.7  # one that correlates less and is a smaller share of a quiet beat is doubtful
+_SOMETHING = 0.15  # share of a quiet beat that what fills a gap must hold if it does not look like one
 _UNQUIET, _SPLIT = 0.12, 1.4  # in less noise it goes where its neighbours are no more than this many RR apart
 _MODEST = 0.7  # and is lower than this share of the usual height: an ectopic beat is steep or late
 _TOO_CLOSE = 0.35  # share of the usual RR: of two beats in noise so close together, one is none
 _RESTLESS = 0.65  # above this noise throughout, slopes do not tell the complexes from what is between them
 _HALF, _SHIFT = 18, 8  # samples each side of a beat, and shifts, for that correlation
 _EDGE_S = 0.03  # complexes nearer to the ends of the recording are cut off
+
+
+@dataclass(frozen=True, eq=False)
+class _Trace:
+    """What beats are told by: slopes and weights of `_slopes` [lead, sample], their energy and its noise [sample]."""
+
+    slope: Float
+    weight: Float
+    energy: Float
+    noise: Float
 
 
 def detect_qrs(signal: Float) -> Index:
@@ -47,7 +58,7 @@ def detect_qrs(signal: Float) -> Index:
     if len(signal) == 0 or n < _FS_HZ:
         return np.zeros(0, dtype=np.int64)
     half = block_means(signal, 2)
-    slope, weight = weighted = _slopes(half)
+    slope, weight = _slopes(half)
     energy = uniform_filter1d((weight * slope**2).sum(axis=0), int(_QRS_S * _FS_HZ))
     energy = np.sqrt(np.maximum(energy, 0.0))  # where nothing moves, the running mean may end a little below zero
     level = _level(energy)
@@ -59,10 +70,11 @@ def detect_qrs(signal: Float) -> Index:
     peaks = dsp.find_peaks(padded, height=_LOW, distance=int(_REFRACTORY_S * _FS_HZ))[0] - 1
     high = energy[peaks] >= _THRESHOLD + _PER_NOISE * noise[peaks]
     beats = _without_t_waves(peaks[high], energy)
-    beats = _by_looks(beats, peaks[~high], weighted, energy, noise)
-    over_noise = peaks[energy[peaks] >= np.minimum(_LOW_OVER_NOISE * noise[peaks], _FULL)]
+    quiet = beats[noise[beats] <= np.median(noise[beats])][:60] if len(beats) else beats
+    trace = _Trace(slope, weight, energy, noise)
+    beats = _by_looks(beats, peaks[~high], quiet, trace)
     for _ in range(2):
-        beats = _fill_gaps(beats, over_noise, energy)
+        beats = _fill_gaps(beats, peaks, quiet, trace)
     return _fiducials(2 * beats, signal)
 
 
@@ -142,25 +154,24 @@ def _without_t_waves(beats: Index, energy: Float) -> Index:
     return np.array(kept, dtype=np.int64)
 
 
-def _by_looks(beats: Index, low: Index, weighted: tuple[Float, Float], energy: Float, noise: Float) -> Index:
+def _by_looks(beats: Index, low: Index, quiet: Index, trace: _Trace) -> Index:
     """The beats less those in noise that do not look like the quiet ones, and the `low` peaks in noise that do.
 
     A burst of noise has the slopes of a beat, but little of it lies along the shape of one: in the bursts of CPSC-2021
     that part was 0.9 of a quiet beat's and more in true beats, 0.2 to 0.7 in most invented ones. In little noise an
     ectopic beat looks the same, so that there a doubtful one must also split an ordinary RR interval and be low.
-    `weighted` are the slopes and weights of `_slopes`.
     """
+    noise = trace.noise
     asked = np.concatenate([beats[noise[beats] > _UNQUIET], low[noise[low] > _NOISY]])
     if len(beats) < 4 or not len(asked):
         return beats
-    quiet = beats[noise[beats] <= np.median(noise[beats])][:60]
-    likeness, size = _likeness(asked, quiet, *weighted)
+    likeness, size = _likeness(asked, quiet, trace)
     doubtful = (likeness < _UNLIKE) & (size < _SMALL)
     usual = float(np.median(np.diff(beats)))
     place = np.searchsorted(beats, asked)
     until = np.concatenate([beats, [np.iinfo(np.int64).max]])
     found = np.isin(asked, beats)
-    splits = (energy[asked] < _MODEST) & (place > 0) & (until[place + found] - beats[place - 1] < _SPLIT * usual)
+    splits = (trace.energy[asked] < _MODEST) & (place > 0) & (until[place + found] - beats[place - 1] < _SPLIT * usual)
     noisy = noise[asked] > _NOISY
     accepted = np.where(noisy, (likeness >= _ALIKE) & ~doubtful, ~(doubtful & splits))
     accepted = np.where(found, accepted, (likeness >= _VERY_ALIKE) & (size >= _AS_LARGE))
@@ -173,13 +184,14 @@ def _by_looks(beats: Index, low: Index, weighted: tuple[Float, Float], energy: F
     return np.delete(kept, worse)
 
 
-def _likeness(asked: Index, quiet: Index, slope: Float, weight: Float) -> tuple[Float, Float]:
+def _likeness(asked: Index, quiet: Index, trace: _Trace) -> tuple[Float, Float]:
     """Correlation of each place with the median of the quiet beats, best within 32 ms, and how much of one it holds."""
     reach = np.arange(-_HALF - _SHIFT, _HALF + _SHIFT + 1)
+    slope = trace.slope
     inside = np.clip(quiet[:, None] + reach[_SHIFT:-_SHIFT], 0, slope.shape[1] - 1)
     template = median(slope[:, inside], axis=1)
     at = np.clip(asked[:, None] + reach, 0, slope.shape[1] - 1)
-    trust = weight[:, asked].T[:, :, None]
+    trust = trace.weight[:, asked].T[:, :, None]
     pieces = slope[:, at].transpose(1, 0, 2)
     power = (trust * template**2).sum(axis=(1, 2))
     likeness, size = np.full(len(pieces), -1.0), np.zeros(len(pieces))
@@ -193,19 +205,29 @@ def _likeness(asked: Index, quiet: Index, slope: Float, weight: Float) -> tuple[
     return likeness, size
 
 
-def _fill_gaps(beats: Index, candidates: Index, energy: Float) -> Index:
-    """The beats, with the strongest candidate of every gap."""
+def _fill_gaps(beats: Index, peaks: Index, quiet: Index, trace: _Trace) -> Index:
+    """The beats, with the strongest fit peak of every gap: one out of the noise, or that looks like the quiet beats.
+
+    One that neither looks like them nor holds a seventh of one does not fit: the P wave of a pause.
+    """
     if len(beats) < 3:
         return beats
     rr = float(np.median(np.diff(beats)))
-    marks = np.concatenate([[-0.3 * rr], beats, [len(energy) + 0.3 * rr]])
-    added = []
-    for left, right in itertools.pairwise(marks):
-        if right - left > _GAP * rr:
-            inside = candidates[(candidates > left + 0.4 * rr) & (candidates < right - 0.4 * rr)]
-            if len(inside):
-                added.append(inside[energy[inside].argmax()])
-    return np.unique(np.concatenate([beats, np.array(added, dtype=np.int64)]))
+    marks = np.concatenate([[-0.3 * rr], beats, [len(trace.energy) + 0.3 * rr]])
+    gap = np.clip(np.searchsorted(marks, peaks) - 1, 0, len(beats))
+    before, after = peaks - marks[gap], marks[gap + 1] - peaks
+    asked = (before + after > _GAP * rr) & (np.minimum(before, after) > 0.4 * rr)
+    peaks, gap = peaks[asked], gap[asked]
+    if len(peaks) == 0:
+        return beats
+    likeness, size = _likeness(peaks, quiet, trace)
+    fit = trace.energy[peaks] >= np.minimum(_LOW_OVER_NOISE * trace.noise[peaks], _FULL)
+    fit |= (likeness >= _ALIKE) & (size >= _AS_LARGE)
+    fit &= (likeness >= _UNLIKE) | (size >= _SOMETHING)
+    peaks, gap = peaks[fit], gap[fit]
+    rising = np.lexsort((trace.energy[peaks], gap))
+    last = np.flatnonzero(np.diff(gap[rising], append=-1))
+    return np.union1d(beats, peaks[rising[last]])
 
 
 def _fiducials(rough: Index, signal: Float) -> Index:

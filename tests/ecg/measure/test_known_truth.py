@@ -285,6 +285,33 @@ def test_bursts_with_the_slopes_of_beats_add_none_in_two_leads(seed: int) -> Non
     assert np.abs(found - true).max() <= 37  # 75 ms, as annotators' beats are matched
 
 
+@pytest.mark.parametrize(("seed", "amplitude"), [(5, 0.2), (8, 0.15), (16, 0.2), (27, 0.15), (27, 0.2)])
+def test_a_burst_over_both_leads_hides_no_beat_that_was_due(seed: int, amplitude: float) -> None:
+    made = simulate(Scenario(duration_s=20.0), seed)
+    signal = made.record.signal[[1, 6]].astype(float)
+    noise = np.random.default_rng(seed).normal(size=signal.shape)
+    noise = sosfiltfilt(butter(2, (8, 40), "bandpass", fs=500, output="sos"), noise)
+    signal[:, 4000:7000] += amplitude * (tukey(3000, 0.3) * (noise / noise.std())[:, 4000:7000])
+    found = ecg.measure(replace(made.record, signal=signal.astype(np.float32), leads=("II", "V1"))).beats.r_samples
+    true = np.array([beat.r_s * 500 for beat in made.truth.beats])
+    true = true[(true > 20) & (true < signal.shape[1] - 20)]
+    assert len(found) == len(true)
+    assert np.abs(found - true).max() <= 37  # 75 ms, as annotators' beats are matched
+
+
+@pytest.mark.parametrize("height_mv", [0.15, 0.2, 0.3])
+def test_a_p_wave_in_a_pause_of_two_leads_is_no_beat(height_mv: float) -> None:
+    made = simulate(Scenario(), seed=1)
+    signal = made.record.signal[[1, 6]].copy()
+    dropped = made.truth.beats[len(made.truth.beats) // 2]
+    assert dropped.t_off_s is not None
+    first, last = round(500 * dropped.qrs_on_s) - 3, round(500 * dropped.t_off_s) + 10
+    signal[:, first:last] = np.linspace(signal[:, first], signal[:, last], last - first, axis=1)
+    signal[:, first - 70 : first - 25] += np.float32(height_mv) * np.hanning(45).astype(np.float32)
+    found = ecg.measure(replace(made.record, signal=signal, leads=("II", "V1"))).beats.r_samples
+    assert np.abs(found - 500 * dropped.r_s).min() > 200
+
+
 @pytest.mark.parametrize("heart_rate_bpm", [60, 80, 110])
 @pytest.mark.parametrize("factor", [0.2, 0.3])
 def test_every_second_beat_may_be_low(factor: float, heart_rate_bpm: float) -> None:
