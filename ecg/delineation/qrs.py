@@ -22,6 +22,7 @@ LOW_PASS = low_pass_filter(40.0)
 SHARES = (0.02, 0.04, 0.08)
 STEEP = 0.3  # share of the peak velocity that only the QRS complex reaches
 MAX_NADIR = 20  # samples, 40 ms
+MAX_PLATEAU, HIGH = 50, 0.6  # samples, 100 ms, and the share of the greatest voltage that is kept on a plateau
 NOISE_FACTOR = 2.5  # no threshold below this many times the quiet velocity beside the complex
 LEAD_SHARE, LEAD_NOISE_FACTOR = 0.03, (2.0, 3.0)
 #: Weight of the earliest (latest) leads against the spatial velocity, and by how much they may differ, in samples.
@@ -49,7 +50,8 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
 
     Spatial velocity is the root mean square over leads of the 40 Hz low-passed slopes.
     """
-    slope = slopes(filtered(LOW_PASS, beat))
+    smooth = filtered(LOW_PASS, beat)
+    slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
     peak = speed[:, r - 40 : r + 50].argmax(axis=1) + r - 40
     top = speed[0, peak[0]]
@@ -59,7 +61,7 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     quiet_after = rank(speed[0, r + 40 : r + 110], 0.2)
     shares = np.array(SHARES) * top
     rows = np.repeat(speed, len(SHARES), axis=0)
-    first, last = _steep_part(speed[0], int(peak[0]), STEEP * top)
+    first, last = _steep_part(smooth, speed[0], int(peak[0]), STEEP * top)
     onsets = falls_before(rows, np.full(len(SHARES), first), np.maximum(shares, NOISE_FACTOR * quiet_before), 3)
     offsets = falls_after(rows, np.full(len(SHARES), last), np.maximum(shares, NOISE_FACTOR * quiet_after), 5)
     if np.isnan(onsets).all() or np.isnan(offsets).all():
@@ -75,13 +77,22 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     return QrsEdges(onset, offset, lead_spread(lead_onsets), lead_spread(lead_offsets))
 
 
-def _steep_part(speed: Float, peak: int, threshold: float) -> tuple[int, int]:
+def _steep_part(smooth: Float, speed: Float, peak: int, threshold: float) -> tuple[int, int]:
     """First and last sample of the stretch around the peak in which the velocity is high, bar 40 ms at a time.
 
-    At the nadir of a broad complex the velocity falls to zero though the complex goes on.
+    At the nadir of a broad complex the velocity falls to zero though the complex goes on; for longer on a plateau, as
+    where a recorder saturates, on which the voltage of the `smooth` beat stays high.
     """
     steep = np.flatnonzero(speed >= threshold)
     breaks = np.flatnonzero(np.diff(steep) > MAX_NADIR)
+    if len(breaks):
+        voltage = (smooth**2).mean(axis=0)
+        high = HIGH**2 * voltage[peak - MAX_PLATEAU : peak + MAX_PLATEAU].max()
+        plateau = [
+            steep[at + 1] - steep[at] <= MAX_PLATEAU and voltage[steep[at] : steep[at + 1]].min() > high
+            for at in breaks
+        ]
+        breaks = breaks[~np.array(plateau)]
     at = int(np.searchsorted(steep, peak))
     first = breaks[breaks < at].max(initial=-1) + 1
     last = breaks[breaks >= at].min(initial=len(steep) - 1)

@@ -251,6 +251,15 @@ def test_wide_complexes_that_follow_each_other_without_rest_are_found(shape: str
     assert value(made.record, "heart_rate") == pytest.approx(made.truth.heart_rate_bpm, abs=1)
 
 
+@pytest.mark.parametrize(("qrs_ms", "share"), [(140, 0.3), (140, 0.5), (170, 0.3), (170, 0.5)])
+def test_the_plateau_of_a_saturated_complex_does_not_end_it(qrs_ms: float, share: float) -> None:
+    made = simulate(Scenario(shape="lbbb", qrs_ms=qrs_ms, t_shape="discordant"), seed=1)
+    signal = made.record.signal[[0, 6, 10]]
+    most = share * np.abs(signal).max(axis=1, keepdims=True)
+    clipped = replace(made.record, signal=np.clip(signal, -most, most), leads=("I", "V1", "V5"))
+    assert value(clipped, "qrs_duration") == pytest.approx(qrs_ms, abs=20)  # three leads show less than twelve
+
+
 def test_a_burst_of_noise_neither_hides_nor_adds_beats() -> None:
     made = simulate(Scenario(artefacts=(Artefact("muscle", 0.25, start_s=3.0, end_s=6.0),)), seed=5)
     truth = np.array([beat.r_s for beat in made.truth.beats if 0.1 < beat.r_s < 9.9])
