@@ -12,6 +12,7 @@ from ecg.delineation.crossing import (
     filtered,
     lead_spread,
     low_pass_filter,
+    median,
     rank,
     slopes,
 )
@@ -86,7 +87,7 @@ def _steep_part(smooth: Float, speed: Float, peak: int, threshold: float) -> tup
     steep = np.flatnonzero(speed >= threshold)
     breaks = np.flatnonzero(np.diff(steep) > MAX_NADIR)
     if len(breaks):
-        voltage = (smooth**2).mean(axis=0)
+        voltage = ((smooth - median(smooth)[:, None]) ** 2).mean(axis=0)
         high = HIGH**2 * voltage[peak - MAX_PLATEAU : peak + MAX_PLATEAU].max()
         plateau = [
             steep[at + 1] - steep[at] <= MAX_PLATEAU and voltage[steep[at] : steep[at + 1]].min() > high

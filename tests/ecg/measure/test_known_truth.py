@@ -10,6 +10,7 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.signal.windows import tukey
 
 import ecg
+from ecg.delineation.qrs import qrs_edges
 from ecg.leads import STANDARD_LEADS
 from ecg.pipeline import examine
 from ecg.record import EcgRecord
@@ -258,6 +259,22 @@ def test_the_plateau_of_a_saturated_complex_does_not_end_it(qrs_ms: float, share
     most = share * np.abs(signal).max(axis=1, keepdims=True)
     clipped = replace(made.record, signal=np.clip(signal, -most, most), leads=("I", "V1", "V5"))
     assert value(clipped, "qrs_duration") == pytest.approx(qrs_ms, abs=20)  # three leads show less than twelve
+
+
+@pytest.mark.parametrize(
+    ("shape", "rate", "pr_ms", "t_shape", "seed"),
+    [("monophasic", 150, 120, "inverted", 118), ("notched", 150, 120, "upright", 178)],
+)
+def test_the_stretch_between_a_p_wave_and_a_small_complex_is_no_plateau(
+    shape: str, rate: float, pr_ms: float, t_shape: str, seed: int
+) -> None:
+    scenario = Scenario(shape=shape, qrs_ms=80, heart_rate_bpm=rate, pr_ms=pr_ms, t_shape=t_shape, qt_ms=260,
+                        qrs_axis_deg=100)  # fmt: skip
+    beat = ecg.measure(simulate(scenario, seed).record).median_beat
+    assert beat is not None
+    edges = qrs_edges(beat.signal[[6, 10]], beat.r)
+    assert edges is not None
+    assert 2.0 * (edges.offset - edges.onset) < 100
 
 
 def test_a_burst_of_noise_neither_hides_nor_adds_beats() -> None:
