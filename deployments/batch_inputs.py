@@ -13,11 +13,16 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ecg import formats
-from ecg.errors import MalformedInput
+from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
 
 _PATH_COLUMN = "path"
+#: As in the service; a longer file in an archive of ECGs is a mistake, and must not take the memory of a worker.
+MAX_DURATION_S = 600.0
+#: Of one file. So long a recording of twelve leads at the highest rate, 4,000 Hz, is 230 MB of float64, the bulkiest
+#: array; of text no reader takes more than ten million numbers, and the longest that is written has 26 characters.
+MAX_FILE_BYTES = 2**28
 
 
 def list_recordings(inputs: Sequence[str]) -> list[str]:
@@ -49,18 +54,23 @@ def settle(location: str) -> str:
 
 
 def read_recording(location: str, stated: Stated) -> EcgRecord:
-    """The recording at a location of `list_recordings`; raises what `ecg.read` raises."""
+    """The recording at a location of `list_recordings`; raises what `ecg.read` raises, and what is said of size here.
+
+    `InputTooLarge` for a file beyond `MAX_FILE_BYTES`, which is not read, and `RecordingTooLong`.
+    """
     filesystem, path, _ = _open(location)
     quoted = location.startswith("file:")  # and stays so in the name, which gets into tables and messages
     folder, _, name = path.rpartition("/")
 
     def fetch(file: str) -> bytes:
         at = f"{folder}/{_unquoted(file) if quoted else file}"
-        with filesystem.open_input_stream(os.fsencode(at), compression=None) as stream:
+        with filesystem.open_input_file(os.fsencode(at)) as stream:
+            if stream.size() > MAX_FILE_BYTES:
+                raise InputTooLarge("The file is too large for a recording.", "file", MAX_FILE_BYTES, stream.size())
             content: bytes = stream.read()
         return content
 
-    return formats.read_files(location.rpartition("/")[2] if quoted else name, fetch, stated)
+    return formats.read_files(location.rpartition("/")[2] if quoted else name, fetch, stated, MAX_DURATION_S)
 
 
 def part_of(path: str, parts: int) -> int:
