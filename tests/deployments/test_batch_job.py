@@ -229,6 +229,15 @@ def test_tables_survive_a_job_that_cannot_begin(archive: Path, tmp_path: Path) -
     assert len(list(tmp_path.rglob("part-*"))) == 3
 
 
+@pytest.mark.parametrize("table", ["recordings", "errors"])
+def test_a_part_whose_table_was_deleted_is_not_done(tmp_path: Path, table: str) -> None:
+    output = Output(tmp_path)
+    for part in (0, 1):
+        output.write_part(part, [recordings_table([])], [])
+    (tmp_path / table / "part-00001.parquet").unlink()
+    assert output.done() == {0: 0}
+
+
 def test_what_a_job_cut_short_left_is_not_taken_for_the_next_ones(archive: Path, tmp_path: Path) -> None:
     output = Output(tmp_path)
     job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=1)
