@@ -96,12 +96,12 @@ def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDe
         asdict(job.stated), __version__, found.recordings if found else 0, job.parts or (found.parts if found else 0),
     )  # fmt: skip
     if found:
-        for name, value in orjson.loads(orjson.dumps(asdict(wanted))).items():
-            before = orjson.loads(orjson.dumps(asdict(found)))[name]
-            if value != before:
+        before, now = (orjson.loads(orjson.dumps(asdict(description))) for description in (found, wanted))
+        for name, value in now.items():
+            if value != before[name]:
                 raise InconsistentInput(
                     f"{job.out} holds a job with other {name}; give another folder or --no-resume.",
-                    name, before, value,
+                    name, before[name], value,
                 )  # fmt: skip
         return found
     console.print("looking for recordings")

@@ -28,13 +28,12 @@ from ecg.cli import main
 from ecg.errors import InconsistentInput, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.models import resolve_weights
-from ecg.pipeline import PARTS as ALL_PARTS
+from ecg.pipeline import ALL
 from tests.deployments.archive import BROKEN, write_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, PARTS = 28, 12
 LIMIT_S = 300
-ALL = frozenset(ALL_PARTS)
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,8 @@ from ecg.errors import InconsistentInput
 from ecg.formats.stated import Stated
 from ecg.labels import LABEL_NAMES
 from ecg.models import load_model, resolve_weights
-from ecg.pipeline import PARTS
+from ecg.pipeline import ALL
 from tests.deployments.archive import BROKEN, write_archive
-
-ALL = frozenset(PARTS)
 
 
 @pytest.fixture(scope="module")
