@@ -6,8 +6,8 @@
     errors/part-00000.parquet      one row a recording that could not be analysed
     done/part-00000.json           written last: both tables of the part are whole
 
-Every file is written under another name, synced and renamed. A part without its mark is computed again and replaced, so
-no recording is lost or there twice, wherever the job was killed.
+Every file is written under another name, synced and renamed. A part without its mark or a table is computed again and
+replaced, so no recording is lost or there twice, wherever the job was killed.
 """
 
 import os
@@ -171,9 +171,13 @@ class Output:
         _write(self._file("done", part, "json"), orjson.dumps(mark))
 
     def done(self) -> dict[int, int]:
-        """Number of failed recordings by part, for the parts that are whole."""
-        marks = (self.folder / "done").glob("part-*.json")
-        return {int(mark.stem.partition("-")[2]): int(orjson.loads(mark.read_bytes())["errors"]) for mark in marks}
+        """Number of failed recordings by part, for the parts that are whole: marked, and both tables still there."""
+        failed = {}
+        for mark in (self.folder / "done").glob("part-*.json"):
+            part = int(mark.stem.partition("-")[2])
+            if all(self._file(table, part, "parquet").exists() for table in ("recordings", "errors")):
+                failed[part] = int(orjson.loads(mark.read_bytes())["errors"])
+        return failed
 
     def _file(self, table: str, part: int, suffix: str) -> Path:
         return self.folder / table / f"part-{part:05d}.{suffix}"

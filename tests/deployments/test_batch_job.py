@@ -28,13 +28,12 @@ from ecg.cli import main
 from ecg.errors import InconsistentInput, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.models import resolve_weights
-from ecg.pipeline import PARTS as ALL_PARTS
+from ecg.pipeline import ALL
 from tests.deployments.archive import BROKEN, write_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, PARTS = 28, 12
 LIMIT_S = 300
-ALL = frozenset(ALL_PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +226,15 @@ def test_tables_survive_a_job_that_cannot_begin(archive: Path, tmp_path: Path) -
         batch._begin(replace(job, inputs=(str(archive / "typo"),), resume=False), output, {})
     assert output.done().keys() == {0}
     assert len(list(tmp_path.rglob("part-*"))) == 3
+
+
+@pytest.mark.parametrize("table", ["recordings", "errors"])
+def test_a_part_whose_table_was_deleted_is_not_done(tmp_path: Path, table: str) -> None:
+    output = Output(tmp_path)
+    for part in (0, 1):
+        output.write_part(part, [recordings_table([])], [])
+    (tmp_path / table / "part-00001.parquet").unlink()
+    assert output.done() == {0: 0}
 
 
 def test_what_a_job_cut_short_left_is_not_taken_for_the_next_ones(archive: Path, tmp_path: Path) -> None:
