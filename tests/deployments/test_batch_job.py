@@ -256,6 +256,21 @@ def test_a_damaged_description_is_told_and_can_be_left_behind(archive: Path, tmp
     assert batch._begin(replace(job, resume=False), Output(tmp_path), {}).parts == 1
 
 
+@pytest.mark.parametrize("content", [b"", b"PAR1"])
+def test_a_damaged_listing_is_told_and_a_damaged_mark_marks_nothing(tmp_path: Path, content: bytes) -> None:
+    output = Output(tmp_path)
+    (tmp_path / "listing.parquet").write_bytes(content)
+    with pytest.raises(InconsistentInput, match="--no-resume"):
+        output.listing()
+    (tmp_path / "listing.parquet").unlink()
+    with pytest.raises(InconsistentInput, match="--no-resume"):
+        output.listing()
+    for part in (0, 1):
+        output.write_part(part, [recordings_table([])], [])
+    (tmp_path / "done" / "part-00001.json").write_bytes(content)
+    assert output.done() == {0: 0}
+
+
 def test_a_relative_input_is_of_the_folder_it_was_given_in(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
