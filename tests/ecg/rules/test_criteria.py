@@ -98,6 +98,9 @@ def having(**changes: object) -> Evidence:
         (conduction.av_block, {}, False),
         (conduction.av_block, {"pr": 240.0}, True),
         (conduction.av_block, {"pause": 2.0, "lone_p": (LoneP(2.0, 1.0),)}, True),
+        (conduction.av_block, {"pause": 1.65, "lone_p": (LoneP(1.65, 1.0),)}, True),
+        (conduction.av_block, {"pause": 1.65}, None),
+        (conduction.av_block, {"pause": 1.55}, False),
         (conduction.av_block, {"pause": 1.7, "lone_p": (LoneP(1.7, 0.6),)}, None),  # a premature one
         (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 9}, True),
         (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 3}, None),
@@ -113,10 +116,12 @@ def having(**changes: object) -> Evidence:
         (conduction.right_bundle_branch_block, {"qrs": 115.0, "shapes": NORMAL.shapes | LATE}, None),
         (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": LATE, "reversal": "V1/V2"}, None),
         (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": {}}, None),
+        (conduction.right_bundle_branch_block, {"shapes": {"II": SHAPE}}, None),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT}, True),
         (conduction.left_bundle_branch_block, {"qrs": 150.0}, False),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "paced_fraction": 1.0}, None),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "pr": 95.0, "slow_start_ms": 50.0}, None),
+        (conduction.left_bundle_branch_block, {"shapes": {"II": BROAD}}, None),  # one lead does not show the width
         (conduction.left_bundle_branch_block, NO_P | {"qrs": 150.0, "shapes": LEFT, "heart_rate": 170.0}, None),
         (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE}, False),
         (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE, "qrs_axis": -60.0}, True),
