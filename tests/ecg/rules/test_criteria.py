@@ -14,7 +14,8 @@ from ecg.rules.lone_p import LoneP
 SHAPE = QrsShape(1.0, 0.0, 0.0, False, 0.8, 0.2, 45.0, 0.0, 0.15)
 NORMAL = Evidence(
     heart_rate=72.0, pr=160.0, qrs=92.0, p_axis=50.0, qrs_axis=40.0, irregularity=0.02,
-    irregularity_rms=0.03, paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, late_p=False, pause=1.05,
+    irregularity_rms=0.03, irregular_by_ectopy=False,
+    paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, late_p=False, pause=1.05,
     atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), lone_p=(), extra=(),
     shapes=dict.fromkeys(("I", "II", "III", "aVL", "aVF", "V2", "V3", "V4", "V5", "V6"), SHAPE)
     | {"V1": replace(SHAPE, net=-0.3, terminal=-0.1)},
@@ -51,6 +52,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_fibrillation, {"irregularity": 0.3}, False),  # arrhythmia with a P wave before each beat
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "late_p": True}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "irregular_by_ectopy": True}, None),
         (rhythm.atrial_fibrillation, NO_P | {"pacing_open": True}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.05}, None),
