@@ -133,3 +133,9 @@ def test_a_negated_recording_is_no_infarction(shape: str):
     record = simulate(Scenario(shape=shape)).record
     negated = EcgRecord(np.negative(record.signal), record.leads, record.fs_hz, record.unit)
     assert labels(examine(negated))["Infarction"] is None
+
+
+@pytest.mark.parametrize("ectopic_every", [2, 3, 5])
+def test_ectopic_beats_in_a_regular_rhythm_without_p_waves_are_no_fibrillation(ectopic_every: int):
+    scenario = Scenario(rhythm="junctional", ectopy="pvc", ectopic_every=ectopic_every, heart_rate_bpm=70, rr_sd_ms=10)
+    assert labels(examine(simulate(scenario).record))["Atrial fibrillation"] is not True
