@@ -21,6 +21,7 @@ from ecg.rules.reduced import Float, reduce
 P_REGULARITY, P_REGULARITY_PACED = 0.43, 0.37
 PACED_BEATS = 3
 PAUSE = 1.6
+IRREGULAR_FLUTTER = 0.1  # root mean square RR difference over RR from which flutter is not conducted in one ratio
 STEADY_OWN = 0.1  # root mean square RR difference over RR without the ectopic beats: less is not fibrillation
 #: Root mean square RR difference of a rhythm that may be flutter in a fixed ratio, of one as steady as only that or
 #: a re-entry is, and what the ratio may be off a whole number.
@@ -89,6 +90,11 @@ class Evidence:
 
     @property
     def flutter(self) -> bool:
+        """Whether the atria oscillate, and no P wave before the beats of a regular rhythm says otherwise."""
+        return self.oscillates and (self.pr is None or (self.irregularity_rms or 0.0) >= IRREGULAR_FLUTTER)
+
+    @property
+    def oscillates(self) -> bool:
         """Whether one oscillation of the atria goes through the whole recording.
 
         In an irregular rhythm nothing else fits a wave that keeps its phase. In a regular one the harmonics of P and T
@@ -97,7 +103,7 @@ class Evidence:
         fit, with_t, rate = self.atria.flutter_fit, self.atria.flutter_fit_with_t, self.atria.flutter_per_min
         if with_t is None or rate is None:
             return False
-        if (self.irregularity_rms or 0.0) >= 0.1:
+        if (self.irregularity_rms or 0.0) >= IRREGULAR_FLUTTER:
             # P waves in groups have harmonics, too
             sinus = self.pr is not None and (rate < 240.0 or self.own_p_clock_s is not None)
             return not sinus and with_t >= 0.35 and (fit is None or fit >= 0.3)

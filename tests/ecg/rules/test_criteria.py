@@ -72,8 +72,8 @@ def having(**changes: object) -> Evidence:
         ),
         (rhythm.atrial_fibrillation, NO_P | {"paced_fraction": 1.0, "n_unpaced": 0}, None),
         (rhythm.atrial_flutter, {}, False),
-        (rhythm.atrial_flutter, {"atria": AtrialActivity(300.0, 0.8, 0.5)}, True),
-        (rhythm.atrial_flutter, {"atria": AtrialActivity(230.0, 0.8, 0.5)}, False),  # twice a sinus rate of 115
+        (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5)}, True),
+        (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(230.0, 0.8, 0.5)}, False),  # twice a sinus rate of 115
         (rhythm.atrial_flutter, {"atria": AtrialActivity(290.0, 0.55, 0.38), "irregularity_rms": 0.2}, True),
         (rhythm.atrial_flutter, {"atria": AtrialActivity()}, None),
         (rhythm.premature_ventricular, {}, False),
