@@ -8,7 +8,8 @@
 row by one process on all processors, alternating, as the median of the rounds' ratios. `kill`: a job killed with
 SIGKILL at a random moment, so many times, and resumed to its end; its tables against those of an undisturbed one.
 `scaling`: the job on clusters of one-processor nodes on this machine with models that sleep a fixed time, so long that
-the machine's own processors do not matter. Every answer is one JSON object with hardware and commit.
+the machine's own processors do not matter. Every answer is one JSON object with hardware, commit and `weights`: without
+`--weights` those are the stand-in of a layer or two, and a ratio to its engine says nothing of the published models.
 """
 
 import argparse
@@ -33,7 +34,7 @@ import pyarrow.parquet as pq
 from deployments.batch_stages import KINDS, Chunk, Part, Row, pack, unpack
 from ecg.features import EMBEDDING_DIM
 from ecg.leads import STANDARD_LEADS
-from ecg.models import load_model
+from ecg.models import load_model, resolve_weights
 from ecg.models.result import ModelIdentity, ModelResult, infer
 from ecg.prepare import prepare
 from ecg.record import EcgRecord
@@ -62,6 +63,11 @@ def job(archive: Path, out: Path, *options: str, **environment: str) -> subproce
             [sys.executable, "-m", "ecg", "batch", str(archive), "--out", str(out), *_STATED, *options],
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=messages, env=os.environ | environment,
         )  # fmt: skip
+
+
+def weights_of(source: str) -> dict[str, str]:
+    """What the models of a question were, by part: ``stand-in/…``, or file and digest."""
+    return {part: resolve_weights(source, kind).identifier for part, kind in KINDS.items()}
 
 
 def part_times(out: Path) -> list[tuple[float, int]]:
@@ -213,7 +219,12 @@ def main() -> None:
         answer = options.ask(options, Path(folder))
     asked = {name: value for name, value in vars(options).items() if name != "ask"}
     hardware = {"machine": platform.machine(), "cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
-    answer |= {"asked": asked, "hardware": hardware, "commit": commit.stdout.strip()}
+    answer |= {
+        "weights": weights_of(options.weights),
+        "asked": asked,
+        "hardware": hardware,
+        "commit": commit.stdout.strip(),
+    }
     print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
 
 

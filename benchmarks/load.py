@@ -19,6 +19,7 @@ from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
 
 KINDS = ("npy", "int16", "json")
+_PAUSE_S = 0.1  # of a client that was refused, or reached nobody
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Payload:
 class Outcome:
     """What came back: latencies of the answers with 200 in seconds, and how many answers of each status.
 
-    `no_advice` counts refusals (429, 503) without Retry-After; `failed` requests got no answer at all.
+    `no_advice` counts refusals (429, 503) without Retry-After; `failed` requests got no answer at all. `recovery_s` is
+    what `open_loop` says of it.
     """
 
     seconds: float = 0.0
@@ -43,6 +45,7 @@ class Outcome:
     no_advice: int = 0
     failed: int = 0
     ended_at: list[float] = field(default_factory=list)
+    recovery_s: float | None = None
 
     def add(self, other: "Outcome") -> None:
         """Count what another one holds as well; the time stays."""
@@ -115,8 +118,14 @@ def closed_loop(url: str, sent: Payload, clients: int, seconds: float, warm_s: f
     return asyncio.run(_connected(url, sent, clients, drive))
 
 
-def open_loop(url: str, sent: Payload, per_s: float, seconds: float, most: int = 2000) -> Outcome:
-    """`per_s` requests a second, evenly, whether they are answered or not; at most `most` open at a time."""
+def open_loop(
+    url: str, sent: Payload, per_s: float, seconds: float, most: int = 2000, recovery_limit_s: float = 0.0
+) -> Outcome:
+    """`per_s` requests a second, evenly, whether they are answered or not; at most `most` open at a time.
+
+    With a limit, the recovery is measured as well: the seconds from the last of these requests, answered or not, until
+    a lone client, who asks from then on and again when refused, has an answer with 200; None beyond the limit.
+    """
 
     async def drive(ask: Callable[[Outcome], Awaitable[None]]) -> Outcome:
         outcome = Outcome(seconds)
@@ -128,11 +137,31 @@ def open_loop(url: str, sent: Payload, per_s: float, seconds: float, most: int =
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         sent_for = time.perf_counter() - begin
+        if recovery_limit_s:  # while the rest of them are still waiting for their answers
+            outcome.recovery_s = await _recovery(url, sent, recovery_limit_s)
         await asyncio.gather(*tasks)
         outcome.seconds = max(sent_for, max(outcome.ended_at, default=0) - begin)
         return outcome
 
     return asyncio.run(_connected(url, sent, most, drive))
+
+
+async def _recovery(url: str, sent: Payload, limit_s: float) -> float | None:
+    start = time.perf_counter()
+
+    async def drive(ask: Callable[[Outcome], Awaitable[None]]) -> Outcome:
+        outcome = Outcome()
+        while not outcome.latencies_s:
+            await ask(outcome)
+            await asyncio.sleep(_PAUSE_S)
+        return outcome
+
+    try:
+        async with asyncio.timeout(limit_s):
+            outcome = await _connected(url, sent, 1, drive)
+    except TimeoutError:
+        return None
+    return outcome.ended_at[0] - start
 
 
 async def _connected(

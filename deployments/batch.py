@@ -8,7 +8,6 @@ The driver alone writes, so a part is written once and the folder needs no other
 
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,7 +21,7 @@ import ray.data
 from ray.exceptions import RayError
 from rich.console import Console
 
-from deployments.batch_inputs import list_recordings, part_of
+from deployments.batch_inputs import list_recordings, part_of, settle
 from deployments.batch_stages import KINDS, Analysed, Listed, ModelStage, Part, compose_chunk, pack, read_chunk, unpack
 from deployments.batch_tables import JobDescription, Output
 from ecg import __version__
@@ -91,18 +90,18 @@ def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDe
     """The description of the job in the folder, which is this one: begun now, or found and compared."""
     found = output.description() if job.resume else None
     # From where the job is started must not decide what it is about.
-    inputs = tuple(location if "://" in location else os.path.abspath(location) for location in job.inputs)
+    inputs = tuple(map(settle, job.inputs))
     wanted = JobDescription(
         inputs, tuple(sorted(job.include)), {part: w.identifier for part, w in weights.items()},
         asdict(job.stated), __version__, found.recordings if found else 0, job.parts or (found.parts if found else 0),
     )  # fmt: skip
     if found:
-        for name, value in orjson.loads(orjson.dumps(asdict(wanted))).items():
-            before = orjson.loads(orjson.dumps(asdict(found)))[name]
-            if value != before:
+        before, now = (orjson.loads(orjson.dumps(asdict(description))) for description in (found, wanted))
+        for name, value in now.items():
+            if value != before[name]:
                 raise InconsistentInput(
                     f"{job.out} holds a job with other {name}; give another folder or --no-resume.",
-                    name, before, value,
+                    name, before[name], value,
                 )  # fmt: skip
         return found
     console.print("looking for recordings")

@@ -2,46 +2,75 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+from urllib.parse import unquote_to_bytes
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ecg import formats
-from ecg.errors import MalformedInput
+from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
 
 _PATH_COLUMN = "path"
+#: As in the service; a longer file in an archive of ECGs is a mistake, and must not take the memory of a worker.
+MAX_DURATION_S = 600.0
+#: Of one file. So long a recording of twelve leads at the highest rate, 4,000 Hz, is 230 MB of float64, the bulkiest
+#: array; of text no reader takes more than ten million numbers, and the longest that is written has 26 characters.
+MAX_FILE_BYTES = 2**28
 
 
 def list_recordings(inputs: Sequence[str]) -> list[str]:
-    """Absolute paths or URLs of the recordings that `inputs` name, sorted, none twice.
+    """Locations (see `settle`) of the recordings that `inputs` name, sorted, none twice.
 
-    An input is a folder, walked to its depths: in each folder the WFDB headers or, where there are none, every file
-    whose name a reader knows; a manifest (``.txt`` or PhysioNet's ``RECORDS``), one path a line; a Parquet table with a
-    column ``path``; or a recording. Relative paths inside a manifest or table start at its folder. URLs are those of
-    `pyarrow.fs` (``s3://bucket/key``); their query holds for everything below. Raises `MalformedInput` for an input
-    that is not there or is none of these.
+    An input is a folder, walked to its depths, linked folders too, each once: in each folder the WFDB headers or, where
+    there are none, every file whose name a reader knows; a manifest (``.txt`` or PhysioNet's ``RECORDS``), one path a
+    line; a Parquet table with a column ``path``; or a recording. Relative paths inside a manifest or table start at its
+    folder. URLs are ``file:`` ones and those of `pyarrow.fs` (``s3://bucket/key``), whose query holds for everything
+    below. Raises `MalformedInput` for an input that is not there or is none of these.
     """
     found = {path for location in inputs for path in _expand(location)}
     return sorted(path for path in found if f"{path}.hea" not in found)  # RECORDS names headers without their ending
 
 
+def settle(location: str) -> str:
+    """One name for a path or URL, from wherever it is given: an absolute path or, of another scheme, the URL itself.
+
+    A path that is not UTF-8, which no table can hold, is a ``file:`` URL. Raises `MalformedInput` for such a URL of
+    another machine.
+    """
+    scheme, separator, rest = location.partition("://")
+    if scheme == "file":
+        host, slash, path = rest.partition("/")
+        if host not in ("", "localhost") or not slash:
+            raise MalformedInput("The URL is not of a file on this machine.", "input", "file:///path", location)
+        return _listed(os.path.normpath(_unquoted(slash + path)))
+    return location if separator else _listed(os.path.abspath(location))
+
+
 def read_recording(location: str, stated: Stated) -> EcgRecord:
-    """The recording at a path or URL of `list_recordings`; raises what `ecg.read` raises."""
+    """The recording at a location of `list_recordings`; raises what `ecg.read` raises, and what is said of size here.
+
+    `InputTooLarge` for a file beyond `MAX_FILE_BYTES`, which is not read, and `RecordingTooLong`.
+    """
     filesystem, path, _ = _open(location)
+    quoted = location.startswith("file:")  # and stays so in the name, which gets into tables and messages
     folder, _, name = path.rpartition("/")
 
     def fetch(file: str) -> bytes:
-        with filesystem.open_input_stream(f"{folder}/{file}", compression=None) as stream:
+        at = f"{folder}/{_unquoted(file) if quoted else file}"
+        with filesystem.open_input_file(os.fsencode(at)) as stream:
+            if stream.size() > MAX_FILE_BYTES:
+                raise InputTooLarge("The file is too large for a recording.", "file", MAX_FILE_BYTES, stream.size())
             content: bytes = stream.read()
         return content
 
-    return formats.read_files(name, fetch, stated)
+    return formats.read_files(location.rpartition("/")[2] if quoted else name, fetch, stated, MAX_DURATION_S)
 
 
 def part_of(path: str, parts: int) -> int:
@@ -50,30 +79,32 @@ def part_of(path: str, parts: int) -> int:
 
 
 def _expand(location: str) -> Iterator[str]:
-    filesystem, path, frame = _open(location)
-    found = filesystem.get_file_info(path)
+    filesystem, path, locate = _open(location)
+    # As bytes, here and below: Arrow takes no other path that is not UTF-8.
+    found = filesystem.get_file_info(os.fsencode(path))
     name = PurePosixPath(path).name
     if found.type == pafs.FileType.Directory:
-        yield from (frame.format(file) for file in _walk(filesystem, path))
-    elif found.type == pafs.FileType.NotFound and filesystem.get_file_info(f"{path}.hea").is_file:
-        yield frame.format(path)
+        yield from map(locate, _walk(filesystem, path))
+    elif found.type == pafs.FileType.NotFound and filesystem.get_file_info(os.fsencode(f"{path}.hea")).is_file:
+        yield locate(path)
     elif found.type == pafs.FileType.NotFound:
         raise MalformedInput("There is no such file or folder.", "input", "a recording, folder or manifest", location)
     elif name.endswith(".parquet"):
-        yield from (_beside(path, entry, frame) for entry in _table(filesystem, path))
+        yield from (_beside(path, entry, locate) for entry in _table(filesystem, path))
     elif name == "RECORDS" or name.endswith(".txt"):
-        with filesystem.open_input_stream(path) as stream:
-            lines = stream.read().decode("utf-8-sig", "replace").splitlines()
-        yield from (_beside(path, line.strip(), frame) for line in lines if line.strip())
+        with filesystem.open_input_stream(os.fsencode(path)) as stream:
+            text = stream.read().decode("utf-8-sig", "surrogateescape" if locate is _listed else "replace")
+        yield from (_beside(path, line.strip(), locate) for line in text.splitlines() if line.strip())
     else:
-        yield frame.format(path)
+        yield locate(path)
 
 
-def _open(location: str) -> tuple[pafs.FileSystem, str, str]:
-    """The file system of a path or URL, the path in it, and the frame that makes a location of such a path again."""
+def _open(location: str) -> tuple[pafs.FileSystem, str, Callable[[str], str]]:
+    """The file system of a path or URL, the path in it, and what makes a location of such a path again."""
+    location = settle(location)
     scheme, separator, rest = location.partition("://")
-    if not separator:
-        return pafs.LocalFileSystem(), os.path.abspath(location), "{}"
+    if not separator or scheme == "file":
+        return pafs.LocalFileSystem(), _unquoted(rest) if separator else location, _listed
     key, mark, query = rest.partition("?")
     try:
         # Without the key, so that one connection serves every recording of a bucket.
@@ -81,7 +112,19 @@ def _open(location: str) -> tuple[pafs.FileSystem, str, str]:
     except (pa.ArrowException, ValueError, OSError) as error:
         raise MalformedInput(f"The URL cannot be opened: {error}", "input", "s3://bucket/key", location) from None
     path = f"{root}/{key.partition('/')[2]}".rstrip("/")
-    return filesystem, path, f"{scheme}://{{}}{mark}{query}"
+    return filesystem, path, lambda path: f"{scheme}://{path}{mark}{query}"
+
+
+def _listed(path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return Path(path).as_uri()
+    return path
+
+
+def _unquoted(path: str) -> str:
+    return os.fsdecode(unquote_to_bytes(path))
 
 
 @cache
@@ -90,23 +133,51 @@ def _connect(base: str) -> tuple[pafs.FileSystem, str]:
     return filesystem, root
 
 
-def _walk(filesystem: pafs.FileSystem, folder: str) -> list[str]:
+def _walk(filesystem: pafs.FileSystem, folder: str) -> Iterator[str]:
     by_folder: dict[str, list[str]] = {}
-    for info in filesystem.get_file_info(pafs.FileSelector(folder, recursive=True)):
-        if info.is_file:
-            by_folder.setdefault(info.path.rpartition("/")[0], []).append(info.path)
-    chosen = []
+    for path in _local_files(folder) if isinstance(filesystem, pafs.LocalFileSystem) else _files(filesystem, folder):
+        by_folder.setdefault(path.rpartition("/")[0], []).append(path)
     for files in by_folder.values():
         headers = [file for file in files if file.endswith(".hea")]
-        chosen += headers or [
+        yield from headers or [
             file for file in files if formats.is_named_like_a_recording(file) and not file.endswith(".txt")
         ]
-    return chosen
+
+
+def _files(filesystem: pafs.FileSystem, folder: str) -> Iterator[str]:
+    for info in filesystem.get_file_info(pafs.FileSelector(folder, recursive=True)):
+        if info.is_file:
+            yield info.path
+
+
+def _local_files(folder: str) -> Iterator[str]:
+    """Files and dangling links, which are recordings that cannot be read; not devices, pipes and sockets.
+
+    Arrow's own walk goes round a loop of links until the paths are too long, and ends at a name that is not UTF-8.
+    """
+    starts, walked = [folder], set()
+    for start in starts:  # linked folders come last: what is also there without the link has its own path
+        for at, folders, names in os.walk(start, onerror=_refuse):
+            place = os.path.realpath(at)
+            if place in walked:
+                folders.clear()
+                continue
+            walked.add(place)
+            folders.sort()
+            starts += filter(os.path.islink, (os.path.join(at, name) for name in folders))
+            for path in (os.path.join(at, name) for name in names):
+                if os.path.isfile(path) or not os.path.exists(path):
+                    yield path
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error
 
 
 def _table(filesystem: pafs.FileSystem, path: str) -> list[str]:
     try:
-        column = pq.read_table(path, columns=[_PATH_COLUMN], filesystem=filesystem).column(_PATH_COLUMN)
+        with filesystem.open_input_file(os.fsencode(path)) as file:
+            column = pq.read_table(file, columns=[_PATH_COLUMN]).column(_PATH_COLUMN)
         paths: list[str] = column.cast(pa.string()).drop_null().to_pylist()
     except (pa.ArrowException, KeyError) as error:
         raise MalformedInput(
@@ -115,8 +186,8 @@ def _table(filesystem: pafs.FileSystem, path: str) -> list[str]:
     return paths
 
 
-def _beside(main: str, entry: str, frame: str) -> str:
-    """A path that a manifest or table names: as it is when whole, else from the folder of the manifest."""
+def _beside(main: str, entry: str, locate: Callable[[str], str]) -> str:
+    """A location that a manifest or table names: as it is when whole, else from the folder of the manifest."""
     if "://" in entry or entry.startswith("/"):
-        return entry if "://" in entry else os.path.normpath(entry)
-    return frame.format(os.path.normpath(f"{main.rpartition('/')[0]}/{entry}"))
+        return settle(entry)
+    return locate(os.path.normpath(f"{main.rpartition('/')[0]}/{entry}"))

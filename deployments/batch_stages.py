@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from deployments.batch_inputs import read_recording
 from deployments.batch_tables import Failure, recordings_table
 from ecg import local
-from ecg.errors import EcgError, InconsistentInput, RecordingTooLong
+from ecg.errors import EcgError, InconsistentInput
 from ecg.formats.stated import Stated
 from ecg.models import load_model, resolve_weights
 from ecg.models.result import ModelResult, infer
@@ -31,8 +31,6 @@ Row = dict[str, bytes]
 S = TypeVar("S")
 T = TypeVar("T")
 KINDS: dict[Part, Literal["finetuned", "pretrained"]] = {"clinical": "finetuned", "features": "pretrained"}
-#: As in the service; a longer file in an archive of ECGs is a mistake, and must not take the memory of a worker.
-MAX_DURATION_S = 600.0
 
 logger = logging.getLogger(__name__)
 
@@ -89,11 +87,6 @@ def read_chunk(row: Row, stated: Stated, with_segments: bool) -> Row:
 
     def read(path: str) -> Item:
         record = read_recording(path, stated)
-        if record.duration_s > MAX_DURATION_S:
-            raise RecordingTooLong(
-                f"{record.duration_s:.0f} s is more than one recording may hold.",
-                "signal", f"<= {MAX_DURATION_S:g} s", round(record.duration_s, 3),
-            )  # fmt: skip
         return Item(path, record, prepare(record) if with_segments else None)
 
     items, failures = _each(listed.paths, listed.paths, read)

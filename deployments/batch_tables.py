@@ -6,13 +6,13 @@
     errors/part-00000.parquet      one row a recording that could not be analysed
     done/part-00000.json           written last: both tables of the part are whole
 
-Every file is written under another name, synced and renamed. A part without its mark is computed again and replaced, so
-no recording is lost or there twice, wherever the job was killed.
+Every file is written under another name, synced and renamed. A part without its mark or a table is computed again and
+replaced, so no recording is lost or there twice, wherever the job was killed.
 """
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -137,9 +137,7 @@ class Output:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError):
-            raise InconsistentInput(
-                f"{self.folder / 'job.json'} is damaged; give another folder or --no-resume.", "out", "a whole job.json"
-            ) from None
+            raise self._damaged("job.json") from None
 
     def start(self, description: JobDescription, paths: Sequence[str], parts: Sequence[int]) -> None:
         """Write what the job is, the listing first: where there is a job.json, there is a whole listing."""
@@ -154,8 +152,11 @@ class Output:
                 file.unlink()
 
     def listing(self) -> dict[int, list[str]]:
-        """Paths by part, both ascending."""
-        table = pq.read_table(self.folder / "listing.parquet")
+        """Paths by part, both ascending. Raises `InconsistentInput` when the file is damaged or gone."""
+        try:
+            table = pq.read_table(self.folder / "listing.parquet", schema=LISTING)
+        except (pa.ArrowException, OSError):
+            raise self._damaged("listing.parquet") from None
         by_part: dict[int, list[str]] = {}
         for path, part in zip(table["path"].to_pylist(), table["part"].to_pylist(), strict=True):
             by_part.setdefault(part, []).append(path)
@@ -171,9 +172,18 @@ class Output:
         _write(self._file("done", part, "json"), orjson.dumps(mark))
 
     def done(self) -> dict[int, int]:
-        """Number of failed recordings by part, for the parts that are whole."""
-        marks = (self.folder / "done").glob("part-*.json")
-        return {int(mark.stem.partition("-")[2]): int(orjson.loads(mark.read_bytes())["errors"]) for mark in marks}
+        """Number of failed recordings by part, for the parts that are whole: marked, and both tables still there."""
+        failed = {}
+        for mark in (self.folder / "done").glob("part-*.json"):
+            part = int(mark.stem.partition("-")[2])
+            if all(self._file(table, part, "parquet").exists() for table in ("recordings", "errors")):
+                with suppress(ValueError, TypeError, KeyError):  # a damaged mark marks nothing
+                    failed[part] = int(orjson.loads(mark.read_bytes())["errors"])
+        return failed
+
+    def _damaged(self, name: str) -> InconsistentInput:
+        message = f"{self.folder / name} is damaged; give another folder or --no-resume."
+        return InconsistentInput(message, "out", f"a whole {name}")
 
     def _file(self, table: str, part: int, suffix: str) -> Path:
         return self.folder / table / f"part-{part:05d}.{suffix}"

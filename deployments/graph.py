@@ -13,12 +13,11 @@ from deployments.model import ModelState
 from deployments.model_watch import ModelWatch
 from ecg.errors import EcgError, ModelNotReady, Overloaded, UnusableRecording
 from ecg.models.result import ModelResult
-from ecg.pipeline import PARTS, Stages, compose
+from ecg.pipeline import ALL, Stages, compose
 from ecg.prepare import check_preparable
 from ecg.record import EcgRecord
 from ecg.report import Report
 
-ALL = frozenset(PARTS)
 #: A replica that died or cannot be reached; over gRPC some of it arrives as gRPC's own error.
 _REPLICA_LOST = (RayActorError, grpc.RpcError)
 WITHOUT_MODELS = frozenset({"measurements", "quality"})

@@ -1,16 +1,16 @@
 """`Measure`: intervals, quality and rule findings."""
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from deployments.aside import aside
 from deployments.stage_metrics import StageClock
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
 
 
 class Measure:
-    """Everything that needs no model, in one thread: not in the event loop, which must answer health checks, and not in
-    several, which would pass Python's lock to and fro and each take twice as long."""
+    """Everything that needs no model, one recording at a time: several at once would only pass Python's lock around."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examine")
@@ -19,4 +19,4 @@ class Measure:
     async def examine(self, record: EcgRecord, findings: bool) -> Examination:
         """Measurements, quality and, if wanted, findings; see `ecg.pipeline.examine`."""
         with self._clock.time("measure"):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, examine, record, findings)
+            return await aside(self._thread, partial(examine, findings=findings), record)

@@ -20,7 +20,6 @@ from ecg.prepare import SEGMENT_SAMPLES
 
 Kind = Literal["finetuned", "pretrained"]
 logger = logging.getLogger("ray.serve")
-STATES = ("waiting", "loading", "ready", "failed")
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class ModelState:
-    """How far a model is: one of `STATES`, the weights in use, progress of what is being done, and why it failed."""
+    """How far a model is: the weights in use, progress of what is being done, and why it failed."""
 
-    state: str
+    state: Literal["waiting", "loading", "ready", "failed"]
     weights: str | None = None
     trained: bool | None = None
     backend: str | None = None

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from ecg.models import Model, load_model
 from ecg.models.result import ModelResult, infer
-from ecg.pipeline import PARTS, Stages, compose, examine
+from ecg.pipeline import ALL, Stages, compose, examine
 from ecg.prepare import prepare
 from ecg.record import EcgRecord
 from ecg.report import Report
-
-ALL = frozenset(PARTS)
 
 
 def run(record: EcgRecord, stages: Stages, include: frozenset[str] = ALL) -> Report:

@@ -22,6 +22,7 @@ from ecg.rules import Finding, find
 
 T = TypeVar("T")
 PARTS = ("clinical", "features", "measurements", "quality")
+ALL = frozenset(PARTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +61,14 @@ class Stages:
 def parse_include(text: str | None) -> frozenset[str]:
     """The parts named in a comma-separated list; all of them for None. Raises `MalformedInput` for an unknown part."""
     if text is None:
-        return frozenset(PARTS)
+        return ALL
     parts = frozenset(part.strip() for part in text.split(",") if part.strip())
-    if not parts or parts - set(PARTS):
+    if not parts or parts - ALL:
         raise MalformedInput("include names an unknown part.", "include", list(PARTS), text[:100])
     return parts
 
 
-async def compose(record: EcgRecord, stages: Stages, include: frozenset[str] = frozenset(PARTS)) -> Report:
+async def compose(record: EcgRecord, stages: Stages, include: frozenset[str] = ALL) -> Report:
     """The `Report` of a recording with the parts asked for; a model that is not asked for is not run.
 
     Every part needs the examination: the clinical part is not given for a recording of poor quality, and half of the

@@ -7,7 +7,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.errors import DuplicateLead, InvalidSamples, MalformedInput, MissingLeads, SamplingRateOutOfRange
+from ecg.errors import (
+    DuplicateLead,
+    InvalidSamples,
+    MalformedInput,
+    MissingLeads,
+    RecordingTooLong,
+    SamplingRateOutOfRange,
+)
 from ecg.leads import MAX_LEADS, STANDARD_LEADS, canonical_lead, derivable_leads, derive_lead
 
 Signal = NDArray[np.float32]
@@ -158,6 +165,15 @@ class EcgRecord:
         ]
         notes = (*self.notes, f"{', '.join(derived)} derived from I and II.") if derived else self.notes
         return replace(self, signal=np.stack(rows), leads=STANDARD_LEADS, notes=notes)
+
+
+def check_duration(duration_s: float, max_duration_s: float) -> None:
+    """Raise `RecordingTooLong` for more than is taken at once."""
+    if duration_s > max_duration_s:
+        raise RecordingTooLong(
+            f"{duration_s:.0f} s is more than one recording may hold.",
+            "signal", f"<= {max_duration_s:g} s", round(duration_s, 3),
+        )  # fmt: skip
 
 
 def to_millivolt(samples: Signal, unit: str | None, field: str = "units") -> tuple[Signal, str | None]:

@@ -1,8 +1,10 @@
 """`Report`: everything said about one recording, and its wire form."""
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
 import orjson
 
 from ecg import __version__
@@ -134,7 +136,8 @@ class Report:
         if "features" not in self.include or self.features is None:
             return None
         vector = feature_vector(self.record, self.measurements, self.features)
-        return [None if value is None else round(float(value), 6) for value in vector]
+        rounded_vector: list[float] = np.array(vector, dtype=np.float64).round(6).tolist()  # None becomes NaN
+        return [None if math.isnan(value) else value for value in rounded_vector]
 
     def _warnings(self) -> list[str]:
         warnings = list(self.warnings)

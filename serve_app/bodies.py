@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from ecg import formats
-from ecg.errors import InputTooLarge, MalformedInput, RecordingTooLong, RequestTooSlow, UnknownFormat
+from ecg.errors import InputTooLarge, MalformedInput, RequestTooSlow, UnknownFormat
 from ecg.formats import json_body, npy_array
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
@@ -170,15 +170,6 @@ def decode(kind: str, body: bytes, parameters: Mapping[str, str], files: Mapping
         return formats.parse(files, stated)
     default_name = "upload.csv" if "csv" in kind else "upload"
     return formats.parse({parameters.get("filename", default_name): body}, stated)
-
-
-def check_duration(record: EcgRecord, max_duration_s: float) -> None:
-    """Raise `RecordingTooLong` when one request holds more than the service takes at once."""
-    if record.duration_s > max_duration_s:
-        raise RecordingTooLong(
-            f"{record.duration_s:.0f} s is more than one request may hold.",
-            "signal", f"<= {max_duration_s:g} s", round(record.duration_s, 3),
-        )  # fmt: skip
 
 
 def _leads(text: str | None) -> tuple[str, ...] | None:

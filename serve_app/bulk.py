@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from deployments.graph import Graph, as_ecg_error
 from ecg.errors import InputTooLarge, MalformedInput, Overloaded
 from ecg.pipeline import parse_include
-from ecg.record import EcgRecord
+from ecg.record import EcgRecord, check_duration
 from ecg.report import Report
 from serve_app import bodies, problems
 from serve_app.settings import AppSettings
@@ -188,5 +188,5 @@ def _decode(item: Item, parameters: dict[str, str], settings: AppSettings) -> Ec
     if size > settings.max_body_bytes:
         raise InputTooLarge("The recording is too large.", "body", settings.max_body_bytes, size)
     record = bodies.decode(item.kind, next(iter(item.files.values())), parameters, item.files)
-    bodies.check_duration(record, settings.max_duration_s)
+    check_duration(record.duration_s, settings.max_duration_s)
     return record

@@ -1,18 +1,39 @@
 """A Ray of its own for one machine, and the application of a Serve YAML on it: `python -m serve_app.cluster FILE`."""
 
+import math
 import sys
+from pathlib import Path
+from typing import Any
 
 import ray
+import yaml
 from ray.serve.scripts import cli
 
 
 def main(path: str) -> None:
     """Serve until interrupted.
 
-    Like `serve run`, without Ray's dashboard: nine processes that a lone machine pays for and nobody looks at.
+    Like `serve run`, without Ray's dashboard: nine processes that a lone machine pays for and nobody looks at. On a
+    machine with fewer processors than the file asks for Ray is told of as many: the service is slow there, but starts.
     """
     ray.init(namespace="serve", include_dashboard=False)
+    needed = processors(yaml.safe_load(Path(path).read_text()))
+    if ray.cluster_resources().get("CPU", 0.0) < needed:
+        ray.shutdown()
+        ray.init(namespace="serve", include_dashboard=False, num_cpus=math.ceil(needed))
     cli(["run", path])
+
+
+def processors(config: dict[str, Any]) -> float:
+    """What the replicas that a Serve YAML starts with take of Ray's count of processors."""
+    total = 0.0
+    for application in config["applications"]:
+        for deployment in application.get("deployments", []):
+            scaling = deployment.get("autoscaling_config") or {}
+            replicas = scaling.get("initial_replicas") or scaling.get("min_replicas") or deployment.get("num_replicas")
+            each = (deployment.get("ray_actor_options") or {}).get("num_cpus", 1.0)
+            total += (replicas if isinstance(replicas, int) else 1) * each
+    return round(total, 6)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from ecg.errors import MalformedInput, Overloaded
 from ecg.features import SCHEMA, SCHEMA_VERSION
 from ecg.labels import LABELS
 from ecg.pipeline import parse_include
-from ecg.record import EcgRecord
+from ecg.record import EcgRecord, check_duration
 from serve_app import bodies, bulk, pages, problems
 from serve_app.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
 from serve_app.settings import AppSettings
@@ -180,7 +180,7 @@ class Ingress:
             if unread:
                 raise MalformedInput("Unknown form field.", sorted(unread)[0], list(allowed), None)
         record = await bodies.decode_aside(kind, body, parameters, files)
-        bodies.check_duration(record, self._settings.max_duration_s)
+        check_duration(record.duration_s, self._settings.max_duration_s)
         return record, parameters
 
 

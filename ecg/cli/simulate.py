@@ -85,7 +85,7 @@ def _adjusted(scenario: Scenario, args: argparse.Namespace) -> Scenario:
 
 
 def _artefact(text: str) -> Artefact:
-    kind, level, where = [*text.split(":"), "", ""][:3]
+    kind, level, where = [*text.split(":", 2), "", ""][:3]
     try:
         level_mv = float(level) if level else Artefact.level_mv
     except ValueError:

@@ -22,14 +22,15 @@ _THRESHOLD, _PER_NOISE = 0.35, 0.6  # share of the usual QRS height a beat must 
 _LOW, _LOW_OVER_NOISE = 0.15, 2.0  # the same when a gap is searched again
 _FULL = 0.95  # a peak of the usual height fills a gap in any noise
 _GAP = 1.6  # an RR interval longer than this many median ones is a gap
+_HOLDS = 0.12  # what fills a gap holds that share of a usual beat: CPSC's do 0.14 and more, blocked P waves up to 0.1
 _NOISY, _ALIKE = 0.25, 0.5  # above this noise a beat must correlate that well with the quiet beats
 _VERY_ALIKE, _AS_LARGE = 0.85, 0.4  # and one that does so well and is this large needs no height
 _UNLIKE, _SMALL = 0.8, 0.7  # one that correlates less and is a smaller share of a quiet beat is doubtful
-_SOMETHING = 0.15  # share of a quiet beat that what fills a gap must hold if it does not look like one
 _UNQUIET, _SPLIT = 0.12, 1.4  # in less noise it goes where its neighbours are no more than this many RR apart
 _MODEST = 0.7  # and is lower than this share of the usual height: an ectopic beat is steep or late
 _TOO_CLOSE = 0.35  # share of the usual RR: of two beats in noise so close together, one is none
 _RESTLESS = 0.65  # above this noise throughout, slopes do not tell the complexes from what is between them
+_LEARN_S = 2.0  # sleepecg learns its thresholds from that much, and reads beyond the end of what is shorter
 _HALF, _SHIFT = 18, 8  # samples each side of a beat, and shifts, for that correlation
 _EDGE_S = 0.03  # complexes nearer to the ends of the recording are cut off
 
@@ -80,10 +81,13 @@ def detect_qrs(signal: Float) -> Index:
 
 def _by_height(half: Float, energy: Float) -> Index:
     """Beats of sleepecg (Pan-Tompkins, modified) on the mean magnitude over leads, each scaled to its own deviation,
-    moved to the steepest place near it.
+    moved to the steepest place near it. None where the height varies for less than two seconds.
     """  # fmt: skip
     scale = half.std(axis=1, keepdims=True)
     height = np.abs(half / np.where(scale > 0, scale, 1.0)).mean(axis=0)
+    varies = np.flatnonzero(height != height[0])  # sleepecg begins there, and refuses what never does
+    if len(varies) == 0 or len(height) - varies[0] < _LEARN_S * _FS_HZ:
+        return np.zeros(0, dtype=np.int64)
     found = np.asarray(detect_heartbeats(height, _FS_HZ), dtype=np.int64)
     near = np.clip(found[:, None] + np.arange(-_HALF, _HALF + 1), 0, len(energy) - 1)
     steepest: Index = np.take_along_axis(near, energy[near].argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -206,9 +210,9 @@ def _likeness(asked: Index, quiet: Index, trace: _Trace) -> tuple[Float, Float]:
 
 
 def _fill_gaps(beats: Index, peaks: Index, quiet: Index, trace: _Trace) -> Index:
-    """The beats, with the strongest fit peak of every gap: one out of the noise, or that looks like the quiet beats.
+    """The beats, with the strongest peak of every gap that stands out of the noise or looks like a quiet beat.
 
-    One that neither looks like them nor holds a seventh of one does not fit: the P wave of a pause.
+    A P wave that is not conducted holds too little of one.
     """
     if len(beats) < 3:
         return beats
@@ -223,7 +227,7 @@ def _fill_gaps(beats: Index, peaks: Index, quiet: Index, trace: _Trace) -> Index
     likeness, size = _likeness(peaks, quiet, trace)
     fit = trace.energy[peaks] >= np.minimum(_LOW_OVER_NOISE * trace.noise[peaks], _FULL)
     fit |= (likeness >= _ALIKE) & (size >= _AS_LARGE)
-    fit &= (likeness >= _UNLIKE) | (size >= _SOMETHING)
+    fit &= size >= _HOLDS
     peaks, gap = peaks[fit], gap[fit]
     rising = np.lexsort((trace.energy[peaks], gap))
     last = np.flatnonzero(np.diff(gap[rising], append=-1))

@@ -4,6 +4,7 @@ A reader raises `MalformedInput` or another `EcgError` for bytes it cannot read,
 does that, and only beside the file it was given.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +12,23 @@ from pathlib import Path
 from ecg.errors import MalformedInput, UnknownFormat
 from ecg.formats import csv_table, json_body, npy_array, wfdb_record
 from ecg.formats.stated import Stated
-from ecg.record import EcgRecord
+from ecg.record import EcgRecord, check_duration
 
 
 @dataclass(frozen=True)
 class Format:
     """A reader: whether a file of a lower-case name and these first bytes is its own; the recording in files by name,
-    of which one is the main one; and the names of the files that belong to that one."""
+    of which one is the main one; the names of the files that belong to that one; and how many seconds it announces."""
 
     name: str
     claims: Callable[[str, bytes], bool]
     parse: Callable[[Mapping[str, bytes], str, Stated], EcgRecord]
     companions: Callable[[bytes], tuple[str, ...]] = lambda data: ()
+    announced_s: Callable[[bytes], float] = lambda data: 0.0
 
 
 FORMATS = (
-    Format(wfdb_record.NAME, wfdb_record.claims, wfdb_record.parse, wfdb_record.companions),
+    Format(wfdb_record.NAME, wfdb_record.claims, wfdb_record.parse, wfdb_record.companions, wfdb_record.announced_s),
     Format(npy_array.NAME, npy_array.claims, npy_array.parse),
     Format(json_body.NAME, json_body.claims, json_body.parse),
     Format(csv_table.NAME, csv_table.claims, csv_table.parse),
@@ -48,10 +50,11 @@ def read(
     return read_files(path.name, lambda name: (path.parent / name).read_bytes(), Stated(fs_hz, leads, unit))
 
 
-def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated = Stated()) -> EcgRecord:  # noqa: B008
+def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
     """The recording in the file `name`, wherever it is: `fetch` gives the bytes of a file of its folder by name.
 
-    `fetch` raises `FileNotFoundError` for a file that is not there. Raises what `read` raises.
+    `fetch` raises `FileNotFoundError` for a file that is not there. Raises what `read` raises, and `RecordingTooLong`,
+    before the samples are read where a header announces so many.
     """
     data = None
     if "." not in name:  # WFDB users name a record without its suffix
@@ -63,6 +66,7 @@ def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated = Stated
     data = fetch(name) if data is None else data
     files = {name: data}
     reader = _format_of(name, data)
+    check_duration(reader.announced_s(data), max_duration_s)
     for companion in reader.companions(data):
         _refuse_path(companion)
         try:
@@ -71,7 +75,9 @@ def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated = Stated
             raise MalformedInput(
                 f"{name} needs {companion}, which is not beside it.", "file", companion, "no such file"
             ) from None
-    return reader.parse(files, name, stated)
+    record = reader.parse(files, name, stated)
+    check_duration(record.duration_s, max_duration_s)
+    return record
 
 
 def is_named_like_a_recording(name: str) -> bool:

@@ -31,10 +31,11 @@ _DECIMAL = re.compile(r"[-+.\deE]+", re.ASCII)
 
 @dataclass(frozen=True)
 class _Header:
-    """What is checked of a header: record name, frames per second as stated, and its signal lines."""
+    """What is checked of a header: record name, frames per second and frames as stated, and its signal lines."""
 
     name: str
     frames_hz: float | None
+    frames: int
     lines: tuple[SignalLine, ...]
 
     @property
@@ -53,6 +54,12 @@ def claims(name: str, head: bytes) -> bool:
 def companions(data: bytes) -> tuple[str, ...]:
     """The signal files that the header names."""
     return _read_header(data).files
+
+
+def announced_s(data: bytes) -> float:
+    """Seconds that the header says the recording lasts; 0 when it does not say."""
+    header = _read_header(data)
+    return header.frames / header.frames_hz if header.frames_hz else 0.0
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
@@ -108,10 +115,11 @@ def _read_header(data: bytes) -> _Header:
     for name in [found["name"], *(line.file for line in signals)]:
         if not _PLAIN.fullmatch(name) or ".." in name:
             raise MalformedInput("The WFDB header names a file outside its folder.", "file", "a plain name", name[:80])
-    values = max(1, int(found["n"] or 0)) * sum(line.samples_per_frame for line in signals)
+    frames = int(found["n"] or 0)
+    values = max(1, frames) * sum(line.samples_per_frame for line in signals)
     if values > MAX_VALUES:
         raise InputTooLarge("The WFDB header announces too many samples.", "file", MAX_VALUES, values)
-    return _Header(found["name"], frames_hz, signals)
+    return _Header(found["name"], frames_hz, frames, signals)
 
 
 def _read_signals(path: Path, header: _Header) -> tuple[list[NDArray[np.float64]], tuple[str, ...]]:

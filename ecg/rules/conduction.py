@@ -67,7 +67,7 @@ def _blocked(lone: tuple[LoneP, ...], n_beats: int) -> tuple[bool | None, str]:
 def right_bundle_branch_block(e: Evidence) -> Finding:
     """QRS of 120 ms or more, a late R' in V1 or V2, and a broad S in I or V6."""
     label = "Right bundle branch block"
-    return _wide_block(label, e) or _by_width(label, e, _right_pattern(e), "late R' in V1 or V2 and S in I or V6")
+    return _block(label, e, _right_pattern(e), "late R' in V1 or V2 and S in I or V6")
 
 
 def left_bundle_branch_block(e: Evidence) -> Finding:
@@ -78,9 +78,7 @@ def left_bundle_branch_block(e: Evidence) -> Finding:
     label = "Left bundle branch block"
     if accessory_pathway(e).present is True:
         return Finding(label, None, "pre-excitation widens the QRS complex in the same leads")
-    return _wide_block(label, e) or _by_width(
-        label, e, _left_pattern(e), "V1 down, late R without q in two lateral leads"
-    )
+    return _block(label, e, _left_pattern(e), "V1 down, late R without q in two lateral leads")
 
 
 def bifascicular_block(e: Evidence) -> Finding:
@@ -98,10 +96,13 @@ def bifascicular_block(e: Evidence) -> Finding:
     )  # fmt: skip
 
 
-def _wide_block(label: str, e: Evidence) -> Finding | None:
-    """The findings that both bundle branch blocks share; None when the pattern decides."""
+def _block(label: str, e: Evidence, pattern: bool | None, words: str) -> Finding:  # noqa: PLR0911 (one return an outcome)
+    """What a bundle branch block's pattern means with the width and rhythm of the complex."""
     if e.qrs is None:
         return Finding(label, None, "the QRS duration could not be measured")
+    width = f"QRS {e.qrs:.0f} ms (criterion ≥ {BLOCK_MS:.0f} ms)"
+    if pattern is None:  # nor is the width that of the whole complex: lead II alone may not show its end
+        return Finding(label, None, f"{width}; V1 and the lateral leads are needed for the pattern")
     if e.paced:
         return Finding(label, None, "the ventricles are paced")
     if e.qrs < INCOMPLETE_MS:
@@ -110,16 +111,9 @@ def _wide_block(label: str, e: Evidence) -> Finding | None:
         return Finding(label, None, f"the electrodes {e.reversal} seem exchanged")
     if ventricular_tachycardia(e).present is not False:
         return Finding(label, None, f"a wide tachycardia of {e.heart_rate or 0:.0f} bpm may be ventricular")
-    return None
-
-
-def _by_width(label: str, e: Evidence, pattern: bool | None, words: str) -> Finding:
-    width = f"QRS {e.qrs:.0f} ms (criterion ≥ {BLOCK_MS:.0f} ms)"
-    if pattern is None:
-        return Finding(label, None, f"{width}; V1 and the lateral leads are needed for the pattern")
     if not pattern:
         return Finding(label, False, f"{width} without the pattern: {words}")
-    if e.qrs is None or e.qrs < BLOCK_MS:
+    if e.qrs < BLOCK_MS:
         return Finding(label, None, f"{width} with the pattern ({words}): incomplete or borderline")
     return Finding(label, True, f"{width} with the pattern: {words}")
 

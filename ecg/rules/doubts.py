@@ -26,7 +26,7 @@ def _pacing(e: Evidence) -> str | None:
 
 
 def _flutter(e: Evidence) -> str | None:
-    if e.paced or e.flutter or not e.may_flutter:
+    if e.paced or e.flutter or not (e.may_flutter or e.oscillates):
         return None
     return (
         f"a regular rhythm of {e.heart_rate:.0f} bpm and an atrial oscillation of {e.atria.flutter_per_min:.0f}/min "

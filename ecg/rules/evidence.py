@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.amplitudes import no_millivolts
-from ecg.delineation.median import MedianBeat
+from ecg.beats import Beats
+from ecg.delineation.median import MedianBeat, typical_rr
 from ecg.measure import Measurements
 from ecg.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
@@ -20,6 +21,8 @@ from ecg.rules.reduced import Float, reduce
 P_REGULARITY, P_REGULARITY_PACED = 0.43, 0.37
 PACED_BEATS = 3
 PAUSE = 1.6
+IRREGULAR_FLUTTER = 0.1  # root mean square RR difference over RR from which flutter is not conducted in one ratio
+STEADY_OWN = 0.1  # root mean square RR difference over RR without the ectopic beats: less is not fibrillation
 #: Root mean square RR difference of a rhythm that may be flutter in a fixed ratio, of one as steady as only that or
 #: a re-entry is, and what the ratio may be off a whole number.
 STEADY, VERY_STEADY, FAST_BPM, RATIO_MARGIN = 0.03, 0.01, 110.0, 0.02
@@ -37,6 +40,8 @@ class Evidence:
         Median magnitude of successive RR differences over the median RR.
     irregularity_rms
         Root mean square of the same differences over the mean RR: it sees a few odd beats, too.
+    irregular_by_ectopy
+        Whether there are ectopic beats, and the RR intervals without them are steady or never two in a row.
     paced_fraction
         Share of the beats that follow a pacing spike; `n_unpaced` is how many do not.
     pacing_open
@@ -62,6 +67,7 @@ class Evidence:
     qrs_axis: float | None
     irregularity: float | None
     irregularity_rms: float | None
+    irregular_by_ectopy: bool
     paced_fraction: float
     pacing_open: bool
     n_unpaced: int
@@ -84,6 +90,11 @@ class Evidence:
 
     @property
     def flutter(self) -> bool:
+        """Whether the atria oscillate, and no P wave before the beats of a regular rhythm says otherwise."""
+        return self.oscillates and (self.pr is None or (self.irregularity_rms or 0.0) >= IRREGULAR_FLUTTER)
+
+    @property
+    def oscillates(self) -> bool:
         """Whether one oscillation of the atria goes through the whole recording.
 
         In an irregular rhythm nothing else fits a wave that keeps its phase. In a regular one the harmonics of P and T
@@ -92,7 +103,7 @@ class Evidence:
         fit, with_t, rate = self.atria.flutter_fit, self.atria.flutter_fit_with_t, self.atria.flutter_per_min
         if with_t is None or rate is None:
             return False
-        if (self.irregularity_rms or 0.0) >= 0.1:
+        if (self.irregularity_rms or 0.0) >= IRREGULAR_FLUTTER:
             # P waves in groups have harmonics, too
             sinus = self.pr is not None and (rate < 240.0 or self.own_p_clock_s is not None)
             return not sinus and with_t >= 0.35 and (fit is None or fit >= 0.3)
@@ -138,6 +149,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         qrs_axis=measurements.qrs_axis.value,
         irregularity=rhythm.rr_irregularity.value,
         irregularity_rms=None if rmssd is None or rr_mean is None else rmssd / rr_mean,
+        irregular_by_ectopy=_irregular_by_ectopy(beats),
         paced_fraction=paced,
         pacing_open=median is not None and rhythm.paced_fraction.value is None,
         n_unpaced=n_beats - round(paced * n_beats),
@@ -159,6 +171,15 @@ def _pr_ms(median: MedianBeat | None) -> float | None:
     if median is None or median.p_onset is None or median.qrs_onset is None:
         return None
     return (median.qrs_onset - median.p_onset) * 1000.0 / median.fs_hz
+
+
+def _irregular_by_ectopy(beats: Beats) -> bool:
+    own = ~beats.is_class("ectopic")
+    if own.all() or len(own) < 3:
+        return False
+    steps = np.diff(beats.rr)[own[:-2] & own[1:-1] & own[2:]]
+    steps = steps[~np.isnan(steps)]
+    return len(steps) < 2 or float(np.sqrt((steps**2).mean())) < STEADY_OWN * typical_rr(beats)
 
 
 def _pause(rr: Float) -> float | None:

@@ -74,13 +74,15 @@ def atrial_fibrillation(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an
     if e.pr is not None:
         return Finding(label, False, f"a P wave is common to the beats (PR {e.pr:.0f} ms)")
     words = f"no P wave is common to the beats; RR irregularity {e.irregularity:.2f}"
+    if e.irregular_by_ectopy:
+        words += ", hardly any without the ectopic beats"
     return Finding(label, False if e.irregularity < STEADY else None, f"{words}; criterion ≥ {IRREGULAR}")
 
 
 def _fibrillates(e: Evidence) -> bool:
     if e.irregularity is None or e.irregularity_rms is None or e.pr is not None or e.own_p_clock_s is not None:
         return False
-    if e.late_p:
+    if e.late_p or (e.irregular_by_ectopy and not e.paced):
         return False
     if e.paced:
         # a pacemaker fills the pauses at an even rate: the irregularity is in the few beats that come before it

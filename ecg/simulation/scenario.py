@@ -74,7 +74,7 @@ class Scenario:
     rr_sd_ms
         Standard deviation of RR in sinus rhythm, half of it respiratory.
     pr_ms, p_ms, qrs_ms, qt_ms
-        Intervals of the dominant beat. `p_ms` None: 104 ms or 3/4 of PR, whichever is shorter; `qt_ms` None: 410 ms
+        Intervals of the dominant beat. `p_ms` None: 116 ms or 3/4 of PR, whichever is shorter; `qt_ms` None: 410 ms
         times the cube root of RR in seconds, as far as RR has room. Irregular rhythms shorten it before early beats.
     shape, t_shape
         Keys of `QRS_SHAPES` and `T_SHAPES`; `t_shape` ``"discordant"`` points away from the QRS.

@@ -1,5 +1,7 @@
 """What a cohort job finds: folders, manifests, tables, single files, buckets."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +62,53 @@ def test_a_wfdb_record_is_read_with_or_without_its_ending(archive: Path) -> None
     without = read_recording(str(archive / "wfdb/r000"), Stated())
     assert with_ending.sha256 == without.sha256
     np.testing.assert_allclose(with_ending.signal, record(50, 17).signal, atol=1e-3)  # 16 bits over the range of a lead
+
+
+def test_linked_folders_are_walked_once_and_a_dangling_link_is_a_recording(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    (tmp_path / "deep" / "r1.json").write_bytes(b"{}")
+    for name, target in (
+        ("around", tmp_path), ("deeper/up", tmp_path / "deep"), ("self", "self"), ("elsewhere", archive / "wfdb/deep"),
+        ("gone.json", "nowhere"),
+    ):  # fmt: skip
+        (tmp_path / "deep" / name).symlink_to(target)
+    os.mkfifo(tmp_path / "deep" / "pipe.json")
+    deep = f"{tmp_path}/deep/"
+    found = list_recordings([str(tmp_path)])
+    assert [path.removeprefix(deep) for path in found] == [
+        "elsewhere/no_signal_file.hea", "elsewhere/r002.hea", "gone.json", "r1.json",
+    ]  # fmt: skip
+    with pytest.raises(FileNotFoundError):
+        read_recording(deep + "gone.json", Stated())
+
+
+def test_a_name_that_is_not_utf8_is_listed_as_a_url_and_read(archive: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path / "caf") + b"\xe9 %"
+    shutil.copytree(os.fsencode(archive / "wfdb"), folder)
+    os.rename(folder + b"/r000.hea", folder + b"/r\xff.hea")
+    url = f"file://{tmp_path}/caf%E9%20%25"
+    found = list_recordings([os.fsdecode(folder)])
+    assert found == [f"{url}/{name}" for name in ("deep/no_signal_file.hea", "deep/r002.hea", "empty.hea",
+                                                  "escape.hea", "r%FF.hea")]  # fmt: skip
+    manifest = tmp_path / "list.txt"
+    manifest.write_bytes(b"caf\xe9 %/r\xff\n" + folder + b"/deep/r002\n")
+    assert list_recordings([str(manifest)]) == [f"{url}/deep/r002", f"{url}/r%FF"]
+    assert list_recordings([url]) == list_recordings([f"{url}/", f"{url}/r%FF"]) == found
+    whole = read_recording(str(archive / "wfdb/r000.hea"), Stated())
+    for location in (f"{url}/r%FF.hea", f"{url}/r%FF"):
+        recording = read_recording(location, Stated())
+        assert (recording.sha256, recording.name) == (whole.sha256, "r%FF")
+
+
+def test_a_file_url_is_a_path(archive: Path) -> None:
+    path = archive / "json/with space.json"
+    shutil.copy(archive / "json/r001.json", path)
+    assert list_recordings([path.as_uri(), str(path)]) == [str(path)]
+    assert list_recordings([f"file://localhost{archive}/json"]) == list_recordings([str(archive / "json")])
+    assert read_recording(path.as_uri(), Stated()).sha256 == read_recording(str(path), Stated()).sha256
+    path.unlink()
+    with pytest.raises(MalformedInput, match="this machine"):
+        list_recordings(["file://elsewhere/archive"])
 
 
 def test_parts_are_stable_and_even() -> None:

@@ -28,13 +28,12 @@ from ecg.cli import main
 from ecg.errors import InconsistentInput, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.models import resolve_weights
-from ecg.pipeline import PARTS as ALL_PARTS
+from ecg.pipeline import ALL
 from tests.deployments.archive import BROKEN, write_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD, PARTS = 28, 12
 LIMIT_S = 300
-ALL = frozenset(ALL_PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +228,15 @@ def test_tables_survive_a_job_that_cannot_begin(archive: Path, tmp_path: Path) -
     assert len(list(tmp_path.rglob("part-*"))) == 3
 
 
+@pytest.mark.parametrize("table", ["recordings", "errors"])
+def test_a_part_whose_table_was_deleted_is_not_done(tmp_path: Path, table: str) -> None:
+    output = Output(tmp_path)
+    for part in (0, 1):
+        output.write_part(part, [recordings_table([])], [])
+    (tmp_path / table / "part-00001.parquet").unlink()
+    assert output.done() == {0: 0}
+
+
 def test_what_a_job_cut_short_left_is_not_taken_for_the_next_ones(archive: Path, tmp_path: Path) -> None:
     output = Output(tmp_path)
     job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=1)
@@ -246,6 +254,21 @@ def test_a_damaged_description_is_told_and_can_be_left_behind(archive: Path, tmp
     with pytest.raises(InconsistentInput, match="--no-resume"):
         batch._begin(job, Output(tmp_path), {})
     assert batch._begin(replace(job, resume=False), Output(tmp_path), {}).parts == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1"])
+def test_a_damaged_listing_is_told_and_a_damaged_mark_marks_nothing(tmp_path: Path, content: bytes) -> None:
+    output = Output(tmp_path)
+    (tmp_path / "listing.parquet").write_bytes(content)
+    with pytest.raises(InconsistentInput, match="--no-resume"):
+        output.listing()
+    (tmp_path / "listing.parquet").unlink()
+    with pytest.raises(InconsistentInput, match="--no-resume"):
+        output.listing()
+    for part in (0, 1):
+        output.write_part(part, [recordings_table([])], [])
+    (tmp_path / "done" / "part-00001.json").write_bytes(content)
+    assert output.done() == {0: 0}
 
 
 def test_a_relative_input_is_of_the_folder_it_was_given_in(

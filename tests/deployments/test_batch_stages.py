@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deployments import batch_stages
+from deployments.batch_inputs import MAX_FILE_BYTES
 from deployments.batch_stages import Analysed, Chunk, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
 from deployments.batch_tables import MEASURED, RECORDINGS, Failure, label_column
 from ecg import local, read
@@ -13,10 +14,8 @@ from ecg.errors import InconsistentInput
 from ecg.formats.stated import Stated
 from ecg.labels import LABEL_NAMES
 from ecg.models import load_model, resolve_weights
-from ecg.pipeline import PARTS
+from ecg.pipeline import ALL
 from tests.deployments.archive import BROKEN, write_archive
-
-ALL = frozenset(PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +75,15 @@ def test_a_chunk_of_failures_goes_through(archive: Path) -> None:
     result = analysed([str(archive / "wfdb/empty.hea"), str(archive / "gone.hea")], ALL)
     assert len(result.recordings) == 0
     assert [failure.code for failure in result.failures] == ["malformed_input", "unreadable"]
+
+
+def test_too_much_for_the_memory_of_a_worker_is_refused_unread(tmp_path: Path) -> None:
+    paths = [tmp_path / "announced.hea", tmp_path / "huge.npy"]
+    paths[0].write_text("x 12 500 300500\n" + "x.dat 16 1000/mV 16 0 0 0 0 II\n" * 12)  # and no x.dat: never asked for
+    with paths[1].open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    result = analysed([str(path) for path in paths], ALL)
+    assert [failure.code for failure in result.failures] == ["recording_too_long", "input_too_large"]
 
 
 def test_a_fault_of_ours_costs_one_recording(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:

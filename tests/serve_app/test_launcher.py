@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from serve_app.__main__ import _describe, _one_of_several
+from serve_app.cluster import processors
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +20,15 @@ def launch(*options: str, **environment: str) -> subprocess.CompletedProcess[str
         [sys.executable, "-m", "serve_app", *options],
         cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
+
+
+def test_what_the_replicas_of_a_file_take_of_the_processors() -> None:
+    """Replicas that Ray has no room for would be waited for without a word."""
+    local = yaml.safe_load((ROOT / "config" / "local.yaml").read_text())
+    assert processors(local) == 2.0
+    one = {"name": "A", "num_replicas": 3, "ray_actor_options": {"num_cpus": 0.5}}
+    scaled = {"name": "B", "num_replicas": "auto", "autoscaling_config": {"min_replicas": 2, "initial_replicas": 4}}
+    assert processors({"applications": [{"deployments": [one, scaled]}]}) == 5.5
 
 
 def test_two_services_have_no_port_and_no_file_in_common(tmp_path: Path) -> None:

@@ -364,3 +364,10 @@ def test_one_sample_less_does_not_cost_a_second() -> None:
         peaks = ecg.measure(record).beats.r_samples
         whole, less = (measure_figures(one, peaks) for one in (record, changed(record, record.signal[:, 1:])))
         assert less.wander == pytest.approx(whole.wander, abs=0.05)  # a second less of it is up to 0.3
+
+
+@pytest.mark.parametrize(("level_mv", "grade"), [(0.02, "Excellent"), (0.045, "Good"), (0.1, "Fair"), (0.15, "Fair")])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_muscle_noise_lowers_the_grade_step_by_step_and_never_to_poor(level_mv: float, grade: str, seed: int) -> None:
+    record = simulate(Scenario(artefacts=(Artefact("muscle", level_mv),)), seed).record
+    assert assess_quality(record).grade == grade

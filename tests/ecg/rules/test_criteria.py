@@ -14,7 +14,8 @@ from ecg.rules.lone_p import LoneP
 SHAPE = QrsShape(1.0, 0.0, 0.0, False, 0.8, 0.2, 45.0, 0.0, 0.15)
 NORMAL = Evidence(
     heart_rate=72.0, pr=160.0, qrs=92.0, p_axis=50.0, qrs_axis=40.0, irregularity=0.02,
-    irregularity_rms=0.03, paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, late_p=False, pause=1.05,
+    irregularity_rms=0.03, irregular_by_ectopy=False,
+    paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, late_p=False, pause=1.05,
     atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), lone_p=(), extra=(),
     shapes=dict.fromkeys(("I", "II", "III", "aVL", "aVF", "V2", "V3", "V4", "V5", "V6"), SHAPE)
     | {"V1": replace(SHAPE, net=-0.3, terminal=-0.1)},
@@ -51,6 +52,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_fibrillation, {"irregularity": 0.3}, False),  # arrhythmia with a P wave before each beat
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "late_p": True}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "irregular_by_ectopy": True}, None),
         (rhythm.atrial_fibrillation, NO_P | {"pacing_open": True}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.05}, None),
@@ -70,8 +72,8 @@ def having(**changes: object) -> Evidence:
         ),
         (rhythm.atrial_fibrillation, NO_P | {"paced_fraction": 1.0, "n_unpaced": 0}, None),
         (rhythm.atrial_flutter, {}, False),
-        (rhythm.atrial_flutter, {"atria": AtrialActivity(300.0, 0.8, 0.5)}, True),
-        (rhythm.atrial_flutter, {"atria": AtrialActivity(230.0, 0.8, 0.5)}, False),  # twice a sinus rate of 115
+        (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5)}, True),
+        (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(230.0, 0.8, 0.5)}, False),  # twice a sinus rate of 115
         (rhythm.atrial_flutter, {"atria": AtrialActivity(290.0, 0.55, 0.38), "irregularity_rms": 0.2}, True),
         (rhythm.atrial_flutter, {"atria": AtrialActivity()}, None),
         (rhythm.premature_ventricular, {}, False),
@@ -98,6 +100,9 @@ def having(**changes: object) -> Evidence:
         (conduction.av_block, {}, False),
         (conduction.av_block, {"pr": 240.0}, True),
         (conduction.av_block, {"pause": 2.0, "lone_p": (LoneP(2.0, 1.0),)}, True),
+        (conduction.av_block, {"pause": 1.65, "lone_p": (LoneP(1.65, 1.0),)}, True),
+        (conduction.av_block, {"pause": 1.65}, None),
+        (conduction.av_block, {"pause": 1.55}, False),
         (conduction.av_block, {"pause": 1.7, "lone_p": (LoneP(1.7, 0.6),)}, None),  # a premature one
         (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 9}, True),
         (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 3}, None),
@@ -113,10 +118,12 @@ def having(**changes: object) -> Evidence:
         (conduction.right_bundle_branch_block, {"qrs": 115.0, "shapes": NORMAL.shapes | LATE}, None),
         (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": LATE, "reversal": "V1/V2"}, None),
         (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": {}}, None),
+        (conduction.right_bundle_branch_block, {"shapes": {"II": SHAPE}}, None),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT}, True),
         (conduction.left_bundle_branch_block, {"qrs": 150.0}, False),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "paced_fraction": 1.0}, None),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "pr": 95.0, "slow_start_ms": 50.0}, None),
+        (conduction.left_bundle_branch_block, {"shapes": {"II": BROAD}}, None),  # one lead does not show the width
         (conduction.left_bundle_branch_block, NO_P | {"qrs": 150.0, "shapes": LEFT, "heart_rate": 170.0}, None),
         (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE}, False),
         (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE, "qrs_axis": -60.0}, True),

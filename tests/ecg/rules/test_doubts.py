@@ -6,7 +6,11 @@ from scipy.signal import resample_poly
 
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
+from ecg.rules.atrial import AtrialActivity
+from ecg.rules.doubts import doubt
+from ecg.rules.rhythm import atrial_flutter
 from ecg.simulation import Artefact, Scenario, simulate
+from tests.ecg.rules.test_criteria import having
 
 CONDUCTION = (
     "Sinus rhythm", "Accessory pathway conduction", "Atrioventricular block", "1st degree atrioventricular block",
@@ -133,3 +137,16 @@ def test_a_negated_recording_is_no_infarction(shape: str):
     record = simulate(Scenario(shape=shape)).record
     negated = EcgRecord(np.negative(record.signal), record.leads, record.fs_hz, record.unit)
     assert labels(examine(negated))["Infarction"] is None
+
+
+@pytest.mark.parametrize("ectopic_every", [2, 3, 5])
+def test_ectopic_beats_in_a_regular_rhythm_without_p_waves_are_no_fibrillation(ectopic_every: int):
+    scenario = Scenario(rhythm="junctional", ectopy="pvc", ectopic_every=ectopic_every, heart_rate_bpm=70, rr_sd_ms=10)
+    assert labels(examine(simulate(scenario).record))["Atrial fibrillation"] is not True
+
+
+def test_flutter_is_not_present_beside_a_p_wave_before_each_beat():
+    evidence = having(atria=AtrialActivity(282.0, 0.8, 0.5, 0.43, 0.6), heart_rate=141.0)
+    assert atrial_flutter(evidence).present is False
+    assert "flutter" in (doubt("Atrial flutter", evidence) or "")
+    assert doubt("Sinus rhythm", evidence) is not None

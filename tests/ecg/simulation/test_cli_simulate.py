@@ -97,7 +97,7 @@ def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> No
     "arguments",
     [
         ["--scenario", "../etc"], ["--pr", "900"], ["--count", "0"], ["--format", "wfdb"], ["--artefact", "hum"],
-        ["--artefact", "muscle:loud"], ["--rate", "nan"],
+        ["--artefact", "muscle:loud"], ["--artefact", "muscle:0.1:V3:V4"], ["--rate", "nan"],
     ],
 )  # fmt: skip
 def test_what_cannot_be_simulated_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
