@@ -5,8 +5,8 @@
     python -m benchmarks.batch scaling [--nodes 1 2 4] [--chunk-seconds 8]
 
 `throughput`: recordings/s of the whole job between its first and last part, over those of the two models called in a
-row by one process on all processors, alternating, as the median of the rounds' ratios. `kill`: a job killed with
-SIGKILL at a random moment, so many times, and resumed to its end; its tables against those of an undisturbed one.
+row by one process on all processors, in turns of seconds, as the median of the rounds' ratios. `kill`: a job killed
+with SIGKILL at a random moment, so many times, and resumed to its end; its tables against those of an undisturbed one.
 `scaling`: the job on clusters of one-processor nodes on this machine with models that sleep a fixed time, so long that
 the machine's own processors do not matter. Every answer is one JSON object with hardware, commit and `weights`: without
 `--weights` those are the stand-in of a layer or two, and a ratio to its engine says nothing of the published models.
@@ -23,12 +23,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
+import psutil
 import pyarrow.parquet as pq
 
 from deployments.batch_stages import KINDS, Chunk, Part, Row, pack, unpack
@@ -76,38 +79,72 @@ def part_times(out: Path) -> list[tuple[float, int]]:
     return sorted((at, counts["recordings"] + counts["errors"]) for at, counts in marks)
 
 
-def steady_rate(out: Path, at_once: int = 1) -> float:
+def steady_rate(out: Path, at_once: int = 1, pauses: Sequence[Sequence[float]] = ()) -> float:
     """Recordings/s from the end of the first parts to that of the last: starting up is not the question.
 
-    `at_once` parts are under way together, so that many are done first and do not count.
+    `at_once` parts are under way together, so that many are done first and do not count; nor do `pauses`, each from
+    one time to another in between.
     """
     times = part_times(out)
-    return sum(count for _, count in times[at_once:]) / (times[-1][0] - times[at_once - 1][0])
+    begin, end = times[at_once - 1][0], times[-1][0]
+    paused = sum(until - since for since, until in pauses if begin < since < end)
+    return sum(count for _, count in times[at_once:]) / (end - begin - paused)
 
 
 def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Rates of the engine and of the job in turn, and the median of their ratios."""
-    record = write_archive(folder / "archive", options.recordings)
-    segments = prepare(record)
+    """Rates of the engine and of the job, which take turns throughout, and the median of their ratios.
+
+    The machine's speed wanders from minute to minute: every `--turn` seconds the job's processes are stopped for a
+    third as long, in which the engine is timed.
+    """
+    segments = prepare(write_archive(folder / "archive", options.recordings))
     models = [load_model(options.weights, kind=kind) for kind in KINDS.values()]
+    batch = [segments] * 8
+    for model in models:
+        infer(model, batch)
     rounds = []
     for number in range(options.rounds):
-        batch = [segments] * 8
-        for model in models:
-            infer(model, batch)
-        start, done = time.perf_counter(), 0
-        while time.perf_counter() - start < options.seconds:
-            for model in models:
-                infer(model, batch)
-            done += len(batch)
-        engine = done / (time.perf_counter() - start)
         out = folder / f"out{number}"
-        if job(folder / "archive", out, "--weights", options.weights, "--parts", str(options.recordings // 32)).wait():
-            raise SystemExit(out.with_suffix(".log").read_text())
-        rounds.append({"engine": round(engine, 3), "batch": round(steady_rate(out), 3)})
+        process = job(folder / "archive", out, "--weights", options.weights, "--parts", str(options.recordings // 32))
+        seconds, done, pauses = 0.0, 0, []
+        while process.poll() is None:
+            time.sleep(0.1)
+            begun = out.exists() and part_times(out)
+            if begun and time.time() - max(begun[0][0], pauses[-1][1] if pauses else 0.0) > options.turn:
+                with stopped(process.pid) as pause:
+                    start = time.perf_counter()
+                    while time.perf_counter() - start < options.turn / 3:
+                        for model in models:
+                            infer(model, batch)
+                        done += len(batch)
+                    seconds += time.perf_counter() - start
+                pauses.append(pause)
+        if process.returncode or not pauses:
+            raise SystemExit(out.with_suffix(".log").read_text() + "\nfailed, or too short to take turns")
+        rounds.append({"engine": round(done / seconds, 3), "batch": round(steady_rate(out, pauses=pauses), 3)})
         print(rounds[-1], file=sys.stderr)
     ratio = statistics.median(r["batch"] / r["engine"] for r in rounds)
     return {"rounds": rounds, "ratio": round(ratio, 3), "backend": models[0].backend, "precision": models[0].precision}
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[list[float]]:
+    """Stop a process and all under it; gives the list in which the time of the stop and of the going on will stand."""
+    first = psutil.Process(pid)
+    tree = [first, *first.children(recursive=True)]
+    pause = [time.time()]
+    _send(tree, signal.SIGSTOP)
+    try:
+        yield pause
+    finally:
+        _send(tree, signal.SIGCONT)
+        pause.append(time.time())
+
+
+def _send(tree: list[psutil.Process], number: signal.Signals) -> None:
+    for process in tree:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def kill(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -207,7 +244,7 @@ def main() -> None:
         sub.add_argument("--weights", default="stand-in")
         sub.add_argument("--seed", type=int, default=0)
     questions.choices["throughput"].add_argument("--rounds", type=int, default=5)
-    questions.choices["throughput"].add_argument("--seconds", type=float, default=20.0)
+    questions.choices["throughput"].add_argument("--turn", type=float, default=18.0)
     questions.choices["kill"].add_argument("--times", type=int, default=10)
     questions.choices["scaling"].add_argument("--nodes", type=int, nargs="+", default=[1, 2, 4])
     questions.choices["scaling"].add_argument("--chunk-seconds", type=float, default=8.0)
