@@ -201,7 +201,8 @@ def _describe(health: dict[str, Any] | None) -> str:
 
 def _stop(server: subprocess.Popen[bytes]) -> int:
     console.print("stopping")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not make it quicker, only untidy
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second one does not make it quicker, only untidy
+        signal.signal(number, signal.SIG_IGN)
     server.send_signal(signal.SIGINT)
     try:
         server.wait(60)

@@ -55,8 +55,13 @@ def service(launcher_log: Path) -> Iterator[httpx.Client]:
             yield client
     finally:
         process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + 30
+        while "stopping" not in log.read_text() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)  # while it stops, that changes nothing
         try:
             process.wait(90)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+    assert process.returncode == 0, log.read_text()[-4000:]
