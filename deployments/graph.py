@@ -1,6 +1,7 @@
 """`Graph`: the deployments as the stages of `ecg.pipeline`, for whoever has a recording and wants its report."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,7 +37,9 @@ class Handles:
 class Graph:
     """The working deployments as stages, and what is known of the two models among them."""
 
-    def __init__(self, handles: Handles) -> None:
+    def __init__(self, handles: Handles, most_with_models: int | None = None) -> None:
+        self._most_with_models = most_with_models
+        self._with_models = 0
         self.models = {"clinical": ModelWatch(handles.clinical), "features": ModelWatch(handles.features)}
         self._stages = Stages(
             examine=handles.measure.examine.remote,
@@ -48,15 +51,30 @@ class Graph:
     async def report(self, record: EcgRecord, include: frozenset[str] = ALL) -> Report:
         """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`."""
         try:
-            try:
-                return await compose(record, self._stages, include)
-            except _REPLICA_LOST:  # the stages are pure: another replica may answer the same
-                return await compose(record, self._stages, include)
+            with self._room(include):
+                try:
+                    return await compose(record, self._stages, include)
+                except _REPLICA_LOST:  # the stages are pure: another replica may answer the same
+                    return await compose(record, self._stages, include)
         except Exception as error:
             refusal = as_ecg_error(error)
             if refusal is None or refusal is error:
                 raise
             raise refusal from None
+
+    @contextmanager
+    def _room(self, include: frozenset[str]) -> Iterator[None]:
+        """Room for one more recording that a model is asked about: the next one waits for all that are in here."""
+        if include <= WITHOUT_MODELS or self._most_with_models is None:
+            yield
+            return
+        if self._with_models >= self._most_with_models:
+            raise Overloaded("The models are at their limit; try again shortly.")
+        self._with_models += 1
+        try:
+            yield
+        finally:
+            self._with_models -= 1
 
     async def require(self, include: frozenset[str]) -> None:
         """Raise `ModelNotReady` when a model without which no report of `include` is given cannot answer yet."""

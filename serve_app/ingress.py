@@ -38,7 +38,7 @@ class Ingress:
     def __init__(self, settings: AppSettings, handles: Handles, inbox: DeploymentHandle) -> None:
         self._settings = settings
         self._in_progress = 0
-        self._graph = Graph(handles)
+        self._graph = Graph(handles, settings.max_model_requests)
         received = InboxRoutes(
             inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
         )
