@@ -8,13 +8,15 @@ from typing import TypeVar
 from ecg.record import EcgRecord
 
 T = TypeVar("T")
-#: Up to this length the work holds up the event loop, and with it the health checks, for some tens of milliseconds.
-SHORT_S = 30.0
+#: Thirty seconds of twelve leads at 1,000 Hz: the work holds up the event loop, and with it the health checks, for some
+#: tens of milliseconds. So many seconds of 64 leads at 4,000 Hz would hold it up for half a second each.
+SHORT_S, SHORT_LEAD_S, SHORT_VALUES = 30.0, 360.0, 360_000
 
 
 async def aside(thread: Executor, work: Callable[[EcgRecord], T], record: EcgRecord) -> T:
-    """`work(record)`, in `thread` for a long recording only: for a short one handing Python's lock to and fro between
+    """`work(record)`, in `thread` for a long or large recording only: for a short one handing Python's lock to and fro between
     a thread and the event loop costs more than the loop's waiting (docs/decisions/0030)."""
-    if record.duration_s <= SHORT_S:
+    lead_s = len(record.leads) * record.duration_s
+    if record.duration_s <= SHORT_S and lead_s <= SHORT_LEAD_S and record.signal.size <= SHORT_VALUES:
         return work(record)
     return await asyncio.get_running_loop().run_in_executor(thread, work, record)

@@ -16,14 +16,20 @@ def thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix="stage")
 
 
-def recording(seconds: float) -> EcgRecord:
-    samples = np.zeros((1, round(seconds * 100)), np.float32)
-    return EcgRecord(samples, ("I",), 100.0, "mV")
+def recording(seconds: float, fs_hz: float = 100.0, leads: int = 1) -> EcgRecord:
+    samples = np.zeros((leads, round(seconds * fs_hz)), np.float32)
+    return EcgRecord(samples, tuple(f"L{number}" for number in range(leads)), fs_hz, "mV")
 
 
-def test_a_short_recording_is_worked_on_where_it_came(thread: ThreadPoolExecutor) -> None:
-    names = asyncio.run(aside(thread, lambda _: threading.current_thread().name, recording(SHORT_S)))
-    assert names == threading.current_thread().name
+@pytest.mark.parametrize("short", [recording(SHORT_S), recording(10, 500, 15), recording(SHORT_S, 1000, 12)])
+def test_a_short_recording_is_worked_on_where_it_came(thread: ThreadPoolExecutor, short: EcgRecord) -> None:
+    name = asyncio.run(aside(thread, lambda _: threading.current_thread().name, short))
+    assert name == threading.current_thread().name
+
+
+@pytest.mark.parametrize("large", [recording(SHORT_S, 4000, 12), recording(SHORT_S, 100, 64)])
+def test_a_short_recording_of_many_samples_or_leads_is_not(thread: ThreadPoolExecutor, large: EcgRecord) -> None:
+    assert asyncio.run(aside(thread, lambda _: threading.current_thread().name, large)) == "stage_0"
 
 
 def test_a_long_recording_leaves_the_event_loop_free(thread: ThreadPoolExecutor) -> None:
