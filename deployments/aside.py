@@ -14,8 +14,8 @@ SHORT_S, SHORT_LEAD_S, SHORT_VALUES = 30.0, 360.0, 360_000
 
 
 async def aside(thread: Executor, work: Callable[[EcgRecord], T], record: EcgRecord) -> T:
-    """`work(record)`, in `thread` for a long or large recording only: for a short one handing Python's lock to and fro between
-    a thread and the event loop costs more than the loop's waiting (docs/decisions/0030)."""
+    """`work(record)`, in `thread` for a long or large recording only: for a short one handing Python's lock to and fro
+    between a thread and the event loop costs more than the loop's waiting (docs/decisions/0030)."""
     lead_s = len(record.leads) * record.duration_s
     if record.duration_s <= SHORT_S and lead_s <= SHORT_LEAD_S and record.signal.size <= SHORT_VALUES:
         return work(record)
