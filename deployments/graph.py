@@ -48,10 +48,14 @@ class Graph:
             features=_inference("features", handles.features, self.models["features"]),
         )
 
-    async def report(self, record: EcgRecord, include: frozenset[str] = ALL) -> Report:
-        """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`."""
+    async def report(self, record: EcgRecord, include: frozenset[str] = ALL, *, patient: bool = False) -> Report:
+        """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`.
+
+        Who is `patient`, and comes again when refused, is left two thirds of the room, or he would leave none to those
+        who ask once.
+        """
         try:
-            with self._room(include):
+            with self._room(include, patient):
                 try:
                     return await compose(record, self._stages, include)
                 except _REPLICA_LOST:  # the stages are pure: another replica may answer the same
@@ -63,12 +67,13 @@ class Graph:
             raise refusal from None
 
     @contextmanager
-    def _room(self, include: frozenset[str]) -> Iterator[None]:
+    def _room(self, include: frozenset[str], patient: bool) -> Iterator[None]:
         """Room for one more recording that a model is asked about: the next one waits for all that are in here."""
         if include <= WITHOUT_MODELS or self._most_with_models is None:
             yield
             return
-        if self._with_models >= self._most_with_models:
+        most = self._most_with_models
+        if self._with_models >= (max(1, most * 2 // 3) if patient else most):
             raise Overloaded("The models are at their limit; try again shortly.")
         self._with_models += 1
         try:

@@ -22,28 +22,73 @@ def handle(**methods: Any) -> Any:
     return SimpleNamespace(**{name: SimpleNamespace(remote=method) for name, method in methods.items()})
 
 
+class HeldModel:
+    """A model that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go_on = asyncio.Event()
+
+    async def state(self) -> ModelState:
+        return ModelState("ready")
+
+    async def infer(self, segments: Any) -> ModelResult:
+        self.asked += 1
+        await self.go_on.wait()
+        nothing = np.zeros(768, np.float32)
+        return ModelResult(ModelIdentity("w", False, "b", "p"), np.zeros(17, np.float32), nothing, nothing)
+
+    async def is_asked(self, times: int) -> None:
+        while self.asked < times:
+            await asyncio.sleep(0.001)
+
+
+def graph_of(model: HeldModel, most_with_models: int) -> Graph:
+    models = handle(state=model.state, infer=model.infer)
+    return Graph(Handles(handle(prepare=prepare), models, models, handle(examine=examine)), most_with_models)
+
+
 def test_no_more_wait_for_the_models_than_are_let_in(sinus: EcgRecord) -> None:
     async def scenario() -> None:
-        asked, go_on = asyncio.Event(), asyncio.Event()
-
-        async def state() -> ModelState:
-            return ModelState("ready")
-
-        async def infer(segments: Any) -> ModelResult:
-            asked.set()
-            await go_on.wait()
-            nothing = np.zeros(768, np.float32)
-            return ModelResult(ModelIdentity("w", False, "b", "p"), np.zeros(17, np.float32), nothing, nothing)
-
-        model = handle(state=state, infer=infer)
-        graph = Graph(Handles(handle(prepare=prepare), model, model, handle(examine=examine)), most_with_models=1)
-        first = asyncio.ensure_future(graph.report(sinus, CLINICAL))
-        await asyncio.wait_for(asked.wait(), 30)
+        model = HeldModel()
+        graph = graph_of(model, 1)
+        first = asyncio.ensure_future(graph.report(sinus, CLINICAL, patient=True))
+        await model.is_asked(1)
         with pytest.raises(Overloaded):
             await graph.report(sinus, CLINICAL)
         assert (await graph.report(sinus, WITHOUT_MODELS)).measurements.heart_rate.value is not None
-        go_on.set()
+        model.go_on.set()
         assert (await first).clinical is not None
         assert (await graph.report(sinus, CLINICAL)).clinical is not None
 
-    asyncio.run(scenario())
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_one_who_goes_makes_room(sinus: EcgRecord) -> None:
+    async def scenario() -> None:
+        model = HeldModel()
+        graph = graph_of(model, 1)
+        gone = asyncio.ensure_future(graph.report(sinus, CLINICAL))
+        await model.is_asked(1)
+        gone.cancel()
+        await asyncio.wait({gone})
+        model.go_on.set()
+        assert (await graph.report(sinus, CLINICAL)).clinical is not None
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_bulk_requests_leave_room_for_who_asks_once(sinus: EcgRecord) -> None:
+    async def scenario() -> None:
+        model = HeldModel()
+        graph = graph_of(model, 3)
+        bulk = [asyncio.ensure_future(graph.report(sinus, CLINICAL, patient=True)) for _ in range(2)]
+        await model.is_asked(2)
+        with pytest.raises(Overloaded):
+            await graph.report(sinus, CLINICAL, patient=True)
+        once = asyncio.ensure_future(graph.report(sinus, CLINICAL))
+        await model.is_asked(3)
+        model.go_on.set()
+        assert all(report.clinical for report in await asyncio.gather(once, *bulk))
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))

@@ -32,7 +32,8 @@ class SlowGraph:
     async def require(self, include: frozenset[str]) -> None:
         pass
 
-    async def report(self, record: EcgRecord, include: frozenset[str]) -> Report:
+    async def report(self, record: EcgRecord, include: frozenset[str], *, patient: bool) -> Report:
+        assert patient
         if self.refusals:
             self.refusals -= 1
             raise Overloaded("full", None, None, None, 0.001)
