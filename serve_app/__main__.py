@@ -168,9 +168,9 @@ def _watch(server: subprocess.Popen[bytes], url: str) -> None:
 def _metrics_url(driver_pid: int) -> str | None:
     """Where this cluster's Prometheus metrics are; Ray names its session folder by the driver's process id."""
     ray_folder = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
-    for file in ray_folder.glob(f"session_*_{driver_pid}/metrics_export_port_*"):
-        return f"http://127.0.0.1:{file.read_text().strip()}/metrics"
-    return None
+    # The last by its time: `serve_app.cluster` may have begun twice, and numbers of processes come again.
+    file = max(ray_folder.glob(f"session_*_{driver_pid}/metrics_export_port_*"), default=None)
+    return None if file is None else f"http://127.0.0.1:{file.read_text().strip()}/metrics"
 
 
 def _health(url: str) -> dict[str, Any] | None:

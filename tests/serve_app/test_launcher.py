@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serve_app.__main__ import _describe, _one_of_several
+from serve_app.__main__ import _describe, _metrics_url, _one_of_several
 from serve_app.cluster import processors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,19 @@ def test_what_the_replicas_of_a_file_take_of_the_processors() -> None:
     one = {"name": "A", "num_replicas": 3, "ray_actor_options": {"num_cpus": 0.5}}
     scaled = {"name": "B", "num_replicas": "auto", "autoscaling_config": {"min_replicas": 2, "initial_replicas": 4}}
     assert processors({"applications": [{"deployments": [one, scaled]}]}) == 5.5
+
+
+@pytest.mark.parametrize("ports", [(1111, 2222), (2222, 1111)])
+def test_the_metrics_are_those_of_the_last_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: tuple[int, int]
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert _metrics_url(7) is None
+    for second, port in enumerate(ports):  # begun twice on a machine with few processors
+        session = tmp_path / "ray" / f"session_2026-01-01_10-00-0{second}_000000_7"
+        session.mkdir(parents=True)
+        (session / "metrics_export_port_abc").write_text(str(port))
+    assert _metrics_url(7) == f"http://127.0.0.1:{ports[1]}/metrics"
 
 
 def test_two_services_have_no_port_and_no_file_in_common(tmp_path: Path) -> None:
