@@ -48,14 +48,10 @@ class Graph:
             features=_inference("features", handles.features, self.models["features"]),
         )
 
-    async def report(self, record: EcgRecord, include: frozenset[str] = ALL, *, patient: bool = False) -> Report:
-        """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`.
-
-        Who is `patient`, and comes again when refused, is left two thirds of the room, or he would leave none to those
-        who ask once.
-        """
+    async def report(self, record: EcgRecord, include: frozenset[str] = ALL) -> Report:
+        """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`."""
         try:
-            with self._room(include, patient):
+            with self._room(include):
                 try:
                     return await compose(record, self._stages, include)
                 except _REPLICA_LOST:  # the stages are pure: another replica may answer the same
@@ -67,13 +63,12 @@ class Graph:
             raise refusal from None
 
     @contextmanager
-    def _room(self, include: frozenset[str], patient: bool) -> Iterator[None]:
+    def _room(self, include: frozenset[str]) -> Iterator[None]:
         """Room for one more recording that a model is asked about: the next one waits for all that are in here."""
         if include <= WITHOUT_MODELS or self._most_with_models is None:
             yield
             return
-        most = self._most_with_models
-        if self._with_models >= (max(1, most * 2 // 3) if patient else most):
+        if self._with_models >= self._most_with_models:
             raise Overloaded("The models are at their limit; try again shortly.")
         self._with_models += 1
         try:

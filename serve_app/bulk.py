@@ -134,7 +134,7 @@ class BulkRoute:
     ) -> bytes:
         try:
             record = await asyncio.to_thread(_decode, item, parameters, self._settings)
-            report = await self._patiently(partial(self._graph.report, record, include, patient=True))
+            report = await self._patiently(partial(self._graph.report, record, include))
             status, part, document = 200, "report", report.to_json()
         except Exception as error:
             refusal = as_ecg_error(error)

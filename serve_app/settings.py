@@ -24,7 +24,7 @@ class AppSettings(BaseModel):
     max_batch_segments: int = Field(16, ge=1, description="most five-second segments in one forward pass")
     max_requests: int = Field(64, ge=1, description="most requests with a body in progress in one ingress replica")
     max_model_requests: int | None = Field(
-        None, ge=1, description="most of their recordings that models are asked about; bulk requests get two thirds"
+        None, ge=1, description="most of their recordings that models are asked about; the next one waits for them all"
     )
     max_body_mib: float = Field(64.0, gt=0, description="largest request body, also after inflation")
     max_duration_s: float = Field(600.0, ge=5, description="longest recording one request may hold")

@@ -52,7 +52,7 @@ def test_no_more_wait_for_the_models_than_are_let_in(sinus: EcgRecord) -> None:
     async def scenario() -> None:
         model = HeldModel()
         graph = graph_of(model, 1)
-        first = asyncio.ensure_future(graph.report(sinus, CLINICAL, patient=True))
+        first = asyncio.ensure_future(graph.report(sinus, CLINICAL))
         await model.is_asked(1)
         with pytest.raises(Overloaded):
             await graph.report(sinus, CLINICAL)
@@ -74,21 +74,5 @@ def test_one_who_goes_makes_room(sinus: EcgRecord) -> None:
         await asyncio.wait({gone})
         model.go_on.set()
         assert (await graph.report(sinus, CLINICAL)).clinical is not None
-
-    asyncio.run(asyncio.wait_for(scenario(), 60))
-
-
-def test_bulk_requests_leave_room_for_who_asks_once(sinus: EcgRecord) -> None:
-    async def scenario() -> None:
-        model = HeldModel()
-        graph = graph_of(model, 3)
-        bulk = [asyncio.ensure_future(graph.report(sinus, CLINICAL, patient=True)) for _ in range(2)]
-        await model.is_asked(2)
-        with pytest.raises(Overloaded):
-            await graph.report(sinus, CLINICAL, patient=True)
-        once = asyncio.ensure_future(graph.report(sinus, CLINICAL))
-        await model.is_asked(3)
-        model.go_on.set()
-        assert all(report.clinical for report in await asyncio.gather(once, *bulk))
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
