@@ -34,6 +34,7 @@ import orjson
 import psutil
 import pyarrow.parquet as pq
 
+from benchmarks.service import process_tree
 from deployments.batch_stages import KINDS, Chunk, Part, Row, pack, unpack
 from ecg.features import EMBEDDING_DIM
 from ecg.leads import STANDARD_LEADS
@@ -130,8 +131,7 @@ def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 @contextmanager
 def stopped(pid: int) -> Iterator[list[float]]:
     """Stop a process and all under it; gives the list in which the time of the stop and of the going on will stand."""
-    first = psutil.Process(pid)
-    tree = [first, *first.children(recursive=True)]
+    tree = process_tree(pid)
     pause = [time.time()]
     _send(tree, signal.SIGSTOP)
     try:

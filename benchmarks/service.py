@@ -21,6 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 600
 
 
+def process_tree(pid: int) -> list[psutil.Process]:
+    """A process and all under it."""
+    first = psutil.Process(pid)
+    return [first, *first.children(recursive=True)]
+
+
 @dataclass(frozen=True)
 class Server:
     """A running server: where it listens, and its first process."""
@@ -30,8 +36,7 @@ class Server:
 
     def tree(self) -> list[psutil.Process]:
         """The process and all under it."""
-        first = psutil.Process(self.pid)
-        return [first, *first.children(recursive=True)]
+        return process_tree(self.pid)
 
     def rss_mib(self) -> float:
         """Resident memory of the whole tree; pages that its processes share count once for each."""

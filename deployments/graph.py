@@ -1,7 +1,7 @@
 """`Graph`: the deployments as the stages of `ecg.pipeline`, for whoever has a recording and wants its report."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.model import ModelState
 from deployments.model_watch import ModelWatch
+from deployments.room import Room
 from ecg.errors import EcgError, ModelNotReady, Overloaded, UnusableRecording
 from ecg.models.result import ModelResult
 from ecg.pipeline import ALL, Stages, compose
@@ -38,8 +39,8 @@ class Graph:
     """The working deployments as stages, and what is known of the two models among them."""
 
     def __init__(self, handles: Handles, most_with_models: int | None = None) -> None:
-        self._most_with_models = most_with_models
-        self._with_models = 0
+        #: For recordings that a model is asked about: the next one waits for all that are in here.
+        self._room = Room(most_with_models, "The models are at their limit; try again shortly.")
         self.models = {"clinical": ModelWatch(handles.clinical), "features": ModelWatch(handles.features)}
         self._stages = Stages(
             examine=handles.measure.examine.remote,
@@ -51,7 +52,7 @@ class Graph:
     async def report(self, record: EcgRecord, include: frozenset[str] = ALL) -> Report:
         """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`."""
         try:
-            with self._room(include):
+            with nullcontext() if include <= WITHOUT_MODELS else self._room.place():
                 try:
                     return await compose(record, self._stages, include)
                 except _REPLICA_LOST:  # the stages are pure: another replica may answer the same
@@ -61,20 +62,6 @@ class Graph:
             if refusal is None or refusal is error:
                 raise
             raise refusal from None
-
-    @contextmanager
-    def _room(self, include: frozenset[str]) -> Iterator[None]:
-        """Room for one more recording that a model is asked about: the next one waits for all that are in here."""
-        if include <= WITHOUT_MODELS or self._most_with_models is None:
-            yield
-            return
-        if self._with_models >= self._most_with_models:
-            raise Overloaded("The models are at their limit; try again shortly.")
-        self._with_models += 1
-        try:
-            yield
-        finally:
-            self._with_models -= 1
 
     async def require(self, include: frozenset[str]) -> None:
         """Raise `ModelNotReady` when a model without which no report of `include` is given cannot answer yet."""

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -17,9 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from deployments.graph import Graph, Handles, as_ecg_error, check_ready
+from deployments.room import Room
 from deployments.stage_metrics import LATENCY_BUCKETS_MS
 from ecg import __version__
-from ecg.errors import MalformedInput, Overloaded
+from ecg.errors import MalformedInput
 from ecg.features import SCHEMA, SCHEMA_VERSION
 from ecg.labels import LABELS
 from ecg.pipeline import parse_include
@@ -37,7 +38,7 @@ class Ingress:
 
     def __init__(self, settings: AppSettings, handles: Handles, inbox: DeploymentHandle) -> None:
         self._settings = settings
-        self._in_progress = 0
+        self._room = Room(settings.max_requests, "The service is at its limit; try again shortly.")
         self._graph = Graph(handles, settings.max_model_requests)
         received = InboxRoutes(
             inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
@@ -74,7 +75,8 @@ class Ingress:
         route = "other"  # a free path would make a metric series each
         try:
             route, handler = self._match(request)
-            async with self._place(request.method):
+            # Those without a body, such as `/health`, are never turned away.
+            with self._room.place() if request.method == "POST" else nullcontext():
                 response = await handler(request)
         except ClientDisconnect:
             response = Response(status_code=400)
@@ -88,20 +90,6 @@ class Ingress:
         self._requests.inc(tags={"route": route, "outcome": str(response.status_code)})
         self._latency.observe((time.perf_counter() - start) * 1000, tags={"route": route})
         return response
-
-    @asynccontextmanager
-    async def _place(self, method: str) -> AsyncIterator[None]:
-        """Room for one more request with a body. Those without, such as `/health`, are never turned away."""
-        if method != "POST":
-            yield
-            return
-        if self._in_progress >= self._settings.max_requests:
-            raise Overloaded("The service is at its limit; try again shortly.")
-        self._in_progress += 1
-        try:
-            yield
-        finally:
-            self._in_progress -= 1
 
     def _match(self, request: Request) -> tuple[str, Handler]:
         """Path template and handler for a request, its path parameters set; also without or with a trailing slash."""
