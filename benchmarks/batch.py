@@ -1,10 +1,10 @@
 """How much of the machine `ecg batch` uses, whether a kill changes its result, and how it scales over nodes.
 
-    python -m benchmarks.batch throughput [--weights DIR] [--recordings 512] [--rounds 5]
+    python -m benchmarks.batch throughput [--weights DIR] [--recordings 768] [--rounds 5]
     python -m benchmarks.batch kill [--times 10]
     python -m benchmarks.batch scaling [--nodes 1 2 4] [--chunk-seconds 8]
 
-`throughput`: recordings/s of the whole job between its first and last part, over those of the two models called in a
+`throughput`: recordings/s of the whole job while all its stages are at work, over those of the two models called in a
 row by one process on all processors, in turns of seconds, as the median of the rounds' ratios. `kill`: a job killed
 with SIGKILL at a random moment, so many times, and resumed to its end; its tables against those of an undisturbed one.
 `scaling`: the job on clusters of one-processor nodes on this machine with models that sleep a fixed time, so long that
@@ -47,6 +47,8 @@ from ecg.simulation import Scenario, simulate
 ROOT = Path(__file__).resolve().parent.parent
 #: Leads in mV as JSON text of ten seconds would make parsing the benchmark; .npy is what a cohort on disk looks like.
 _STATED = ("--fs", "500", "--leads", ",".join(STANDARD_LEADS), "--units", "mV")
+#: Parts that the clinical model gets ahead of the feature model, and one.
+_EDGE = 3
 
 
 def write_archive(folder: Path, count: int) -> EcgRecord:
@@ -80,16 +82,17 @@ def part_times(out: Path) -> list[tuple[float, int]]:
     return sorted((at, counts["recordings"] + counts["errors"]) for at, counts in marks)
 
 
-def steady_rate(out: Path, at_once: int = 1, pauses: Sequence[Sequence[float]] = ()) -> float:
-    """Recordings/s from the end of the first parts to that of the last: starting up is not the question.
+def steady_rate(out: Path, nodes: int = 1, pauses: Sequence[Sequence[float]] = ()) -> float:
+    """Recordings/s while all stages are at work, which is the question for a cohort.
 
-    `at_once` parts are under way together, so that many are done first and do not count; nor do `pauses`, each from
-    one time to another in between.
+    The first `_EDGE` parts a node do not count, in which the stages fill, nor do as many of the last, in which the
+    clinical model leaves the processors to the other; nor do `pauses`, each from one time to another in between.
     """
-    times = part_times(out)
-    begin, end = times[at_once - 1][0], times[-1][0]
+    edge = _EDGE * nodes
+    times = part_times(out)[edge - 1 : -edge]
+    begin, end = times[0][0], times[-1][0]
     paused = sum(until - since for since, until in pauses if begin < since < end)
-    return sum(count for _, count in times[at_once:]) / (end - begin - paused)
+    return sum(count for _, count in times[1:]) / (end - begin - paused)
 
 
 def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -237,7 +240,7 @@ def main() -> None:
     """Run one question and print its answer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     questions = parser.add_subparsers(dest="question", required=True)
-    for question, recordings in ((throughput, 512), (kill, 512), (scaling, 512)):
+    for question, recordings in ((throughput, 768), (kill, 512), (scaling, 1024)):
         sub = questions.add_parser(question.__name__)
         sub.set_defaults(ask=question)
         sub.add_argument("--recordings", type=int, default=recordings)

@@ -35,6 +35,9 @@ RECORDINGS_PER_CHUNK = 32
 _CPU_BATCH, _GPU_BATCH = 16, 64
 #: Share of a node's processors that the models take of Ray's count; reading and composing have the rest.
 _MODEL_SHARE = 0.75
+#: Ray keeps as many idle workers as processors are free, rounded down: on a small machine, where the models take nearly
+#: all, none. Each chunk would then pay some three seconds of processor time for the imports of a new worker.
+_OWN_RAY = {"idle_worker_killing_time_threshold_ms": 3_600_000}
 _MAX_THREADS = 8  # beyond it one forward pass gains less than a second actor does
 
 console = Console(stderr=True, highlight=False)
@@ -119,7 +122,10 @@ def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDe
 def _connect(address: str | None) -> None:
     """A Ray of this job's own, or the cluster at `address`."""
     console.print("starting Ray" if address is None else f"connecting to Ray at {address}")
-    ray.init(address=address or "local", include_dashboard=False if address is None else None, logging_level="ERROR")
+    if address is None:
+        ray.init(address="local", include_dashboard=False, logging_level="ERROR", _system_config=_OWN_RAY)
+    else:
+        ray.init(address=address, logging_level="ERROR")
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # its warnings are about the progress bars that are off
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

@@ -17,14 +17,14 @@ def test_the_cohort_benchmark_says_that_its_models_are_the_stand_in():
     }  # fmt: skip
 
 
-def test_pauses_between_the_first_part_and_the_last_do_not_count(tmp_path: Path):
+def test_only_the_parts_in_the_middle_count_and_no_pauses(tmp_path: Path):
     (tmp_path / "done").mkdir()
-    for part, at in enumerate((100.0, 110.0, 130.0)):
+    for part, at in enumerate((10.0, 90.0, 100.0, 110.0, 130.0, 131.0, 132.0, 139.0)):
         mark = tmp_path / "done" / f"part-{part}.json"
         mark.write_bytes(b'{"recordings": 31, "errors": 1}')
         os.utime(mark, (at, at))
-    assert steady_rate(tmp_path) == 64 / 30
-    assert steady_rate(tmp_path, pauses=[(90.0, 95.0), (112.0, 122.0)]) == 64 / 20
+    assert steady_rate(tmp_path) == 64 / 30  # three parts fill the stages, and three empty them
+    assert steady_rate(tmp_path, pauses=[(95.0, 98.0), (112.0, 122.0), (133.0, 135.0)]) == 64 / 20
 
 
 def test_a_stopped_job_does_nothing_until_it_goes_on(tmp_path: Path):

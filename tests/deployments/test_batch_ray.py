@@ -1,0 +1,33 @@
+"""The Ray that `ecg batch` starts for itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Ray keeps as many idle workers as processors are free, rounded down, unless it is told otherwise.
+SCRIPT = """
+import os, time
+import ray
+from deployments import batch
+batch._connect(None)
+
+@ray.remote
+class Model:
+    def ready(self): pass
+
+@ray.remote(num_cpus=0.1)
+def pid(): return os.getpid()
+
+model = Model.options(num_cpus=ray.cluster_resources()["CPU"] - 0.5).remote()
+ray.get(model.ready.remote())
+before = ray.get(pid.remote())
+time.sleep(5)
+print(before == ray.get(pid.remote()))
+"""
+
+
+def test_a_worker_stays_while_the_models_keep_it_waiting():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True"]
