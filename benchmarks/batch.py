@@ -23,18 +23,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
-import psutil
 import pyarrow.parquet as pq
 
-from benchmarks.service import process_tree
+from benchmarks.service import process_tree, stopped
 from deployments.batch_stages import KINDS, Chunk, Part, Row, pack, unpack
 from ecg.features import EMBEDDING_DIM
 from ecg.leads import STANDARD_LEADS
@@ -115,7 +113,7 @@ def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             time.sleep(0.1)
             begun = out.exists() and part_times(out)
             if begun and time.time() - max(begun[0][0], pauses[-1][1] if pauses else 0.0) > options.turn:
-                with stopped(process.pid) as pause:
+                with stopped(process_tree(process.pid)) as pause:
                     start = time.perf_counter()
                     while time.perf_counter() - start < options.turn / 3:
                         for model in models:
@@ -129,25 +127,6 @@ def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         print(rounds[-1], file=sys.stderr)
     ratio = statistics.median(r["batch"] / r["engine"] for r in rounds)
     return {"rounds": rounds, "ratio": round(ratio, 3), "backend": models[0].backend, "precision": models[0].precision}
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[list[float]]:
-    """Stop a process and all under it; gives the list in which the time of the stop and of the going on will stand."""
-    tree = process_tree(pid)
-    pause = [time.time()]
-    _send(tree, signal.SIGSTOP)
-    try:
-        yield pause
-    finally:
-        _send(tree, signal.SIGCONT)
-        pause.append(time.time())
-
-
-def _send(tree: list[psutil.Process], number: signal.Signals) -> None:
-    for process in tree:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(number)
 
 
 def kill(options: argparse.Namespace, folder: Path) -> dict[str, Any]:

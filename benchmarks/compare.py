@@ -2,7 +2,8 @@
 
     python -m benchmarks.compare [--rounds 5] [--others seed litserve bentoml] [--bench-python PATH]
 
-All servers are up, one is asked at a time, in turns within every round; ratios are medians over rounds. LitServe and
+All servers are up, one is asked at a time, in turns within every round, and the others are stopped meanwhile; ratios
+are medians over rounds. LitServe and
 BentoML want other versions than ours and live in an environment of their own (benchmarks/README.md); `--bench-python`
 is its interpreter.
 """
@@ -17,7 +18,7 @@ from typing import Any
 
 from benchmarks.figures import save, show
 from benchmarks.load import Payload, closed_loop, payload, recording
-from benchmarks.service import Server, free_port, our_service, started
+from benchmarks.service import Server, free_port, our_service, started, stopped
 from benchmarks.weights import full_size
 
 OTHERS = ("seed", "litserve", "bentoml")
@@ -67,9 +68,11 @@ def main() -> None:
             taken = {}
             for name, server in servers.items():
                 seconds = options.seconds * (3 if name == "seed" else 1)  # its answers come sixteen at a time
-                for clients in options.clients:
-                    outcome = closed_loop(server.url + "/analyze", bodies.get(name, npy), clients, seconds)
-                    taken[f"{name}/{clients}"] = outcome.to_dict()
+                idle = [process for other in servers.values() if other is not server for process in other.tree()]
+                with stopped(idle):
+                    for clients in options.clients:
+                        outcome = closed_loop(server.url + "/analyze", bodies.get(name, npy), clients, seconds)
+                        taken[f"{name}/{clients}"] = outcome.to_dict()
             rounds.append(taken)
             print(f"round {len(rounds)}: { {key: value['recordings_per_s'] for key, value in taken.items()} }")
 

@@ -2,11 +2,11 @@
 
     python -m benchmarks.serve [saturation | payloads | no-model | overload | soak] [--full] [--weights DIR | stand-in]
 
-`saturation`: recordings/s of the service with each payload over those of both models called in a row, in turns; the
-latency of a lone request over the engine's. `payloads`: kinds × clients, closed and open loop. `no-model`:
-measurements and quality only. `overload`: five times the saturated rate; recovery counts from the last excess request
-to the first answer with 200 to a lone client who asks from then on, and is waited for two minutes. `soak`: 70 % of the
-saturated rate for `--duration` seconds.
+`saturation`: recordings/s of the service with each payload over those of both models called in a row, in turns, and the
+latency of a lone request over the engine's; the service is stopped while the engine is timed. `payloads`: kinds ×
+clients, closed and open loop. `no-model`: measurements and quality only. `overload`: five times the saturated rate;
+recovery counts from the last excess request to the first answer with 200 to a lone client who asks from then on, and is
+waited for two minutes. `soak`: 70 % of the saturated rate for `--duration` seconds.
 Without a question: the first three.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.bare_engine import BareEngine
 from benchmarks.figures import save, show
 from benchmarks.load import KINDS, Outcome, closed_loop, open_loop, payload, recording
-from benchmarks.service import Server, our_service
+from benchmarks.service import Server, our_service, stopped
 from benchmarks.weights import full_size
 
 WITHOUT_MODELS = "measurements,quality"
@@ -66,8 +66,9 @@ def saturation(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     sent = {kind: payload(kind, record) for kind in kinds}
     rounds = []
     for _ in range(options.rounds):
-        taken: dict[str, float] = {"engine": engine.per_s(options.seconds)}
-        taken["engine_ms"] = statistics.median(engine.latency_s() for _ in range(5)) * 1000
+        with stopped(server.tree()):
+            taken: dict[str, float] = {"engine": engine.per_s(options.seconds)}
+            taken["engine_ms"] = statistics.median(engine.latency_s() for _ in range(5)) * 1000
         for kind in kinds:
             taken[kind] = closed_loop(url, sent[kind], options.clients, options.seconds).per_s
         lone = closed_loop(url, sent["npy"], 1, options.seconds)

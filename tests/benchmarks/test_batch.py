@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.batch import steady_rate, stopped, weights_of
+from benchmarks.batch import steady_rate, weights_of
+from benchmarks.service import process_tree, stopped
 
 
 def test_the_cohort_benchmark_says_that_its_models_are_the_stand_in():
@@ -32,7 +33,7 @@ def test_a_stopped_job_does_nothing_until_it_goes_on(tmp_path: Path):
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        with stopped(process.pid) as pause:
+        with stopped(process_tree(process.pid)) as pause:
             deadline = time.monotonic() + 30
             while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
                 assert time.monotonic() < deadline
