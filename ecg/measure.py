@@ -20,6 +20,7 @@ from ecg.values import Value, missing
 NO_BEATS = "fewer than three beats were found"
 NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_AXIS = "two usable limb leads are needed for an axis"
+P_IN_T = "the P wave begins before the T wave has ended: its onset does not show"
 NO_PACING_KNOWN = "pacing spikes do not show at this bandwidth, and the QRS complex could be a paced one"
 #: A limb lead made from two others is flat below this share of their height.
 FLAT_LEAD = 0.02
@@ -149,13 +150,16 @@ def _intervals(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
             late = shifts(beats, median.signal, begin, end)
         return _Mark(getattr(median, name), getattr(median, f"{name}_sd", None), late)
 
+    no_p = P_IN_T if median.p_in_t else median.no_p or ""
     p_onset, p_offset = mark("p_onset", median.p_onset, median.p_peak), mark("p_offset", median.p_peak, median.p_offset)
+    if median.p_in_t:
+        p_onset = _Mark(None, None, None)
     qrs_onset = mark("qrs_onset", median.qrs_onset, median.r)
     qrs_offset = mark("qrs_offset", median.r, median.qrs_offset)
     t_end = mark("t_end", median.t_peak, median.t_end)
     return {
-        "pr_interval": _span(p_onset, qrs_onset, median.no_p or ""),
-        "p_duration": _span(p_onset, p_offset, median.no_p or ""),
+        "pr_interval": _span(p_onset, qrs_onset, no_p),
+        "p_duration": _span(p_onset, p_offset, no_p),
         "qrs_duration": _span(qrs_onset, qrs_offset, NO_QRS),
         "qt_interval": _span(qrs_onset, t_end, NO_T),
     }

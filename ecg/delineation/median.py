@@ -8,7 +8,7 @@ from ecg.beats import Beats, spike_lags
 from ecg.delineation.condition import Conditioned
 from ecg.delineation.crossing import FS_HZ, Float, median
 from ecg.delineation.detect import Index
-from ecg.delineation.pwave import p_agreement, p_wave, repeats, t_p_valley
+from ecg.delineation.pwave import onset_is_hidden, p_agreement, p_wave, repeats, t_p_valley
 from ecg.delineation.qrs import qrs_edges
 from ecg.delineation.twave import TWave, expected_peak, smoothed, t_wave
 
@@ -61,6 +61,8 @@ class MedianBeat:
     late_p
         Whether the beats after the longest intervals share a P wave though not all beats do: as with premature atrial
         beats and 2nd-degree block, and not in fibrillation.
+    p_in_t
+        Whether the P wave begins in the T wave before it: `p_onset` is then where it begins to show.
     """
 
     signal: Float
@@ -83,6 +85,7 @@ class MedianBeat:
     p_fraction: float = 0.0
     no_p: str | None = "the QRS complex has no clear edges"
     late_p: bool = False
+    p_in_t: bool = False
 
 
 def measured_stack(conditioned: Conditioned, beats: Beats) -> Float | None:
@@ -137,6 +140,8 @@ def median_beat(
     if beat.p_onset is None:
         t = t_until(onset - _REST + rr)
         beat = replace(beat, late_p=_late_p(conditioned, beats, onset))
+    elif rr < _FAST_S * FS_HZ and onset_is_hidden(used, beat.p_onset, beat.p_peak, beat.p_offset, onset):
+        beat = replace(beat, p_in_t=True)
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 

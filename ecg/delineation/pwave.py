@@ -32,6 +32,8 @@ REACH, NEAR, PEAK_SHARE = 60, 42, 0.3
 MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
 #: The slope has to grow by this share of its greatest for another wave, the T wave, to begin.
 OTHER_WAVE = 0.25
+#: A P wave shorter than this, 90 ms, that begins off the level before the QRS complex by this share of its height.
+SHORT, OFF_LEVEL = 45, 0.1
 ONSET_SHIFT, OFFSET_SHIFT = -1.1, -6.4
 
 
@@ -110,6 +112,18 @@ def repeats(beat: Float, qrs_onset: float, begin: float) -> bool:
         if (last * before).sum() > LIKE_FLUTTER * max((last**2).sum(), (before**2).sum()):
             return True
     return False
+
+
+def onset_is_hidden(beat: Float, onset: float, peak: float | None, offset: float | None, qrs_onset: float) -> bool:
+    """Whether a P wave began earlier than it shows, in the T wave before: it is short and does not begin at rest.
+
+    Neither tells by itself: atrial repolarisation lowers the level after P, and a small atrium has a short wave.
+    """
+    if peak is None or offset is None or offset - onset >= SHORT:
+        return False
+    begin, top, rest = (beat[:, round(at) - 2 : round(at) + 3].mean(axis=1) for at in (onset, peak, qrs_onset - 3))
+    off_level, height = begin - rest, top - (begin + rest) / 2
+    return bool((off_level**2).sum() >= OFF_LEVEL**2 * (height**2).sum())
 
 
 def _is_hump(wave: Float, qrs_height: Float) -> bool:

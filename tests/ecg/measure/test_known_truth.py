@@ -49,6 +49,28 @@ def test_t_and_p_that_follow_at_once_are_told_apart(rate: int, pr: float, qt: fl
     assert measured.qt_interval.value == pytest.approx(made.truth.qt_ms, abs=30)
 
 
+@pytest.mark.parametrize(
+    ("rate", "pr", "qt", "t_shape"),
+    [(130, 200, 348, "inverted"), (140, 200, 339, "inverted"), (150, 220, 332, "biphasic"),
+     (170, 160, 318, "biphasic")],
+)  # fmt: skip
+def test_a_p_wave_that_begins_in_the_t_wave_has_no_onset(rate: int, pr: float, qt: float, t_shape: str) -> None:
+    measured = ecg.measure(simulate(Scenario(heart_rate_bpm=rate, pr_ms=pr, qt_ms=qt, t_shape=t_shape)).record)
+    for interval in (measured.pr_interval, measured.p_duration):
+        assert interval.value is None
+        assert "before the T wave has ended" in (interval.reason or "")
+    # Its onset is hidden, not the wave: the rules may still say that it belongs to the beats.
+    assert measured.median_beat is not None
+    assert measured.median_beat.p_onset is not None
+
+
+@pytest.mark.parametrize("t_shape", ["upright", "inverted", "biphasic", "flat"])
+@pytest.mark.parametrize(("rate", "pr", "qt"), [(120, 140, 310), (150, 105, 265), (180, 80, 240)])
+def test_a_short_p_wave_that_begins_at_rest_has_an_onset(rate: int, pr: float, qt: float, t_shape: str) -> None:
+    made = simulate(Scenario(heart_rate_bpm=rate, pr_ms=pr, p_ms=76, qt_ms=qt, t_shape=t_shape, rr_sd_ms=5))
+    assert ecg.measure(made.record).pr_interval.value is not None
+
+
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("rate", [50, 60, 75])
 def test_a_wave_that_comes_again_and_again_is_no_p_wave(rate: int, seed: int) -> None:
