@@ -1,5 +1,6 @@
 """`Graph`: the deployments as the stages of `ecg.pipeline`, for whoever has a recording and wants its report."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.model import ModelState
 from deployments.model_watch import ModelWatch
+from deployments.preprocess import Preprocess
 from deployments.room import Room
 from ecg.errors import EcgError, ModelNotReady, Overloaded, UnusableRecording
 from ecg.models.result import ModelResult
@@ -27,9 +29,9 @@ WITHOUT_MODELS = frozenset({"measurements", "quality"})
 
 @dataclass(frozen=True)
 class Handles:
-    """The four working deployments."""
+    """The working deployments; without `preprocess`, segments are made where the graph is called."""
 
-    preprocess: DeploymentHandle
+    preprocess: DeploymentHandle | None
     clinical: DeploymentHandle
     features: DeploymentHandle
     measure: DeploymentHandle
@@ -44,7 +46,7 @@ class Graph:
         self.models = {"clinical": ModelWatch(handles.clinical), "features": ModelWatch(handles.features)}
         self._stages = Stages(
             examine=handles.measure.examine.remote,
-            prepare=handles.preprocess.prepare.remote,
+            prepare=handles.preprocess.prepare.remote if handles.preprocess else _prepare_here(),
             clinical=_inference("clinical", handles.clinical, self.models["clinical"]),
             features=_inference("features", handles.features, self.models["features"]),
         )
@@ -83,10 +85,17 @@ class Graph:
         return (await self.report(record, include)).to_json()
 
 
+def _prepare_here() -> Callable[[EcgRecord], Any]:
+    """Preparation in this process, as a future, which both models can wait for."""
+    preprocess = Preprocess()
+    return lambda record: asyncio.ensure_future(preprocess.prepare(record))
+
+
 def _inference(part: str, handle: DeploymentHandle, watch: ModelWatch) -> Callable[[Any], Awaitable[ModelResult]]:
     async def infer(segments: Any) -> ModelResult:
         check_ready(part, await watch.ready_or_state())
-        result: ModelResult = await handle.infer.remote(segments)
+        made_here = isinstance(segments, asyncio.Future)
+        result: ModelResult = await handle.infer.remote(await segments if made_here else segments)
         return result
 
     return infer

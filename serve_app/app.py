@@ -13,11 +13,11 @@ from serve_app.settings import AppSettings
 
 
 def build(args: AppSettings) -> Application:
-    """The graph: Ingress and Inbox over Preprocess, ClinicalModel, FeatureModel and Measure.
+    """The graph: Ingress and Inbox over Preprocess (unless it is inline), ClinicalModel, FeatureModel and Measure.
 
     Replicas, resources and queues are set in the Serve YAML (config/), by deployment name.
     """
-    preprocess = serve.deployment(Preprocess, name="Preprocess").bind()
+    preprocess = None if args.preprocess_inline else serve.deployment(Preprocess, name="Preprocess").bind()
     clinical = serve.deployment(
         ModelRunner, name="ClinicalModel", user_config=args.model_user_config(args.clinical_weights)
     ).bind("finetuned")

@@ -31,20 +31,20 @@ def load_config(path: Path) -> dict[str, Any]:
     try:
         ServeDeploySchema.model_validate(config)
         for application in config["applications"]:
-            AppSettings.model_validate(application.get("args", {}))
+            settings = AppSettings.model_validate(application.get("args", {}))
+            deployments = [d for d in DEPLOYMENTS if d != "Preprocess" or not settings.preprocess_inline]
+            for deployment in application.get("deployments", []):
+                _check_deployment(deployment, deployments, path.name)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise MalformedInput(f"{path.name}: {first['msg']}.", place, None, first.get("input")) from None
-    for application in config["applications"]:
-        for deployment in application.get("deployments", []):
-            _check_deployment(deployment, path.name)
     return config
 
 
-def _check_deployment(deployment: dict[str, Any], file: str) -> None:
-    if deployment["name"] not in DEPLOYMENTS:
-        raise MalformedInput(f"{file}: no such deployment.", "name", list(DEPLOYMENTS), deployment["name"])
+def _check_deployment(deployment: dict[str, Any], known: list[str], file: str) -> None:
+    if deployment["name"] not in known:
+        raise MalformedInput(f"{file}: no such deployment.", "name", known, deployment["name"])
     if "user_config" in deployment:
         raise MalformedInput(f"{file}: user_config follows from args.", "user_config", "args of the application", None)
 

@@ -22,6 +22,9 @@ class AppSettings(BaseModel):
         None, ge=1, description="processor threads of a model replica; half of the machine's if unset"
     )
     max_batch_segments: int = Field(16, ge=1, description="most five-second segments in one forward pass")
+    preprocess_inline: bool = Field(
+        False, description="make the segments where the request came in, without a deployment Preprocess"
+    )
     max_requests: int = Field(64, ge=1, description="most requests with a body in progress in one ingress replica")
     max_model_requests: int | None = Field(
         None, ge=1, description="most of their recordings that models are asked about; the next one waits for them all"

@@ -34,10 +34,12 @@ def http_request(path: str, body: bytes = b"", headers: dict[str, str] | None = 
     return Request(scope, receive)
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> DeploymentHandle:
-    url = f"sqlite:///{tmp_path_factory.mktemp('inbox') / 'inbox.sqlite'}"
-    settings = AppSettings(clinical_weights="stand-in", feature_weights="stand-in", precision="float32", inbox_url=url)
+@pytest.fixture(scope="module", params=[False, True], ids=["preprocess", "inline"])
+def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DeploymentHandle:
+    settings = AppSettings(
+        clinical_weights="stand-in", feature_weights="stand-in", precision="float32", preprocess_inline=request.param,
+        inbox_url=f"sqlite:///{tmp_path_factory.mktemp('inbox') / 'inbox.sqlite'}",
+    )  # fmt: skip
     handle = serve.run(build(settings), name="local", _local_testing_mode=True)
     deadline = time.monotonic() + 60
     while orjson.loads(handle.remote(http_request("/health")).result().body)["status"] != "ready":

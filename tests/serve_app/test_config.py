@@ -17,7 +17,8 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
     config = load_config(CONFIG / f"{name}.yaml")
     (application,) = config["applications"]
-    assert {deployment["name"] for deployment in application["deployments"]} == set(DEPLOYMENTS)
+    inline = {"Preprocess"} if application["args"].get("preprocess_inline") else set()
+    assert {deployment["name"] for deployment in application["deployments"]} == set(DEPLOYMENTS) - inline
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,7 @@ def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
         (("applications", 0), "rout_prefix", "/"),
         (("applications", 0, "args"), "wieghts", "hub"),
         (("applications", 0, "args"), "max_body_mib", -1),
+        (("applications", 0, "args"), "preprocess_inline", True),  # beside a deployment Preprocess
         (("applications", 0, "deployments", 0), "max_replica_per_node", 1),
         (("applications", 0, "deployments", 0), "name", "Ingres"),
         (("applications", 0, "deployments", 0), "user_config", {}),
