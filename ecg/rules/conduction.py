@@ -28,6 +28,8 @@ def first_degree(e: Evidence) -> Finding:
         return Finding(label, None, "flutter waves: there is no PR interval")
     if len(e.lone_p) >= 2:
         return Finding(label, None, f"{len(e.lone_p)} P waves without a QRS complex: not every one is conducted")
+    if e.p_in_t and e.pr <= LONG_PR_MS:
+        return Finding(label, None, _hidden(e.pr))
     return Finding(label, e.pr > LONG_PR_MS, f"PR {e.pr:.0f} ms; criterion > {LONG_PR_MS:.0f} ms")
 
 
@@ -47,7 +49,13 @@ def av_block(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
         return Finding(label, *_blocked(e.lone_p, e.n_beats))
     if e.pause is not None and e.pause >= PAUSE:
         return Finding(label, None, f"a pause of {e.pause:.1f} RR is not explained")
+    if e.p_in_t:
+        return Finding(label, None, _hidden(e.pr))
     return Finding(label, False, f"PR {e.pr:.0f} ms (criterion > {LONG_PR_MS:.0f} ms) and no pause")
+
+
+def _hidden(pr_ms: float) -> str:
+    return f"the P wave begins in the T wave: PR is longer than the {pr_ms:.0f} ms that show"
 
 
 def _blocked(lone: tuple[LoneP, ...], n_beats: int) -> tuple[bool | None, str]:
@@ -148,4 +156,6 @@ def accessory_pathway(e: Evidence) -> Finding:
     criterion = f"criterion < {SHORT_PR_MS:.0f}, ≥ {INCOMPLETE_MS:.0f} and ≥ {DELTA_MS:.0f} ms"
     if e.pr >= SHORT_PR_MS or e.qrs < INCOMPLETE_MS:
         return Finding(label, False, f"{words}; {criterion}")
+    if e.p_in_t:
+        return Finding(label, None, _hidden(e.pr))
     return Finding(label, True if e.slow_start_ms >= DELTA_MS else None, f"{words}; {criterion}")

@@ -36,6 +36,8 @@ class Evidence:
     ----------
     heart_rate, pr, qrs, p_axis, qrs_axis
         In bpm, ms and degrees; None when not measurable. `pr` is there also where pacing is not excluded.
+    p_in_t
+        Whether the P wave begins in the T wave before it: PR is then longer than `pr`.
     irregularity
         Median magnitude of successive RR differences over the median RR.
     irregularity_rms
@@ -62,6 +64,7 @@ class Evidence:
 
     heart_rate: float | None
     pr: float | None
+    p_in_t: bool
     qrs: float | None
     p_axis: float | None
     qrs_axis: float | None
@@ -144,6 +147,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
     return Evidence(
         heart_rate=measurements.heart_rate.value,
         pr=_pr_ms(median),
+        p_in_t=median is not None and median.p_in_t,
         qrs=measurements.qrs_duration.value,
         p_axis=measurements.p_axis.value,
         qrs_axis=measurements.qrs_axis.value,

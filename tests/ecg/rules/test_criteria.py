@@ -13,7 +13,7 @@ from ecg.rules.lone_p import LoneP
 
 SHAPE = QrsShape(1.0, 0.0, 0.0, False, 0.8, 0.2, 45.0, 0.0, 0.15)
 NORMAL = Evidence(
-    heart_rate=72.0, pr=160.0, qrs=92.0, p_axis=50.0, qrs_axis=40.0, irregularity=0.02,
+    heart_rate=72.0, pr=160.0, p_in_t=False, qrs=92.0, p_axis=50.0, qrs_axis=40.0, irregularity=0.02,
     irregularity_rms=0.03, irregular_by_ectopy=False,
     paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, late_p=False, pause=1.05,
     atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), lone_p=(), extra=(),

@@ -120,6 +120,13 @@ def test_complete_block_is_no_first_degree_block(heart_rate_bpm: float, atrial_r
     assert answers["Sinus rhythm"] is not True
 
 
+@pytest.mark.parametrize(("rate", "pr", "qt", "t_shape"), [(130, 200, 348, "inverted"), (150, 220, 332, "biphasic")])
+def test_a_pr_whose_beginning_is_hidden_excludes_no_long_pr(rate: int, pr: float, qt: float, t_shape: str):
+    answers = labels(examine(simulate(Scenario(heart_rate_bpm=rate, pr_ms=pr, qt_ms=qt, t_shape=t_shape)).record))
+    assert answers["1st degree atrioventricular block"] is None
+    assert answers["Atrioventricular block"] is None
+
+
 @pytest.mark.parametrize("shape", ["normal", "monophasic", "notched", "lafb", "lpfb", "rbbb"])
 @pytest.mark.parametrize("qrs_axis_deg", [-60, -45, 105, 120])
 def test_no_q_waves_are_read_in_an_axis_deviation(shape: str, qrs_axis_deg: float):
