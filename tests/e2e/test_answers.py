@@ -242,7 +242,7 @@ def test_metrics_reach_rays_port(service: httpx.Client, launcher_log: Path, sinu
     while not seen >= wanted and time.monotonic() < deadline:
         seen = set(re.findall(r"^(ray_ecg_\w+)", httpx.get(url).text, re.MULTILINE))
         time.sleep(1)
-    assert seen >= wanted
+    assert seen >= wanted, wanted - seen
 
 
 def test_sample_is_what_the_page_says(service: httpx.Client) -> None:

@@ -25,7 +25,7 @@ def launch(*options: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_what_the_replicas_of_a_file_take_of_the_processors() -> None:
     """Replicas that Ray has no room for would be waited for without a word."""
     local = yaml.safe_load((ROOT / "config" / "local.yaml").read_text())
-    assert processors(local) == 2.0
+    assert processors(local) == 1.8
     one = {"name": "A", "num_replicas": 3, "ray_actor_options": {"num_cpus": 0.5}}
     scaled = {"name": "B", "num_replicas": "auto", "autoscaling_config": {"min_replicas": 2, "initial_replicas": 4}}
     assert processors({"applications": [{"deployments": [one, scaled]}]}) == 5.5
