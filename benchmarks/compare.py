@@ -3,9 +3,8 @@
     python -m benchmarks.compare [--rounds 5] [--others seed litserve bentoml] [--bench-python PATH]
 
 All servers are up, one is asked at a time, in turns within every round, and the others are stopped meanwhile; ratios
-are medians over rounds. LitServe and
-BentoML want other versions than ours and live in an environment of their own (benchmarks/README.md); `--bench-python`
-is its interpreter.
+are medians over rounds. LitServe and BentoML want other versions than ours and live in an environment of their own
+(benchmarks/README.md); `--bench-python` is its interpreter.
 """
 
 import argparse
@@ -68,7 +67,7 @@ def main() -> None:
             taken = {}
             for name, server in servers.items():
                 seconds = options.seconds * (3 if name == "seed" else 1)  # its answers come sixteen at a time
-                idle = [process for other in servers.values() if other is not server for process in other.tree()]
+                idle = [process for beside in servers.values() if beside is not server for process in beside.tree()]
                 with stopped(idle):
                     for clients in options.clients:
                         outcome = closed_loop(server.url + "/analyze", bodies.get(name, npy), clients, seconds)

@@ -151,9 +151,8 @@ def _intervals(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
         return _Mark(getattr(median, name), getattr(median, f"{name}_sd", None), late)
 
     no_p = P_IN_T if median.p_in_t else median.no_p or ""
-    p_onset, p_offset = mark("p_onset", median.p_onset, median.p_peak), mark("p_offset", median.p_peak, median.p_offset)
-    if median.p_in_t:
-        p_onset = _Mark(None, None, None)
+    p_onset = _Mark(None, None, None) if median.p_in_t else mark("p_onset", median.p_onset, median.p_peak)
+    p_offset = mark("p_offset", median.p_peak, median.p_offset)
     qrs_onset = mark("qrs_onset", median.qrs_onset, median.r)
     qrs_offset = mark("qrs_offset", median.r, median.qrs_offset)
     t_end = mark("t_end", median.t_peak, median.t_end)

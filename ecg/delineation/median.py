@@ -113,7 +113,8 @@ def median_beat(
         onset = max(onset, _after_spike(conditioned, beats.r_samples[paced]))
     beat = replace(beat, qrs_onset=onset, qrs_offset=offset, qrs_onset_sd=edges.onset_sd, qrs_offset_sd=edges.offset_sd)
     # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
-    valley = t_p_valley(used, onset, offset - rr) if rr < _FAST_S * FS_HZ else None
+    fast = rr < _FAST_S * FS_HZ
+    valley = t_p_valley(used, onset, offset - rr) if fast else None
     other = onset - _REST + _other_beat_after(beats)
     smooth = smoothed(used)
 
@@ -140,7 +141,7 @@ def median_beat(
     if beat.p_onset is None:
         t = t_until(onset - _REST + rr)
         beat = replace(beat, late_p=_late_p(conditioned, beats, onset))
-    elif rr < _FAST_S * FS_HZ and onset_is_hidden(used, beat.p_onset, beat.p_peak, beat.p_offset, onset):
+    elif fast and onset_is_hidden(used, beat.p_onset, beat.p_peak, beat.p_offset, onset):
         beat = replace(beat, p_in_t=True)
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
