@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from deployments.batch_inputs import read_recording
 from deployments.batch_tables import Failure, recordings_table
+from deployments.priority import go_last
 from ecg import local
 from ecg.errors import EcgError, InconsistentInput
 from ecg.formats.stated import Stated
@@ -97,6 +98,7 @@ class ModelStage:
     """From `Chunk` to `Chunk`: one model, loaded once an actor, over all segments of a chunk."""
 
     def __init__(self, part: Part, source: str, identifier: str, threads: int | None, max_segments: int) -> None:
+        go_last()
         weights = resolve_weights(source, KINDS[part])
         if weights.identifier != identifier:
             raise InconsistentInput("This node has other weights.", "weights", identifier, weights.identifier)
