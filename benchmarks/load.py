@@ -5,6 +5,7 @@ Runs in one event loop on the machine of the service: what it costs is the same 
 
 import asyncio
 import io
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
 
 KINDS = ("npy", "int16", "json")
+_WARM_ANSWERS = 2
 _PAUSE_S = 0.1  # of a client that was refused, or reached nobody
 
 
@@ -97,20 +99,30 @@ def payload(kind: str, record: EcgRecord, include: str | None = None) -> Payload
 def closed_loop(url: str, sent: Payload, clients: int, seconds: float, warm_s: float = 3.0) -> Outcome:
     """`clients` clients that send again as soon as they are answered, until the window is over.
 
-    What counts are the answers that arrive in the `seconds` after the first `warm_s`, whenever they were asked for.
+    What counts are the answers that arrive in `seconds`, whenever they were asked for. The window opens after `warm_s`,
+    and not before every client has had two answers: those who begin all at once wait for each other's beginning.
+    Without warming it opens at once.
     """
 
     async def drive(ask: Callable[[Outcome], Awaitable[None]]) -> Outcome:
         outcome = Outcome(seconds)
-        begin = time.perf_counter() + warm_s
-        end = begin + seconds
+        warm_at = time.perf_counter() + warm_s
+        begin = math.inf if warm_s else warm_at
+        cold = clients
 
         async def client() -> None:
-            while time.perf_counter() < end:
+            nonlocal begin, cold
+            answers = 0
+            while time.perf_counter() < begin + seconds:
                 answered = Outcome()
                 await ask(answered)
-                if begin <= time.perf_counter() < end:
+                now = time.perf_counter()
+                if begin <= now < begin + seconds:
                     outcome.add(answered)
+                answers += 1
+                cold -= answers == _WARM_ANSWERS
+                if not cold:
+                    begin = min(begin, max(now, warm_at))
 
         await asyncio.gather(*(client() for _ in range(clients)))
         return outcome

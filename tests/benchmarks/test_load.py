@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from benchmarks.load import Payload, open_loop
+from benchmarks.load import Payload, closed_loop, open_loop
 from benchmarks.service import free_port
 
 SENT = Payload(b"x", {}, {})
@@ -70,3 +70,19 @@ def test_a_lone_client_who_is_refused_asks_again():
 def test_a_dead_server_is_not_waited_for_beyond_the_limit():
     outcome = open_loop(f"http://127.0.0.1:{free_port()}/", SENT, 1, 0.5, recovery_limit_s=0.3)
     assert outcome.recovery_s is None
+
+
+def test_the_closed_loop_counts_nothing_before_every_client_has_had_two_answers():
+    fiftieth = threading.Event()
+
+    def answer(number: int) -> int:
+        if number == 50:
+            fiftieth.set()
+        if number == 1:
+            fiftieth.wait(60)
+        return 500 if number <= 50 else 200
+
+    with server(answer) as url:
+        outcome = closed_loop(url, SENT, 2, 0.5, warm_s=0.001)
+    assert set(outcome.statuses) == {200}
+    assert outcome.failed == 0
