@@ -59,21 +59,22 @@ def main() -> None:
     record = recording()
     bodies: dict[str, Payload] = {"seed": payload("json", record)}
     npy = payload("npy", record)
-    rounds: list[dict[str, Any]] = []
     with ExitStack() as stack:
         servers = {"ours": stack.enter_context(our_service(options.weights, "--set", f"precision={options.precision}"))}
         servers |= {name: other(name, options, stack) for name in options.others}
-        for _ in range(options.rounds):
-            taken = {}
-            for name, server in servers.items():
-                seconds = options.seconds * (3 if name == "seed" else 1)  # its answers come sixteen at a time
-                idle = [process for beside in servers.values() if beside is not server for process in beside.tree()]
-                with stopped(idle):
-                    for clients in options.clients:
+        # All rounds with one number of clients before those with another: BentoML learns from its last fifty batches
+        # how long to wait for the next one, and a lone client then waits in vain.
+        rounds: list[dict[str, Any]] = [{} for _ in range(options.rounds)]
+        for clients in options.clients:
+            for number, taken in enumerate(rounds, 1):
+                for name, server in servers.items():
+                    seconds = options.seconds * (3 if name == "seed" else 1)  # its answers come sixteen at a time
+                    idle = [process for beside in servers.values() if beside is not server for process in beside.tree()]
+                    with stopped(idle):
                         outcome = closed_loop(server.url + "/analyze", bodies.get(name, npy), clients, seconds)
-                        taken[f"{name}/{clients}"] = outcome.to_dict()
-            rounds.append(taken)
-            print(f"round {len(rounds)}: { {key: value['recordings_per_s'] for key, value in taken.items()} }")
+                    taken[f"{name}/{clients}"] = outcome.to_dict()
+                rates = {name: taken[f"{name}/{clients}"]["recordings_per_s"] for name in servers}
+                print(f"{clients} clients, round {number}: {rates}")
 
     def median(key: str, figure: str) -> float:
         return round(statistics.median(r[key][figure] for r in rounds), 2)
@@ -89,6 +90,7 @@ def main() -> None:
                 for figure in ("recordings_per_s", "p50_ms", "p99_ms")
             },
             "errors": sum(r[f"{name}/{clients}"]["errors"] for r in rounds),
+            "of them unanswered": sum(r[f"{name}/{clients}"]["unanswered"] for r in rounds),
         }
         for name in servers for clients in options.clients
     ]  # fmt: skip

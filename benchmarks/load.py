@@ -5,7 +5,6 @@ Runs in one event loop on the machine of the service: what it costs is the same 
 
 import asyncio
 import io
-import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -20,7 +19,7 @@ from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
 
 KINDS = ("npy", "int16", "json")
-_WARM_ANSWERS = 2
+_WARM_ANSWERS, _WARM_LIMIT_S = 2, 120.0
 _PAUSE_S = 0.1  # of a client that was refused, or reached nobody
 
 
@@ -37,8 +36,8 @@ class Payload:
 class Outcome:
     """What came back: latencies of the answers with 200 in seconds, and how many answers of each status.
 
-    `no_advice` counts refusals (429, 503) without Retry-After; `failed` requests got no answer at all. `recovery_s` is
-    what `open_loop` says of it.
+    `no_advice` counts refusals (429, 503) without Retry-After; `failed` requests got no answer at all, and count as
+    errors as other statuses do. `seconds` is what the rate is taken over, `recovery_s` what `open_loop` says of it.
     """
 
     seconds: float = 0.0
@@ -70,7 +69,7 @@ class Outcome:
             "p99_ms": round(p99, 1), "ok": len(self.latencies_s), "refused": self.statuses[429] + self.statuses[503],
             "refused_without_advice": self.no_advice,
             "errors": self.failed + sum(n for status, n in self.statuses.items() if status not in (200, 429, 503)),
-            "statuses": {str(status): n for status, n in sorted(self.statuses.items())},
+            "unanswered": self.failed, "statuses": {str(status): n for status, n in sorted(self.statuses.items())},
         }  # fmt: skip
 
 
@@ -100,31 +99,37 @@ def closed_loop(url: str, sent: Payload, clients: int, seconds: float, warm_s: f
     """`clients` clients that send again as soon as they are answered, until the window is over.
 
     What counts are the answers that arrive in `seconds`, whenever they were asked for. The window opens after `warm_s`,
-    and not before every client has had two answers: those who begin all at once wait for each other's beginning.
-    Without warming it opens at once.
+    and not before every client has had two answers with 200, or two minutes are over: those who begin all at once wait
+    for each other's beginning. Without warming it opens at once.
+
+    Answers come by the batch, and a window holds one more of them or less. The rate is therefore that of clients who
+    never rest: as many as there are, over what one answer took them in the mean.
     """
 
     async def drive(ask: Callable[[Outcome], Awaitable[None]]) -> Outcome:
         outcome = Outcome(seconds)
         warm_at = time.perf_counter() + warm_s
-        begin = math.inf if warm_s else warm_at
-        cold = clients
+        begin = warm_at if warm_s == 0 else warm_at + _WARM_LIMIT_S
+        cold, asked_s = clients, 0.0
 
         async def client() -> None:
-            nonlocal begin, cold
+            nonlocal begin, cold, asked_s
             answers = 0
-            while time.perf_counter() < begin + seconds:
+            while (start := time.perf_counter()) < begin + seconds:
                 answered = Outcome()
                 await ask(answered)
                 now = time.perf_counter()
                 if begin <= now < begin + seconds:
                     outcome.add(answered)
-                answers += 1
-                cold -= answers == _WARM_ANSWERS
+                    asked_s += now - start
+                if answered.statuses[200]:
+                    answers += 1
+                    cold -= answers == _WARM_ANSWERS
                 if not cold:
                     begin = min(begin, max(now, warm_at))
 
         await asyncio.gather(*(client() for _ in range(clients)))
+        outcome.seconds = asked_s / clients or seconds
         return outcome
 
     return asyncio.run(_connected(url, sent, clients, drive))

@@ -37,8 +37,8 @@ _CPU_BATCH, _GPU_BATCH = 16, 64
 _MODEL_SHARE = 0.75
 #: Ray keeps as many idle workers as processors are free, rounded down: on a small machine, where the models take nearly
 #: all, none. Each chunk would then pay some three seconds of processor time for the imports of a new worker.
-#: Statistics of its event loops, for its own logs, take a fifth of what its idle processes take. The models alone go
-#: last (`deployments.priority`), not every worker.
+#: Statistics of its event loops, for its own logs, take a fifth of what its idle processes take. The models alone
+#: give way (`deployments.priority`), not every worker.
 _OWN_RAY = {"idle_worker_killing_time_threshold_ms": 3_600_000, "event_stats": False, "worker_niceness": 0}
 _MAX_THREADS = 8  # beyond it one forward pass gains less than a second actor does
 

@@ -7,6 +7,7 @@ do not either, and with them the last bit of every number: a job that was cut sh
 import logging
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from deployments.batch_inputs import read_recording
 from deployments.batch_tables import Failure, recordings_table
-from deployments.priority import go_last
+from deployments.priority import give_way
 from ecg import local
 from ecg.errors import EcgError, InconsistentInput
 from ecg.formats.stated import Stated
@@ -98,21 +99,23 @@ class ModelStage:
     """From `Chunk` to `Chunk`: one model, loaded once an actor, over all segments of a chunk."""
 
     def __init__(self, part: Part, source: str, identifier: str, threads: int | None, max_segments: int) -> None:
-        go_last()
         weights = resolve_weights(source, KINDS[part])
         if weights.identifier != identifier:
             raise InconsistentInput("This node has other weights.", "weights", identifier, weights.identifier)
         self._part = part
         self._max_segments = max_segments
-        self._model = load_model(weights, threads=threads)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="forward", initializer=give_way)
+        self._model = self._thread.submit(load_model, weights, threads=threads).result()
         warm_up = np.random.default_rng(0).standard_normal((1, 12, SEGMENT_SAMPLES), np.float32)
-        self._model(warm_up)  # the first pass allocates and compiles
+        self._thread.submit(self._model, warm_up).result()  # the first pass allocates and compiles
 
     def __call__(self, row: Row) -> Row:
         """The chunk with this model's results."""
         chunk: Chunk = unpack(row)
         segments = [item.segments for item in chunk.items if item.segments is not None]
-        results = infer(self._model, segments, self._max_segments) if segments else []
+        results: list[ModelResult] = []
+        if segments:
+            results = self._thread.submit(infer, self._model, segments, self._max_segments).result()
         items = (
             replace(item, results={**item.results, self._part: result})
             for item, result in zip(chunk.items, results, strict=True)

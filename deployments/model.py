@@ -11,7 +11,7 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.metrics import Gauge, Histogram
 
 from deployments.batching import Batcher, Segments
-from deployments.priority import go_last
+from deployments.priority import give_way
 from deployments.stage_metrics import StageClock
 from ecg.errors import EcgError, MalformedInput, ModelNotReady
 from ecg.models import Model, load_model, resolve_weights
@@ -149,7 +149,7 @@ class ModelRunner:
         self._ready_gauge.set(1, tags={"model": self._name})
 
     def _load_model(self, config: ModelConfig) -> Model:
-        go_last()  # the engine's own threads begin here
+        give_way()  # the engine's own threads begin here
 
         def progress(step: str, done: int, total: int | None) -> None:
             self._say(ModelState("loading", step=step, done_bytes=done, total_bytes=total))

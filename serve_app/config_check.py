@@ -33,8 +33,12 @@ def load_config(path: Path) -> dict[str, Any]:
         for application in config["applications"]:
             settings = AppSettings.model_validate(application.get("args", {}))
             deployments = [d for d in DEPLOYMENTS if d != "Preprocess" or not settings.preprocess_inline]
-            for deployment in application.get("deployments", []):
+            listed = application.get("deployments", [])
+            for deployment in listed:
                 _check_deployment(deployment, deployments, path.name)
+            missing = [name for name in deployments if name not in [deployment["name"] for deployment in listed]]
+            if missing:  # it would get a processor of its own, which a small machine does not have, and wait for ever
+                raise MalformedInput(f"{path.name}: no entry for {missing[0]}.", "deployments", deployments, None)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -28,6 +28,9 @@ _ECTOPIC_RISE = 20  # samples: an ectopic QRS complex rises that much longer to 
 _FAST_S, _BEFORE_VALLEY = 0.6, 10  # RR under which T and P can run together; samples, 20 ms
 _AFTER_T_PEAK, _LATE_T = 20, 25  # samples: 40 ms, and 50 ms later than expected
 _REST = 5  # samples, 10 ms, between one wave and the next
+#: Samples, 24 ms, from the T wave to a P wave that may have begun in it: at most 19 ms are found where one did, 39 ms
+#: and more where 60 ms of rest were made between them.
+_AT_ONCE = 12
 _REPEATS = "the same atrial wave comes more than once before each QRS complex: flutter"
 _CONTINUOUS = "the atrial waves leave no room for a T wave: flutter, or P on T"
 
@@ -141,8 +144,8 @@ def median_beat(
     if beat.p_onset is None:
         t = t_until(onset - _REST + rr)
         beat = replace(beat, late_p=_late_p(conditioned, beats, onset))
-    elif fast and onset_is_hidden(used, beat.p_onset, beat.p_peak, beat.p_offset, onset):
-        beat = replace(beat, p_in_t=True)
+    elif fast and t is not None and t.end - rr > beat.p_onset - _AT_ONCE:
+        beat = replace(beat, p_in_t=onset_is_hidden(used, beat.p_onset, beat.p_peak, beat.p_offset, onset))
     return beat if t is None else replace(beat, t_peak=t.peak, t_end=t.end, t_end_sd=t.end_sd)
 
 

@@ -115,7 +115,7 @@ def repeats(beat: Float, qrs_onset: float, begin: float) -> bool:
 
 
 def onset_is_hidden(beat: Float, onset: float, peak: float | None, offset: float | None, qrs_onset: float) -> bool:
-    """Whether a P wave began earlier than it shows, in the T wave before: it is short and does not begin at rest.
+    """Whether a P wave at once after a T wave began earlier than it shows: it is short and does not begin at rest.
 
     Neither tells by itself: atrial repolarisation lowers the level after P, and a small atrium has a short wave.
     """

@@ -29,8 +29,7 @@ def feature_vector(record: EcgRecord, measurements: Measurements, model: ModelRe
     """Values in the order of `SCHEMA`; None where a quantity could not be measured.
 
     Without a model the embedding positions are None. What depends on amplitude is None when the unit of the samples is
-    not known or
-    not plausible. Raises `ValueError` for an embedding of another width than `EMBEDDING_DIM`.
+    not known or not plausible. Raises `ValueError` for an embedding of another width than `EMBEDDING_DIM`.
     """
     embedding: list[float | None] = [None] * (2 * EMBEDDING_DIM)
     if model is not None:

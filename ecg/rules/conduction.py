@@ -30,7 +30,7 @@ def first_degree(e: Evidence) -> Finding:
         return Finding(label, None, f"{len(e.lone_p)} P waves without a QRS complex: not every one is conducted")
     if e.p_in_t and e.pr <= LONG_PR_MS:
         return Finding(label, None, _hidden(e.pr))
-    return Finding(label, e.pr > LONG_PR_MS, f"PR {e.pr:.0f} ms; criterion > {LONG_PR_MS:.0f} ms")
+    return Finding(label, e.pr > LONG_PR_MS, f"{e.pr_words}; criterion > {LONG_PR_MS:.0f} ms")
 
 
 def av_block(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
@@ -40,7 +40,7 @@ def av_block(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
     if e.flutter:
         return Finding(label, None, "flutter: conduction of every second to fourth wave is no block of its own")
     if e.pr is not None and e.pr > LONG_PR_MS:
-        return Finding(label, True, f"PR {e.pr:.0f} ms; criterion > {LONG_PR_MS:.0f} ms (1st degree)")
+        return Finding(label, True, f"{e.pr_words}; criterion > {LONG_PR_MS:.0f} ms (1st degree)")
     if clock is not None and e.pr is None and e.heart_rate is not None and 60 / clock > FASTER_P * e.heart_rate:
         return Finding(label, True, f"P waves at {60 / clock:.0f}/min, more than the beats at {e.heart_rate:.0f}/min")
     if e.paced or e.pr is None:
@@ -152,7 +152,7 @@ def accessory_pathway(e: Evidence) -> Finding:
         return Finding(label, None, "there is no PR interval")
     if e.qrs is None or e.slow_start_ms is None:
         return Finding(label, None, "the QRS complex has no clear edges")
-    words = f"PR {e.pr:.0f} ms, QRS {e.qrs:.0f} ms, slow for its first {e.slow_start_ms:.0f} ms"
+    words = f"{e.pr_words}, QRS {e.qrs:.0f} ms, slow for its first {e.slow_start_ms:.0f} ms"
     criterion = f"criterion < {SHORT_PR_MS:.0f}, ≥ {INCOMPLETE_MS:.0f} and ≥ {DELTA_MS:.0f} ms"
     if e.pr >= SHORT_PR_MS or e.qrs < INCOMPLETE_MS:
         return Finding(label, False, f"{words}; {criterion}")

@@ -87,6 +87,11 @@ class Evidence:
     fs_hz: float
 
     @property
+    def pr_words(self) -> str:
+        """PR where there is one, as every finding quotes it: `over` what shows where P begins in the T wave."""
+        return f"PR {'over ' if self.p_in_t else ''}{self.pr:.0f} ms"
+
+    @property
     def paced(self) -> bool:
         """Whether there are pacing spikes before at least three beats."""
         return self.paced_fraction * self.n_beats >= PACED_BEATS - 0.5

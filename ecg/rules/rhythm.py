@@ -10,7 +10,7 @@ from ecg.rules.finding import Finding
 IRREGULAR, REGULAR, IRREGULAR_RMS, STEADY = 0.1, 0.06, 0.12, 0.04
 IRREGULAR_RMS_PACED, MIN_UNPACED = 0.05, 2
 UPRIGHT_P = (-30.0, 90.0)  # degrees in which P is upright in both I and II
-AXIS_MARGIN = 15.0
+AXIS_MARGIN, AXIS_MARGIN_IN_T = 15.0, 45.0  # what shows of a P wave that begins in T has an axis up to 45° off
 EARLY, WIDE, WIDE_MS, LARGE = 0.9, 1.2, 100.0, 0.6  # 100 ms as `ExtraBeat` takes it is a QRS of 120 ms
 WIDE_QRS_MS, RUN = 120.0, 3
 WIDEST = 0.6  # of RR: a longer QRS has its T wave in it
@@ -27,11 +27,12 @@ def sinus_rhythm(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcom
         return Finding(label, False, _fibrillation_words(e))
     if e.pr is None or e.p_axis is None:
         return Finding(label, None, "no P wave is common to the beats, and the rhythm is not irregular enough for AF")
-    words = f"P wave before the beats at PR {e.pr:.0f} ms, P axis {e.p_axis:.0f}°; criterion upright in I and II"
+    words = f"P wave before the beats at {e.pr_words}, P axis {e.p_axis:.0f}°; criterion upright in I and II"
     low, high = UPRIGHT_P
     if low <= e.p_axis <= high:
         return Finding(label, True, words)
-    if e.reversal is not None or low - AXIS_MARGIN <= e.p_axis <= high + AXIS_MARGIN:
+    margin = AXIS_MARGIN_IN_T if e.p_in_t else AXIS_MARGIN
+    if e.reversal is not None or low - margin <= e.p_axis <= high + margin:
         return Finding(label, None, words)
     return Finding(label, False, words)
 
@@ -72,7 +73,7 @@ def atrial_fibrillation(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an
     if e.late_p:
         return Finding(label, None, "the beats after longer intervals share a P wave, as with premature atrial beats")
     if e.pr is not None:
-        return Finding(label, False, f"a P wave is common to the beats (PR {e.pr:.0f} ms)")
+        return Finding(label, False, f"a P wave is common to the beats ({e.pr_words})")
     words = f"no P wave is common to the beats; RR irregularity {e.irregularity:.2f}"
     if e.irregular_by_ectopy:
         words += ", hardly any without the ectopic beats"
@@ -199,7 +200,12 @@ def _no_wide_tachycardia(label: str, e: Evidence) -> Finding | None:
     if e.paced or e.pacing_open:
         return Finding(label, None, "the ventricles are paced, or pacing is not excluded")
     if e.pr is not None and not e.flutter:
-        return Finding(label, False, f"a P wave is tied to the beats (PR {e.pr:.0f} ms)")
+        words = f"a P wave is tied to the beats ({e.pr_words})"
+        # Ventricular beats may be conducted to the atria, one for one: that P wave is not upright and follows its QRS.
+        forward = not e.p_in_t and e.p_axis is not None and UPRIGHT_P[0] <= e.p_axis <= UPRIGHT_P[1]
+        if not forward:
+            words += ", which is not upright or begins in T: it may be conducted backwards"
+        return Finding(label, False if forward else None, words)
     return None
 
 

@@ -49,6 +49,15 @@ def test_a_typo_is_found(tmp_path: Path, path: tuple[str | int, ...], key: str, 
         load_config(file)
 
 
+def test_a_deployment_without_an_entry_is_found(tmp_path: Path) -> None:
+    config = yaml.safe_load((CONFIG / "local.yaml").read_text())
+    config["applications"][0]["args"]["preprocess_inline"] = False
+    file = tmp_path / "incomplete.yaml"
+    file.write_text(yaml.safe_dump(config))
+    with pytest.raises(MalformedInput, match="no entry for Preprocess"):
+        load_config(file)
+
+
 def test_the_builder_names_the_deployments_of_the_configuration(tmp_path: Path) -> None:
     application = build(AppSettings(inbox_url=f"sqlite:///{tmp_path / 'inbox.sqlite'}"))
     assert application._bound_deployment.name == "Ingress"

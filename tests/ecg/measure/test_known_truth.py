@@ -71,6 +71,17 @@ def test_a_short_p_wave_that_begins_at_rest_has_an_onset(rate: int, pr: float, q
     assert ecg.measure(made.record).pr_interval.value is not None
 
 
+@pytest.mark.parametrize(("rate", "pr", "p", "qt"), [(115, 120, 72, 290), (125, 115, 76, 270), (140, 105, 70, 250)])
+def test_the_short_p_wave_of_a_child_long_after_t_has_an_onset(rate: int, pr: float, p: float, qt: float) -> None:
+    made = simulate(Scenario(heart_rate_bpm=rate, pr_ms=pr, p_ms=p, qt_ms=qt, rr_sd_ms=5))
+    signal, at = made.record.signal.copy(), np.arange(made.record.n_samples) / made.record.fs_hz
+    for beat in made.truth.beats:  # atrial repolarisation: from P on the level is lower, until the QRS complex hides it
+        lower = [beat.p_off_s - p / 2000, beat.p_off_s, beat.qrs_on_s + 0.02, beat.qrs_on_s + 0.08]
+        signal -= np.float32(0.05) * np.interp(at, lower, [0, 1, 1, 0]).astype(np.float32)
+    measured = ecg.measure(replace(made.record, signal=signal))
+    assert measured.pr_interval.value == pytest.approx(made.truth.pr_ms, abs=16)
+
+
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("rate", [50, 60, 75])
 def test_a_wave_that_comes_again_and_again_is_no_p_wave(rate: int, seed: int) -> None:

@@ -26,6 +26,7 @@ BROAD = replace(SHAPE, net=0.3, r_peak_ms=90.0)
 LEFT = {"V1": replace(SHAPE, net=-0.3)} | dict.fromkeys(("I", "aVL", "V5", "V6"), BROAD)
 NO_P = {"pr": None, "p_axis": None, "atria": AtrialActivity(250.0, 0.1, 0.1, None, None)}
 DISSOCIATED = AtrialActivity(None, None, None, 0.7, 0.8)
+WIDE_AND_FAST = {"heart_rate": 150.0, "qrs": 150.0}
 PVC = ExtraBeat(at=4, coupling=0.6, width_ms=140.0, width=1.6, size=1.3)
 
 
@@ -36,6 +37,13 @@ def having(**changes: object) -> Evidence:
 @pytest.mark.parametrize(
     ("rule", "changes", "present"),
     [
+        (conduction.first_degree, {"pr": 150.0, "p_in_t": True}, None),  # where P begins is not seen
+        (conduction.first_degree, {"pr": 201.0, "p_in_t": True}, True),
+        (conduction.av_block, {"pr": 150.0, "p_in_t": True}, None),
+        (conduction.accessory_pathway, {"pr": 100.0, "qrs": 130.0, "slow_start_ms": 60.0, "p_in_t": True}, None),
+        (rhythm.ventricular_tachycardia, WIDE_AND_FAST | {"p_axis": -80.0}, None),  # as conducted backwards
+        (rhythm.ventricular_tachycardia, WIDE_AND_FAST | {"p_in_t": True}, None),
+        (rhythm.aberrant_tachycardia, WIDE_AND_FAST | {"p_in_t": True}, None),
         (rhythm.tachycardia, {"heart_rate": 100.0}, False),
         (rhythm.tachycardia, {"heart_rate": 100.1}, True),
         (rhythm.bradycardia, {"heart_rate": 60.0}, False),
@@ -44,6 +52,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.sinus_rhythm, {}, True),
         (rhythm.sinus_rhythm, {"p_axis": -60.0}, False),
         (rhythm.sinus_rhythm, {"p_axis": -60.0, "reversal": "LA/RA"}, None),
+        (rhythm.sinus_rhythm, {"p_axis": -60.0, "p_in_t": True}, None),
         (rhythm.sinus_rhythm, {"p_axis": 95.0}, None),
         (rhythm.sinus_rhythm, {"paced_fraction": 0.5}, None),
         (rhythm.sinus_rhythm, NO_P, None),
@@ -174,3 +183,9 @@ def test_q_waves_count_in_two_neighbouring_leads(shapes: dict[str, QrsShape], pr
 def test_q_waves_are_not_read_where_they_mean_something_else(changes: dict[str, object]):
     shapes = with_q(("II", "III", "aVF")) | (LEFT if "qrs" in changes else {})
     assert infarction.infarction(having(shapes=shapes, **changes)).present is None
+
+
+def test_a_pr_whose_beginning_is_hidden_is_quoted_as_a_lower_bound():
+    assert "PR 160 ms" in rhythm.sinus_rhythm(NORMAL).evidence
+    assert "PR over 160 ms" in rhythm.sinus_rhythm(having(p_in_t=True)).evidence
+    assert "PR over 160 ms" in rhythm.atrial_fibrillation(having(p_in_t=True)).evidence
