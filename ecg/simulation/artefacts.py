@@ -69,7 +69,9 @@ def _noise(artefact: Artefact, n: int, fs_hz: float, rng: np.random.Generator) -
             high = min(180.0, 0.45 * fs_hz)
             white = rng.standard_normal(n)
             shape = sosfilt(butter(2, (min(20.0, high / 2), high), "bandpass", fs=fs_hz, output="sos"), white)
-            shape /= max(float(np.std(shape)), 1e-9)
+            # A piece shorter than its slowest wave, above all a single sample, has no deviation about its own mean.
+            size = np.std(shape) if n > fs_hz / 20.0 else np.sqrt(np.mean(shape**2))
+            shape /= max(float(size), 1e-9)
         case "motion":
             shape = _transients(t, rng)
         case "spikes":

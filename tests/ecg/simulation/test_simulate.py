@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ecg
@@ -189,11 +189,13 @@ def test_an_artefact_acts_where_and_when_it_is_told() -> None:
     kind=st.sampled_from(get_args(ArtefactKind)), level=st.floats(0.001, 5.0), start=st.floats(0.0, 12.0),
     length=st.floats(0.001, 12.0), fs=st.sampled_from([100.0, 500.0, 4000.0]),
 )  # fmt: skip
+@example(kind="muscle", level=0.01, start=0.0, length=0.008, fs=100.0)  # a single sample
 def test_any_artefact_at_any_time_leaves_einthovens_law(
     kind: ArtefactKind, level: float, start: float, length: float, fs: float
 ) -> None:
     artefact = Artefact(kind, level, "LA/RA" if kind == "reversal" else None, start, start + length)
     signal = simulate(Scenario(artefacts=(artefact,), duration_s=6, fs_hz=fs)).record.signal.astype(np.float64)
+    assert np.nanmax(np.abs(signal), initial=0) < 10 + 20 * level  # mV: its waves, and twenty deviations of noise
     assert np.nanmax(np.abs(signal[0] + signal[2] - signal[1]), initial=0) < FAR_BELOW_A_MICROVOLT * max(1.0, level)
 
 
