@@ -17,8 +17,11 @@ from pathlib import Path
 import orjson
 import psutil
 
+from serve_app.environment import EVERYWHERE
+
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 600
+_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def process_tree(pid: int) -> list[psutil.Process]:
@@ -92,8 +95,8 @@ def started(command: list[str], port: int, ready_path: str, needle: bytes = b"")
     """The server of `command`, once `ready_path` answers 200 with `needle` in it; stopped afterwards."""
     with tempfile.TemporaryDirectory(prefix="ecg-bench-") as folder:
         log = Path(folder) / "server.log"
-        # Our own launcher says the third anyway: no other design is to lose by not knowing it.
-        environment = os.environ | {"ECG_DATA_DIR": folder, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+        environment = os.environ | {"ECG_DATA_DIR": folder, "PYTHONPATH": str(ROOT)}
+        environment[_THREADS] = EVERYWHERE[_THREADS]  # no other design is to lose by not knowing what ours does
         with log.open("wb") as output:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         server = Server(f"http://127.0.0.1:{port}", process.pid)

@@ -7,7 +7,6 @@ do not either, and with them the last bit of every number: a job that was cut sh
 import logging
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from deployments.batch_inputs import read_recording
 from deployments.batch_tables import Failure, recordings_table
-from deployments.priority import give_way
+from deployments.priority import forward_thread
 from ecg import local
 from ecg.errors import EcgError, InconsistentInput
 from ecg.formats.stated import Stated
@@ -104,7 +103,7 @@ class ModelStage:
             raise InconsistentInput("This node has other weights.", "weights", identifier, weights.identifier)
         self._part = part
         self._max_segments = max_segments
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="forward", initializer=give_way)
+        self._thread = forward_thread()
         self._model = self._thread.submit(load_model, weights, threads=threads).result()
         warm_up = np.random.default_rng(0).standard_normal((1, 12, SEGMENT_SAMPLES), np.float32)
         self._thread.submit(self._model, warm_up).result()  # the first pass allocates and compiles

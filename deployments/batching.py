@@ -3,12 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.priority import give_way
+from deployments.priority import forward_thread
 from ecg.models.result import ModelResult
 
 Segments = NDArray[np.float32]
@@ -33,7 +32,7 @@ class Batcher:
         self.max_segments = max_segments
         self._forward = forward
         self._waiting: deque[tuple[Segments, asyncio.Future[ModelResult]]] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="forward", initializer=give_way)
+        self._thread = forward_thread()
         self._running: asyncio.Task[None] | None = None
 
     async def submit(self, segments: Segments) -> ModelResult:

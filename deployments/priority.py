@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 #: A processor that something else of the service wants as well is then shared three to one: enough for that to come
@@ -21,3 +22,8 @@ def give_way() -> None:
         thread = threading.get_native_id()
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
+
+
+def forward_thread() -> ThreadPoolExecutor:
+    """A thread for a model's passes, one at a time, which gives way."""
+    return ThreadPoolExecutor(1, thread_name_prefix="forward", initializer=give_way)

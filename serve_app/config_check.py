@@ -36,9 +36,10 @@ def load_config(path: Path) -> dict[str, Any]:
             listed = application.get("deployments", [])
             for deployment in listed:
                 _check_deployment(deployment, deployments, path.name)
-            missing = [name for name in deployments if name not in [deployment["name"] for deployment in listed]]
-            if missing:  # it would get a processor of its own, which a small machine does not have, and wait for ever
-                raise MalformedInput(f"{path.name}: no entry for {missing[0]}.", "deployments", deployments, None)
+            names = {deployment["name"] for deployment in listed}
+            for name in deployments:
+                if name not in names:  # it would ask for a whole processor, and on a small machine wait for ever
+                    raise MalformedInput(f"{path.name}: no entry for {name}.", "deployments", deployments, None)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

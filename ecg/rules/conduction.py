@@ -51,7 +51,7 @@ def av_block(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
         return Finding(label, None, f"a pause of {e.pause:.1f} RR is not explained")
     if e.p_in_t:
         return Finding(label, None, _hidden(e.pr))
-    return Finding(label, False, f"PR {e.pr:.0f} ms (criterion > {LONG_PR_MS:.0f} ms) and no pause")
+    return Finding(label, False, f"{e.pr_words} (criterion > {LONG_PR_MS:.0f} ms) and no pause")
 
 
 def _hidden(pr_ms: float) -> str:

@@ -28,13 +28,15 @@ def sinus_rhythm(e: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcom
     if e.pr is None or e.p_axis is None:
         return Finding(label, None, "no P wave is common to the beats, and the rhythm is not irregular enough for AF")
     words = f"P wave before the beats at {e.pr_words}, P axis {e.p_axis:.0f}°; criterion upright in I and II"
-    low, high = UPRIGHT_P
-    if low <= e.p_axis <= high:
+    if _is_upright(e.p_axis):
         return Finding(label, True, words)
-    margin = AXIS_MARGIN_IN_T if e.p_in_t else AXIS_MARGIN
-    if e.reversal is not None or low - margin <= e.p_axis <= high + margin:
+    if e.reversal is not None or _is_upright(e.p_axis, AXIS_MARGIN_IN_T if e.p_in_t else AXIS_MARGIN):
         return Finding(label, None, words)
     return Finding(label, False, words)
+
+
+def _is_upright(p_axis: float, margin: float = 0.0) -> bool:
+    return UPRIGHT_P[0] - margin <= p_axis <= UPRIGHT_P[1] + margin
 
 
 def tachycardia(e: Evidence) -> Finding:
@@ -202,7 +204,7 @@ def _no_wide_tachycardia(label: str, e: Evidence) -> Finding | None:
     if e.pr is not None and not e.flutter:
         words = f"a P wave is tied to the beats ({e.pr_words})"
         # Ventricular beats may be conducted to the atria, one for one: that P wave is not upright and follows its QRS.
-        forward = not e.p_in_t and e.p_axis is not None and UPRIGHT_P[0] <= e.p_axis <= UPRIGHT_P[1]
+        forward = not e.p_in_t and e.p_axis is not None and _is_upright(e.p_axis)
         if not forward:
             words += ", which is not upright or begins in T: it may be conducted backwards"
         return Finding(label, False if forward else None, words)

@@ -1,10 +1,12 @@
 """What the system says of the niceness of threads."""
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+import pytest
 
 
 def of_this_thread() -> int:
@@ -13,11 +15,7 @@ def of_this_thread() -> int:
 
 def of_process(pid: int) -> dict[int, int]:
     """Niceness by thread id; the main thread's id is `pid`."""
-    return {int(task.name): os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in _tasks(pid)}
-
-
-def _tasks(pid: int) -> Iterator[Path]:
-    return Path(f"/proc/{pid}/task").iterdir()
+    return {int(task): os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir(f"/proc/{pid}/task")}
 
 
 @contextmanager
@@ -26,3 +24,8 @@ def new_threads() -> Iterator[list[int]]:
     before, found = of_process(os.getpid()), []
     yield found
     found += [nice for thread, nice in of_process(os.getpid()).items() if thread not in before]
+
+
+needs_niceness = pytest.mark.skipif(
+    sys.platform != "linux" or of_this_thread() >= 5, reason="threads have a niceness of their own on Linux only"
+)

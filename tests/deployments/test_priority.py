@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,11 +11,9 @@ from deployments.batch_stages import ModelStage
 from deployments.batching import Batcher
 from deployments.priority import give_way
 from ecg.models import resolve_weights
-from tests.deployments.niceness import new_threads, of_this_thread
+from tests.deployments.niceness import needs_niceness, new_threads, of_this_thread
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or of_this_thread() >= 5, reason="threads have a niceness of their own on Linux only"
-)
+pytestmark = needs_niceness
 
 
 def test_the_thread_and_those_it_starts_give_way_and_no_other():

@@ -1,19 +1,16 @@
 """In the running service a model's passes give way, and nothing else does."""
 
 import os
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
 from ecg.simulation import Scenario, simulate
-from tests.deployments.niceness import of_process, of_this_thread
+from tests.deployments.niceness import needs_niceness, of_process
 from tests.e2e.payloads import as_npy
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or of_this_thread() >= 5, reason="threads have a niceness of their own on Linux only"
-)
+pytestmark = needs_niceness
 
 
 def replica(name: str, data: Path) -> int:
