@@ -30,6 +30,7 @@ from ecg.formats.stated import Stated
 from ecg.models import Weights, resolve_weights
 
 RECORDINGS_PER_PART = 256
+_MOST_PARTS = 1_000_000
 #: Recordings that go through the stages together: 64 segments of ten-second ECGs, a full batch for a GPU.
 RECORDINGS_PER_CHUNK = 32
 _CPU_BATCH, _GPU_BATCH = 16, 64
@@ -71,7 +72,7 @@ def run(job: BatchJob, model_stage: type = ModelStage) -> int:
         weights = {part: resolve_weights(job.weights, kind) for part, kind in KINDS.items() if part in job.include}
         description = _begin(job, output, weights)
         listing = output.listing()
-        done = output.done()
+        done = output.done().keys() & listing
         missing = {part: paths for part, paths in listing.items() if part not in done}
         if done:
             console.print(f"{len(done)} of {len(listing)} parts are there already")
@@ -84,7 +85,7 @@ def run(job: BatchJob, model_stage: type = ModelStage) -> int:
                 raise ModelError(f"The job ended before its time: {reason}", "job") from error
             finally:
                 ray.shutdown()
-        failed = sum(output.done().values())
+        failed = sum(failed for part, failed in output.done().items() if part in listing)
     summary = {"out": str(job.out), "recordings": description.recordings, "failed": failed, "parts": len(listing)}
     console.print(f"{description.recordings} recordings, {failed} failed, {time.monotonic() - start:.0f} s")
     print(orjson.dumps(summary).decode())
@@ -110,12 +111,14 @@ def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDe
                 )  # fmt: skip
         return found
     console.print("looking for recordings")
-    paths = list_recordings(inputs)
+    paths = [path for path in list_recordings(inputs) if not output.owns(path)]
     if not paths:
         raise MalformedInput("No recording was found.", "input", "recordings", list(inputs))
     parts = job.parts or math.ceil(len(paths) / RECORDINGS_PER_PART)
+    if parts > _MOST_PARTS:
+        raise MalformedInput("So many output files are of no use.", "parts", f"<= {_MOST_PARTS}", parts)
     description = replace(wanted, recordings=len(paths), parts=parts)
-    output.clear()  # only now that there is something to put in its place; also what a job cut short in here has left
+    output.clear()  # only now that there is something to put in its place
     output.start(description, paths, [part_of(path, parts) for path in paths])
     console.print(f"{len(paths)} recordings in {parts} parts")
     return description

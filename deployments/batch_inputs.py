@@ -44,6 +44,8 @@ def settle(location: str) -> str:
     A path that is not UTF-8, which no table can hold, is a ``file:`` URL. Raises `MalformedInput` for such a URL of
     another machine.
     """
+    if not location or "\0" in location:
+        raise MalformedInput("This names no file.", "input", "a path or URL", location)
     scheme, separator, rest = location.partition("://")
     if scheme == "file":
         host, slash, path = rest.partition("/")
@@ -179,6 +181,7 @@ def _table(filesystem: pafs.FileSystem, path: str) -> list[str]:
         with filesystem.open_input_file(os.fsencode(path)) as file:
             column = pq.read_table(file, columns=[_PATH_COLUMN]).column(_PATH_COLUMN)
         paths: list[str] = column.cast(pa.string()).drop_null().to_pylist()
+        paths = [path for path in paths if path]  # as blank lines of a manifest
     except (pa.ArrowException, KeyError) as error:
         raise MalformedInput(
             f"The table cannot be read: {error}", "input", f"Parquet with a text column {_PATH_COLUMN!r}", path

@@ -11,6 +11,7 @@ replaced, so no recording is lost or there twice, wherever the job was killed.
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ecg import __version__
-from ecg.errors import InconsistentInput
+from ecg.errors import InconsistentInput, MalformedInput
 from ecg.features import SCHEMA_VERSION
 from ecg.labels import LABEL_NAMES
 from ecg.measure import Measurements
@@ -68,6 +69,9 @@ RECORDINGS = pa.schema(
 )  # fmt: skip
 ERRORS = pa.schema([(field.name, _text) for field in fields(Failure)])
 LISTING = pa.schema([("path", _text), ("part", pa.int32())])
+#: The marks come first: no table goes while one vouches for it.
+_FOLDERS = {"done": "json", "recordings": "parquet", "errors": "parquet"}
+_PART = re.compile(r"part-(\d{5,})\.(json|parquet)")
 
 
 def recordings_table(reports: Sequence[tuple[str, Report]]) -> pa.Table:
@@ -117,13 +121,20 @@ class Output:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder against a second job; `InconsistentInput` when another process has it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Hold the folder, which is made, against a second job; `InconsistentInput` when another process has it.
+
+        Raises `MalformedInput` when no folder can be made or written there.
+        """
         lock = FileLock(self.folder / ".lock")
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             raise InconsistentInput("Another job writes to this folder.", "out", "a folder of its own") from None
+        except OSError as error:
+            raise MalformedInput(
+                f"The output folder cannot be written: {error.strerror}.", "out", "a folder", str(self.folder)
+            ) from None
         try:
             yield
         finally:
@@ -136,7 +147,7 @@ class Output:
             return JobDescription(**stored | {name: tuple(stored[name]) for name in ("inputs", "include")})
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, IsADirectoryError):
             raise self._damaged("job.json") from None
 
     def start(self, description: JobDescription, paths: Sequence[str], parts: Sequence[int]) -> None:
@@ -145,18 +156,39 @@ class Output:
         _write(self.folder / "job.json", orjson.dumps(asdict(description), option=orjson.OPT_INDENT_2))
 
     def clear(self) -> None:
-        """Forget a job that was there: its description first, and the marks before what they vouch for."""
-        (self.folder / "job.json").unlink(missing_ok=True)
-        for table in ("done", "recordings", "errors"):
-            for file in (self.folder / table).glob("part-*"):
-                file.unlink()
+        """Make room for another job: the one that was there goes, its description last, and nothing else.
+
+        Raises `InconsistentInput` for a folder that holds files by the names of a job's and no job.
+        """
+        files = [file for table in _FOLDERS for file in (self.folder / table).glob("part-*")]
+        described = (self.folder / "job.json").is_file()
+        foreign = [file for file in files if not described or not self._is_ours(file)]
+        if not described and (listing := self.folder / "listing.parquet").exists() and not _is_listing(listing):
+            foreign.append(listing)
+        for folder in (self.folder / table for table in _FOLDERS):
+            if folder.exists() and not folder.is_dir():
+                foreign.append(folder)
+        if foreign:
+            raise InconsistentInput(
+                "The output folder holds what no job has written; give another one.", "out", "a folder of its own",
+                str(foreign[0].relative_to(self.folder)),
+            )  # fmt: skip
+        for file in (*files, self.folder / "job.json"):
+            file.unlink(missing_ok=True)
+
+    def owns(self, location: str) -> bool:
+        """Whether a location is one of the files that a job writes here."""
+        path = Path(location)
+        return path == self.folder.absolute() / "job.json" or self._is_ours(path)
 
     def listing(self) -> dict[int, list[str]]:
         """Paths by part, both ascending. Raises `InconsistentInput` when the file is damaged or gone."""
         try:
-            table = pq.read_table(self.folder / "listing.parquet", schema=LISTING)
+            table = pq.read_table(self.folder / "listing.parquet")
         except (pa.ArrowException, OSError):
             raise self._damaged("listing.parquet") from None
+        if not table.schema.equals(LISTING):
+            raise self._damaged("listing.parquet")
         by_part: dict[int, list[str]] = {}
         for path, part in zip(table["path"].to_pylist(), table["part"].to_pylist(), strict=True):
             by_part.setdefault(part, []).append(path)
@@ -166,27 +198,46 @@ class Output:
         """Write both tables of a part, rows in the order of their paths, and then its mark."""
         table = pa.concat_tables(recordings).sort_by("path")
         errors = pa.Table.from_pylist([asdict(failure) for failure in failures], schema=ERRORS).sort_by("path")
-        _write_table(self._file("recordings", part, "parquet"), table)
-        _write_table(self._file("errors", part, "parquet"), errors)
+        _write_table(self._file("recordings", part), table)
+        _write_table(self._file("errors", part), errors)
         mark = {"recordings": len(table), "errors": len(errors)}
-        _write(self._file("done", part, "json"), orjson.dumps(mark))
+        _write(self._file("done", part), orjson.dumps(mark))
 
     def done(self) -> dict[int, int]:
-        """Number of failed recordings by part, for the parts that are whole: marked, and both tables still there."""
+        """Number of failed recordings by part, of the whole parts: marked, and both tables with their rows."""
         failed = {}
-        for mark in (self.folder / "done").glob("part-*.json"):
+        for mark in filter(self._is_ours, (self.folder / "done").glob("part-*.json")):
             part = int(mark.stem.partition("-")[2])
-            if all(self._file(table, part, "parquet").exists() for table in ("recordings", "errors")):
-                with suppress(ValueError, TypeError, KeyError):  # a damaged mark marks nothing
-                    failed[part] = int(orjson.loads(mark.read_bytes())["errors"])
+            with suppress(ValueError, TypeError, KeyError, OSError, pa.ArrowException):  # what is damaged is not done
+                rows = orjson.loads(mark.read_bytes())
+                if all(rows[t] == _rows(self._file(t, part)) for t in ("recordings", "errors")):
+                    failed[part] = int(rows["errors"])
         return failed
+
+    def _is_ours(self, file: Path) -> bool:
+        name, table = _PART.fullmatch(file.name), file.parent.name
+        at_home = file.absolute() == self.folder.absolute() / table / file.name
+        return name is not None and at_home and file.is_file() and _FOLDERS.get(table) == name[2]
 
     def _damaged(self, name: str) -> InconsistentInput:
         message = f"{self.folder / name} is damaged; give another folder or --no-resume."
         return InconsistentInput(message, "out", f"a whole {name}")
 
-    def _file(self, table: str, part: int, suffix: str) -> Path:
-        return self.folder / table / f"part-{part:05d}.{suffix}"
+    def _file(self, table: str, part: int) -> Path:
+        return self.folder / table / f"part-{part:05d}.{_FOLDERS[table]}"
+
+
+def _is_listing(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:  # Arrow leaves a damaged file open that it opened itself
+            return bool(pq.read_schema(file).equals(LISTING))
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def _rows(path: Path) -> int:
+    with path.open("rb") as file:
+        return int(pq.read_metadata(file).num_rows)
 
 
 def _write_table(path: Path, table: pa.Table) -> None:

@@ -6,6 +6,7 @@ import random
 import re
 import secrets
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import pytest
 
 from deployments import batch
 from deployments.batch_stages import KINDS, ModelStage, compose_chunk, pack, read_chunk
-from deployments.batch_tables import Output, recordings_table
+from deployments.batch_tables import Failure, Output, recordings_table
 from ecg.cli import batch as command
 from ecg.cli import main
 from ecg.errors import InconsistentInput, MalformedInput
@@ -237,14 +238,73 @@ def test_a_part_whose_table_was_deleted_is_not_done(tmp_path: Path, table: str) 
     assert output.done() == {0: 0}
 
 
-def test_what_a_job_cut_short_left_is_not_taken_for_the_next_ones(archive: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["recordings", "errors"])
+def test_a_part_whose_table_has_lost_its_rows_is_not_done(tmp_path: Path, table: str) -> None:
+    output = Output(tmp_path)
+    failures = [Failure("a", "malformed_input", None, "No."), Failure("b", "malformed_input", None, "No.")]
+    for part in (0, 1, 2):
+        output.write_part(part, [recordings_table([])], failures)
+    (tmp_path / table / "part-00001.parquet").write_bytes(b"")
+    pq.write_table(pa.table({"path": ["stale"]}), tmp_path / table / "part-00002.parquet")
+    (tmp_path / "done" / "part-00000 (copy).json").write_text("{}")
+    assert output.done() == {0: 2}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "recordings/part-0.npy", "recordings/part-00000.parquet", "done/part-notes.txt", "errors/part-00000-x.parquet",
+        "listing.parquet", "recordings",
+    ],
+)  # fmt: skip
+def test_what_no_job_has_written_is_never_deleted(archive: Path, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"not of a job")
+    job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=1)
+    with pytest.raises(InconsistentInput, match="no job has written") as caught:
+        batch._begin(job, Output(tmp_path), {})
+    assert caught.value.got == name
+    assert file.read_bytes() == b"not of a job"
+
+
+def test_beside_a_job_too(archive: Path, tmp_path: Path) -> None:
     output = Output(tmp_path)
     job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=1)
     batch._begin(job, output, {})
     output.write_part(0, [recordings_table([])], [])
-    (tmp_path / "job.json").unlink()  # as after a kill in the middle of `Output.clear`
-    batch._begin(job, output, {})
-    assert output.done() == {}
+    theirs = tmp_path / "recordings" / "part-00000-spark.parquet"
+    theirs.write_bytes(b"not of a job")
+    with pytest.raises(InconsistentInput, match="no job has written"):
+        batch._begin(replace(job, resume=False), output, {})
+    assert theirs.exists()
+    assert output.done() == {0: 0}
+
+
+def test_a_folder_inside_the_archive_is_not_read_as_part_of_it(archive: Path, tmp_path: Path) -> None:
+    inside = tmp_path / "archive"
+    shutil.copytree(archive / "wfdb", inside)
+    output = Output(inside / "tables")
+    job = batch.BatchJob((str(inside),), output.folder, frozenset({"quality"}), parts=1)
+    with output.held():
+        first = batch._begin(job, output, {})
+        output.write_part(0, [recordings_table([])], [])
+        assert batch._begin(replace(job, resume=False), output, {}) == first
+
+
+def test_more_output_files_than_of_any_use_are_refused(archive: Path, tmp_path: Path) -> None:
+    job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=5_000_000_000)
+    with pytest.raises(MalformedInput) as caught:
+        batch._begin(job, Output(tmp_path), {})
+    assert caught.value.field == "parts"
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_an_output_folder_that_cannot_be_made_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MalformedInput) as caught, Output(tmp_path / name).held():
+        pass
+    assert (caught.value.field, caught.value.got) == ("out", str(tmp_path / name))
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}"])
@@ -263,6 +323,9 @@ def test_a_damaged_listing_is_told_and_a_damaged_mark_marks_nothing(tmp_path: Pa
     with pytest.raises(InconsistentInput, match="--no-resume"):
         output.listing()
     (tmp_path / "listing.parquet").unlink()
+    with pytest.raises(InconsistentInput, match="--no-resume"):
+        output.listing()
+    pq.write_table(pa.table({"other": ["column"]}), tmp_path / "listing.parquet")
     with pytest.raises(InconsistentInput, match="--no-resume"):
         output.listing()
     for part in (0, 1):
