@@ -30,7 +30,7 @@ from ecg.formats.stated import Stated
 from ecg.models import Weights, resolve_weights
 
 RECORDINGS_PER_PART = 256
-_MOST_PARTS = 1_000_000
+_MOST_PARTS = 1_000_000  # a file system's folder of so many files is slow already
 #: Recordings that go through the stages together: 64 segments of ten-second ECGs, a full batch for a GPU.
 RECORDINGS_PER_CHUNK = 32
 _CPU_BATCH, _GPU_BATCH = 16, 64
@@ -72,20 +72,20 @@ def run(job: BatchJob, model_stage: type = ModelStage) -> int:
         weights = {part: resolve_weights(job.weights, kind) for part, kind in KINDS.items() if part in job.include}
         description = _begin(job, output, weights)
         listing = output.listing()
-        done = output.done().keys() & listing
+        done = {part: failed for part, failed in output.done().items() if part in listing}
         missing = {part: paths for part, paths in listing.items() if part not in done}
+        failed = sum(done.values())
         if done:
             console.print(f"{len(done)} of {len(listing)} parts are there already")
         if missing:
             _connect(job.address)
             try:
-                _compute(job, weights, missing, output, model_stage)
+                failed += _compute(job, weights, missing, output, model_stage)
             except RayError as error:  # of a node or a model: it would come again with every recording
                 reason = str(error).strip().splitlines()[-1]
                 raise ModelError(f"The job ended before its time: {reason}", "job") from error
             finally:
                 ray.shutdown()
-        failed = sum(failed for part, failed in output.done().items() if part in listing)
     summary = {"out": str(job.out), "recordings": description.recordings, "failed": failed, "parts": len(listing)}
     console.print(f"{description.recordings} recordings, {failed} failed, {time.monotonic() - start:.0f} s")
     print(orjson.dumps(summary).decode())
@@ -111,7 +111,8 @@ def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDe
                 )  # fmt: skip
         return found
     console.print("looking for recordings")
-    paths = [path for path in list_recordings(inputs) if not output.owns(path)]
+    own = {settle(str(file)) for file in output.files()}
+    paths = [path for path in list_recordings(inputs) if path not in own]
     if not paths:
         raise MalformedInput("No recording was found.", "input", "recordings", list(inputs))
     parts = job.parts or math.ceil(len(paths) / RECORDINGS_PER_PART)
@@ -181,8 +182,8 @@ def _chunks(listing: dict[int, list[str]]) -> list[Listed]:
 
 def _compute(
     job: BatchJob, weights: dict[Part, Weights], missing: dict[int, list[str]], output: Output, model_stage: type
-) -> None:
-    """Analyse the missing parts and write each as soon as its last chunk is there."""
+) -> int:
+    """Analyse the missing parts and write each as soon as its last chunk is there; how many recordings failed."""
     workers = _plan_workers([node["Resources"] for node in ray.nodes() if node["Alive"]], len(weights))
     chunks = _chunks(missing)
     rows = ray.data.from_items([pack(chunk) for chunk in chunks], override_num_blocks=len(chunks))
@@ -196,10 +197,10 @@ def _compute(
             **workers.options,
         )
     rows = rows.map(partial(compose_chunk, include=job.include), num_cpus=workers.task_cpus)
-    _gather(rows.iter_rows(), missing, output)
+    return _gather(rows.iter_rows(), missing, output)
 
 
-def _gather(rows: Iterator[Any], missing: dict[int, list[str]], output: Output) -> None:
+def _gather(rows: Iterator[Any], missing: dict[int, list[str]], output: Output) -> int:
     waiting: dict[int, list[Analysed]] = {}
     total = sum(map(len, missing.values()))
     finished = failed = 0
@@ -217,3 +218,4 @@ def _gather(rows: Iterator[Any], missing: dict[int, list[str]], output: Output) 
         rate = finished / (time.monotonic() - start)
         left = (total - finished) / rate
         console.print(f"{finished}/{total} recordings, {failed} failed, {rate:.1f}/s, {left:.0f} s left")
+    return failed

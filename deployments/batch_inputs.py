@@ -42,7 +42,7 @@ def settle(location: str) -> str:
     """One name for a path or URL, from wherever it is given: an absolute path or, of another scheme, the URL itself.
 
     A path that is not UTF-8, which no table can hold, is a ``file:`` URL. Raises `MalformedInput` for such a URL of
-    another machine.
+    another machine, and for what can name no file anywhere.
     """
     if not location or "\0" in location:
         raise MalformedInput("This names no file.", "input", "a path or URL", location)
@@ -180,8 +180,8 @@ def _table(filesystem: pafs.FileSystem, path: str) -> list[str]:
     try:
         with filesystem.open_input_file(os.fsencode(path)) as file:
             column = pq.read_table(file, columns=[_PATH_COLUMN]).column(_PATH_COLUMN)
-        paths: list[str] = column.cast(pa.string()).drop_null().to_pylist()
-        paths = [path for path in paths if path]  # as blank lines of a manifest
+        # Without nulls and empty ones, which are as blank lines of a manifest.
+        paths: list[str] = [path for path in column.cast(pa.string()).to_pylist() if path]
     except (pa.ArrowException, KeyError) as error:
         raise MalformedInput(
             f"The table cannot be read: {error}", "input", f"Parquet with a text column {_PATH_COLUMN!r}", path

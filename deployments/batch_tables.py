@@ -71,7 +71,7 @@ ERRORS = pa.schema([(field.name, _text) for field in fields(Failure)])
 LISTING = pa.schema([("path", _text), ("part", pa.int32())])
 #: The marks come first: no table goes while one vouches for it.
 _FOLDERS = {"done": "json", "recordings": "parquet", "errors": "parquet"}
-_PART = re.compile(r"part-(\d{5,})\.(json|parquet)")
+_PART = re.compile(r"part-(\d{5,})")
 
 
 def recordings_table(reports: Sequence[tuple[str, Report]]) -> pa.Table:
@@ -160,34 +160,32 @@ class Output:
 
         Raises `InconsistentInput` for a folder that holds files by the names of a job's and no job.
         """
-        files = [file for table in _FOLDERS for file in (self.folder / table).glob("part-*")]
-        described = (self.folder / "job.json").is_file()
-        foreign = [file for file in files if not described or not self._is_ours(file)]
-        if not described and (listing := self.folder / "listing.parquet").exists() and not _is_listing(listing):
+        description, listing = self.folder / "job.json", self.folder / "listing.parquet"
+        own = self.files()
+        known = set(own) if description in own else set()
+        foreign = [file for table in _FOLDERS for file in (self.folder / table).glob("part-*") if file not in known]
+        foreign += [path for table in _FOLDERS if (path := self.folder / table).exists() and not path.is_dir()]
+        foreign += [path for path in (description, listing) if path.is_dir()]
+        if not known and listing.is_file() and _read_listing(listing) is None:
             foreign.append(listing)
-        for folder in (self.folder / table for table in _FOLDERS):
-            if folder.exists() and not folder.is_dir():
-                foreign.append(folder)
         if foreign:
             raise InconsistentInput(
                 "The output folder holds what no job has written; give another one.", "out", "a folder of its own",
                 str(foreign[0].relative_to(self.folder)),
             )  # fmt: skip
-        for file in (*files, self.folder / "job.json"):
-            file.unlink(missing_ok=True)
+        for file in own:
+            file.unlink()
 
-    def owns(self, location: str) -> bool:
-        """Whether a location is one of the files that a job writes here."""
-        path = Path(location)
-        return path == self.folder.absolute() / "job.json" or self._is_ours(path)
+    def files(self) -> list[Path]:
+        """The files here by the names of a job's, but for the listing: marks first, the description last."""
+        files = [file for table in _FOLDERS for file in (self.folder / table).glob("part-*")]
+        description = self.folder / "job.json"
+        return [file for file in files if self._part(file) is not None] + [description] * description.is_file()
 
     def listing(self) -> dict[int, list[str]]:
         """Paths by part, both ascending. Raises `InconsistentInput` when the file is damaged or gone."""
-        try:
-            table = pq.read_table(self.folder / "listing.parquet")
-        except (pa.ArrowException, OSError):
-            raise self._damaged("listing.parquet") from None
-        if not table.schema.equals(LISTING):
+        table = _read_listing(self.folder / "listing.parquet")
+        if table is None:
             raise self._damaged("listing.parquet")
         by_part: dict[int, list[str]] = {}
         for path, part in zip(table["path"].to_pylist(), table["part"].to_pylist(), strict=True):
@@ -206,18 +204,21 @@ class Output:
     def done(self) -> dict[int, int]:
         """Number of failed recordings by part, of the whole parts: marked, and both tables with their rows."""
         failed = {}
-        for mark in filter(self._is_ours, (self.folder / "done").glob("part-*.json")):
-            part = int(mark.stem.partition("-")[2])
+        for mark in (self.folder / "done").glob("part-*"):
+            part = self._part(mark)
+            if part is None:
+                continue
             with suppress(ValueError, TypeError, KeyError, OSError, pa.ArrowException):  # what is damaged is not done
                 rows = orjson.loads(mark.read_bytes())
                 if all(rows[t] == _rows(self._file(t, part)) for t in ("recordings", "errors")):
                     failed[part] = int(rows["errors"])
         return failed
 
-    def _is_ours(self, file: Path) -> bool:
-        name, table = _PART.fullmatch(file.name), file.parent.name
-        at_home = file.absolute() == self.folder.absolute() / table / file.name
-        return name is not None and at_home and file.is_file() and _FOLDERS.get(table) == name[2]
+    def _part(self, file: Path) -> int | None:
+        """The part that a file in one of the folders here is of; None when no job gives it such a name."""
+        name = _PART.fullmatch(file.stem)
+        part = int(name[1]) if name and file.is_file() else None
+        return part if part is not None and file == self._file(file.parent.name, part) else None
 
     def _damaged(self, name: str) -> InconsistentInput:
         message = f"{self.folder / name} is damaged; give another folder or --no-resume."
@@ -227,16 +228,17 @@ class Output:
         return self.folder / table / f"part-{part:05d}.{_FOLDERS[table]}"
 
 
-def _is_listing(path: Path) -> bool:
+def _read_listing(path: Path) -> pa.Table | None:
+    """The listing in a file; None when there is none."""
     try:
-        with path.open("rb") as file:  # Arrow leaves a damaged file open that it opened itself
-            return bool(pq.read_schema(file).equals(LISTING))
+        table = pq.read_table(path)
     except (pa.ArrowException, OSError):
-        return False
+        return None
+    return table if table.schema.equals(LISTING) else None
 
 
 def _rows(path: Path) -> int:
-    with path.open("rb") as file:
+    with path.open("rb") as file:  # Arrow leaves a damaged file open that it opened itself
         return int(pq.read_metadata(file).num_rows)
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from ecg.simulation import Scenario, simulate
@@ -15,14 +16,10 @@ pytestmark = needs_niceness
 
 def replica(name: str, data: Path) -> int:
     """Process id of a replica of the service whose data are in a folder."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"ServeReplica:ecg:{name}".encode() not in (process / "cmdline").read_bytes():
-                continue
-            if f"ECG_DATA_DIR={data}".encode() in (process / "environ").read_bytes().split(b"\0"):
-                return int(process.name)
-        except OSError:
-            continue
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        named = any(f"ServeReplica:ecg:{name}" in word for word in process.info["cmdline"] or ())
+        if named and (process.info["environ"] or {}).get("ECG_DATA_DIR") == str(data):
+            return process.pid
     pytest.fail(f"no replica of {name}")
 
 
