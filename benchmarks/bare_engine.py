@@ -3,8 +3,8 @@
 import time
 
 from ecg.models import Model, load_model
+from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import infer
-from ecg.prepare import prepare
 from ecg.record import EcgRecord
 
 

@@ -34,12 +34,12 @@ import orjson
 import pyarrow.parquet as pq
 
 from benchmarks.service import process_tree, stopped
-from deployments.batch_stages import KINDS, Chunk, Part, Row, pack, unpack
+from deployments.cohort.stages import KINDS, Chunk, Part, Row, pack, unpack
 from ecg.features import EMBEDDING_DIM
 from ecg.leads import STANDARD_LEADS
 from ecg.models import load_model, resolve_weights
+from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import ModelIdentity, ModelResult, infer
-from ecg.prepare import prepare
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
 
@@ -205,7 +205,7 @@ def scaling(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         address = cluster.stdout.readline().strip()
         out = folder / f"nodes{nodes}"
         code = (
-            "import sys; from pathlib import Path; from deployments.batch import BatchJob, run; "
+            "import sys; from pathlib import Path; from deployments.cohort.job import BatchJob, run; "
             "from benchmarks.batch import Sleeper; from ecg.formats.stated import Stated; "
             "from ecg.leads import STANDARD_LEADS as leads; "
             "run(BatchJob(tuple(sys.argv[4:]), Path(sys.argv[1]), frozenset({'clinical', 'features'}), 'stand-in', "

@@ -15,10 +15,10 @@ import numpy as np
 
 from benchmarks.datasets import DATA, read, rows
 from benchmarks.simulator_set import NOISES, SHAPES
-from ecg.beats import Beats, find_beats
-from ecg.delineation.condition import condition
-from ecg.delineation.crossing import FS_HZ, Float, filtered, low_pass_filter
-from ecg.delineation.median import MedianBeat, measured_stack, median_beat
+from ecg.dsp import FS_HZ, Float, filtered, low_pass_filter
+from ecg.measurement.beats import Beats, find_beats
+from ecg.measurement.condition import condition
+from ecg.measurement.median import MedianBeat, measured_stack, median_beat
 from ecg.record import EcgRecord
 from ecg.simulation import Artefact, Scenario, simulate
 

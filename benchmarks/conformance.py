@@ -20,7 +20,7 @@ from benchmarks import floors, page, reference_set, simulator_set
 from benchmarks.datasets import DATA
 from benchmarks.results import Report, Section
 from benchmarks.tables import show
-from ecg import __version__
+from ecg._version import __version__
 
 OUT = Path(__file__).parent / "results"
 QUICK = 6

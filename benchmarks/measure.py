@@ -20,11 +20,11 @@ import numpy as np
 import ecg
 from benchmarks.datasets import beat_sets, ludb, qtdb
 from benchmarks.scoring import BeatMatch, Errors, errors, match_beats
-from ecg.beats import find_beats
-from ecg.delineation.condition import condition
-from ecg.delineation.crossing import Float
-from ecg.delineation.each import mark_beats
-from ecg.delineation.median import measured_stack, median_beat
+from benchmarks.single_beats import mark_beats
+from ecg.dsp import Float
+from ecg.measurement.beats import find_beats
+from ecg.measurement.condition import condition
+from ecg.measurement.median import measured_stack, median_beat
 
 UNITS = {"heart_rate": "bpm", "pr_interval": "ms", "qrs_duration": "ms", "qt_interval": "ms", "qrs_axis": "°"}
 LIMITS = {"pr_interval": (10.0, 10.0), "qrs_duration": (10.0, 10.0), "qt_interval": (25.0, 30.0)}  # IEC 60601-2-25

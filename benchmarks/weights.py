@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from ecg.atomic_write import replacing
 from ecg.models.cache import cache_directory, locked
 from ecg.models.hub import FILES
-from ecg.replacing import replacing
 
 _VERSION = 1
 
@@ -23,8 +23,8 @@ def full_size() -> Path:
 def _write(folder: Path) -> None:
     import torch
 
-    from ecg.models.architecture import Architecture
-    from ecg.models.ecg_fm import EcgFm
+    from ecg.models.ecgfm.architecture import Architecture
+    from ecg.models.ecgfm.network import EcgFm
     from ecg.models.weight_file import WeightFileHeader, write_weight_file
     from tests.golden import recipe
 

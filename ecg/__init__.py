@@ -4,20 +4,18 @@ Importing this package loads neither torch nor Ray; each public name loads its m
 """
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ecg._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ecg.errors import EcgError as EcgError
     from ecg.formats import read as read
     from ecg.local import analyze as analyze
-    from ecg.measure import Measurements as Measurements
-    from ecg.measure import measure as measure
+    from ecg.measurement.intervals import Measurements as Measurements
+    from ecg.measurement.intervals import measure as measure
     from ecg.models import load_model as load_model
-    from ecg.prepare import prepare as prepare
+    from ecg.models.ecgfm.preparation import prepare as prepare
     from ecg.quality import Quality as Quality
     from ecg.quality import assess_quality as assess_quality
     from ecg.record import EcgRecord as EcgRecord
@@ -29,14 +27,14 @@ _HOME = {
     "analyze": "ecg.local",
     "EcgError": "ecg.errors",
     "EcgRecord": "ecg.record",
-    "Measurements": "ecg.measure",
-    "measure": "ecg.measure",
+    "Measurements": "ecg.measurement.intervals",
+    "measure": "ecg.measurement.intervals",
     "Quality": "ecg.quality",
     "Scenario": "ecg.simulation",
     "Simulation": "ecg.simulation",
     "assess_quality": "ecg.quality",
     "load_model": "ecg.models",
-    "prepare": "ecg.prepare",
+    "prepare": "ecg.models.ecgfm.preparation",
     "read": "ecg.formats",
     "simulate": "ecg.simulation",
 }
@@ -53,17 +51,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """A public function may share its name with its module (`ecg.measure`): the function stays in front, whichever of
-    the two is imported first.
-    """  # fmt: skip
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if isinstance(value, ModuleType) and _HOME.get(name) == value.__name__:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

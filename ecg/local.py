@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.models import Model, load_model
+from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import ModelResult, infer
 from ecg.pipeline import ALL, Stages, compose, examine
-from ecg.prepare import prepare
 from ecg.record import EcgRecord
 from ecg.report import Report
 

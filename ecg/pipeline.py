@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ecg.errors import MalformedInput, ModelNotReady
-from ecg.measure import Measurements, measure
+from ecg.findings import Finding, find
+from ecg.measurement.intervals import Measurements, measure
+from ecg.models.ecgfm.preparation import check_preparable
 from ecg.models.result import ModelResult
-from ecg.prepare import check_preparable
 from ecg.quality import Quality, assess_quality
 from ecg.record import EcgRecord
 from ecg.report import Report
-from ecg.rules import Finding, find
 
 T = TypeVar("T")
 PARTS = ("clinical", "features", "measurements", "quality")

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import orjson
 
-from ecg import __version__
+from ecg._version import __version__
 from ecg.features import SCHEMA_VERSION, feature_vector
+from ecg.findings import Contradiction, Finding, contradictions
 from ecg.labels import LABELS
-from ecg.measure import Measurements
+from ecg.measurement.intervals import Measurements
+from ecg.models.ecgfm.preparation import PREPARATION
 from ecg.models.result import ModelResult
-from ecg.prepare import PREPARATION
 from ecg.quality import Quality
 from ecg.record import EcgRecord
-from ecg.rules import Contradiction, Finding, contradictions
 from ecg.values import Value
 
 #: A label counts as found at this score: the balance point of the class-weighted training loss. Not calibrated.

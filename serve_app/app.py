@@ -3,11 +3,11 @@
 from ray import serve
 from ray.serve import Application
 
-from deployments.graph import Handles
-from deployments.inbox import GraphInbox
-from deployments.measure import Measure
-from deployments.model import ModelRunner
-from deployments.preprocess import Preprocess
+from deployments.serve.graph import Handles
+from deployments.serve.inbox import GraphInbox
+from deployments.serve.measure import Measure
+from deployments.serve.model import ModelRunner
+from deployments.serve.preprocess import Preprocess
 from serve_app.ingress import Ingress
 from serve_app.settings import AppSettings
 

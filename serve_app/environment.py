@@ -14,7 +14,7 @@ EVERYWHERE = {
     # Ray's processes wake a hundred times a second whatever they do; without counting it for its own logs each takes a
     # fifth less for that.
     "RAY_event_stats": "0",
-    # Ray makes all its workers nice alike; here the models alone give way (`deployments.priority`).
+    # Ray makes all its workers nice alike; here the models alone give way (`deployments.serve.priority`).
     "RAY_worker_niceness": "0",
     # NumPy's products here are small: shared out over threads that wait for each other, they cost twice the time.
     "OPENBLAS_NUM_THREADS": "1",

@@ -16,10 +16,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from deployments.graph import Graph, Handles, as_ecg_error, check_ready
-from deployments.room import Room
-from deployments.stage_metrics import LATENCY_BUCKETS_MS
-from ecg import __version__
+from deployments.serve.admission import Room
+from deployments.serve.graph import Graph, Handles, as_ecg_error, check_ready
+from deployments.serve.stage_metrics import LATENCY_BUCKETS_MS
+from ecg._version import __version__
 from ecg.errors import MalformedInput
 from ecg.features import SCHEMA, SCHEMA_VERSION
 from ecg.labels import LABELS

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import yaml
 
-from ecg import __version__
+from ecg._version import __version__
 from ecg.formats.writers import wire_body
 from ecg.simulation import Scenario, simulate
 

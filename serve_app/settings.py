@@ -65,6 +65,6 @@ class AppSettings(BaseModel):
         return int(self.max_bulk_mib * 1024 * 1024)
 
     def model_user_config(self, weights: str) -> dict[str, object]:
-        """`user_config` of a model deployment (`deployments.model.ModelConfig`)."""
+        """`user_config` of a model deployment (`deployments.serve.model.ModelConfig`)."""
         shared = {"backend", "precision", "threads", "max_batch_segments"}
         return {"weights": weights} | self.model_dump(include=shared)

@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from ecg.labels import aggregate
-from ecg.models.network import build_network
+from ecg.models.ecgfm.build import build_network
+from ecg.models.ecgfm.preparation import prepare
 from ecg.models.weights import resolve_weights
 from ecg.pipeline import examine
-from ecg.prepare import prepare
 from ecg.record import EcgRecord
 from ecg.report import measurements_dict
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from ecg.models import load_model
+from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import infer
 from ecg.pipeline import Stages, compose, examine
-from ecg.prepare import prepare
 from ecg.record import EcgRecord
 
 

@@ -10,7 +10,7 @@ from ecg.pipeline import parse_include
 
 #: The job stands above this library, which never imports it: it is looked up by name when it is asked for, and a
 #: library without it refuses (docs/decisions/0020-batch-job.md).
-_JOB = "deployments.batch"
+_JOB = "deployments.cohort.job"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

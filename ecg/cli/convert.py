@@ -4,12 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
+from ecg.atomic_write import replacing
 from ecg.cli.progress import terminal_progress
 from ecg.errors import EcgError, MalformedInput
-from ecg.models import child
+from ecg.models import conversion_process as child
 from ecg.models.weight_file import file_sha256, read_header
 from ecg.models.weights import refuse_known_mistakes
-from ecg.replacing import replacing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

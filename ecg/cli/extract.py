@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from ecg.cardioai.extract import extract, map_line, map_path, read_manifest, script_line
+from ecg.cardioai.sender.extract import extract, map_line, map_path, read_manifest, script_line
 from ecg.cli.batch_progress import Batch
 from ecg.errors import MalformedInput
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ecg.cli.recordings import add_file_arguments, for_each
 from ecg.errors import EcgError
-from ecg.prepare import check_preparable, segment_count
+from ecg.models.ecgfm.preparation import check_preparable, segment_count
 from ecg.record import EcgRecord
 
 add_arguments = add_file_arguments

@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from ecg.cardioai.extract import map_path, read_map
 from ecg.cardioai.message import NOTHING_KNOWN
-from ecg.cardioai.payloads import record_id_of, write_payloads
+from ecg.cardioai.sender.extract import map_path, read_map
+from ecg.cardioai.sender.payloads import record_id_of, write_payloads
 from ecg.cli.batch_progress import Batch
 from ecg.errors import MalformedInput
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from ecg.cardioai.checkpoint import Checkpoint, Destination
-from ecg.cardioai.delivery import Adapter, HttpAdapter
 from ecg.cardioai.message import ORIGIN_CODES
-from ecg.cardioai.payloads import DEVICE_CODE_RESERVE
-from ecg.cardioai.relay import Plan, Relay
+from ecg.cardioai.sender.delivery import Adapter, HttpAdapter
+from ecg.cardioai.sender.payloads import DEVICE_CODE_RESERVE
+from ecg.cardioai.sender.progress_file import Checkpoint, Destination
+from ecg.cardioai.sender.relay import Plan, Relay
 from ecg.cli import write_line
 from ecg.errors import MalformedInput
 

@@ -4,10 +4,10 @@ Positions never move within a `SCHEMA_VERSION`; a test holds the table to its di
 groups.
 """
 
-from ecg.amplitudes import no_millivolts
 from ecg.features import morphological, spatial, temporal
 from ecg.features.schema import Feature
-from ecg.measure import Measurements
+from ecg.measurement.amplitudes import no_millivolts
+from ecg.measurement.intervals import Measurements
 from ecg.models.result import ModelResult
 from ecg.record import EcgRecord
 

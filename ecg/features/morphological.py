@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.amplitudes import LeadAmplitudes
-from ecg.delineation.median import MedianBeat
 from ecg.features.schema import Feature
 from ecg.leads import STANDARD_LEADS
-from ecg.measure import Measurements
-from ecg.qrs_shape import QrsShape, qrs_shapes
+from ecg.measurement.amplitudes import LeadAmplitudes
+from ecg.measurement.intervals import Measurements
+from ecg.measurement.median import MedianBeat
+from ecg.measurement.qrs_shape import QrsShape, qrs_shapes
 
 Float = NDArray[np.float64]
 

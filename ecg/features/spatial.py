@@ -10,10 +10,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.delineation.median import MedianBeat
 from ecg.features.schema import Feature
 from ecg.leads import STANDARD_LEADS
-from ecg.measure import Measurements
+from ecg.measurement.intervals import Measurements
+from ecg.measurement.median import MedianBeat
 
 Float = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ecg.features.schema import Feature
-from ecg.measure import Measurements
+from ecg.measurement.intervals import Measurements
 
 _MS = (
     "nn_mean", "nn_sd", "nn_rmssd", "nn_median", "nn_iqr", "nn_min", "nn_max", "nn_mean_step", "nn_sd1", "nn_sd2",

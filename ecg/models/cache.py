@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ecg.atomic_write import remove_drafts
 from ecg.errors import ModelError
-from ecg.replacing import remove_drafts
 
 
 def cache_directory() -> Path:

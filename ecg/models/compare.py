@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.labels import sigmoid
-from ecg.models.model import Array, Model, ModelOutput
+from ecg.models.load import Array, Model, ModelOutput
 
 #: Largest absolute differences allowed between two float32 engines; several times the reference's own noise between
 #: threads and kernels, and far below what any fault in the network shows.

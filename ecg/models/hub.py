@@ -7,8 +7,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ecg.errors import WeightsUnavailable
-from ecg.models.architecture import Kind
 from ecg.models.cache import cache_directory, locked
+from ecg.models.ecgfm.architecture import Kind
 from ecg.models.weight_file import Progress, file_sha256
 
 REPOSITORY = "wanglab/ecg-fm"

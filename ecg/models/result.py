@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.labels import aggregate
-from ecg.models.model import Model
+from ecg.models.load import Model
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The weights-only file: safetensors with the architecture and the origin in its metadata.
 
-Tensors stand under the names of `ecg.models.ecg_fm.EcgFm`, float32. The header is read here without torch.
+Tensors stand under the names of `ecg.models.ecgfm.network.EcgFm`, float32. The header is read here without torch.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecg.errors import CheckpointRejected
-from ecg.models.architecture import Architecture
+from ecg.models.ecgfm.architecture import Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,7 +102,7 @@ def convert(source: Path, destination: Path, source_sha256: str) -> None:
 
     Raises `CheckpointRejected` when `source` is not a safe and complete ECG-FM checkpoint.
     """
-    from ecg.models.checkpoint import read_checkpoint
+    from ecg.models.ecgfm.checkpoint import read_checkpoint
 
     architecture, tensors = read_checkpoint(source)
     write_weight_file(destination, tensors, WeightFileHeader(architecture, source_sha256, trained=True))

@@ -5,12 +5,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecg.atomic_write import replacing
 from ecg.errors import CheckpointRejected, WeightsUnavailable
-from ecg.models import child, hub
-from ecg.models.architecture import Architecture, Kind
+from ecg.models import conversion_process as child
+from ecg.models import hub
 from ecg.models.cache import cache_directory, locked
+from ecg.models.ecgfm.architecture import Architecture, Kind
 from ecg.models.weight_file import VERSION, Progress, file_sha256, is_weight_file, read_header
-from ecg.replacing import replacing
 
 #: One layer of the real width: every array has its real shape, and a segment costs a fifth of the real network.
 _STAND_IN_LAYERS = 1

@@ -5,9 +5,9 @@ from typing import cast
 
 import numpy as np
 
-from ecg.delineation.median import MedianBeat
 from ecg.leads import PRECORDIAL_LEADS
-from ecg.measure import Measurements, measure
+from ecg.measurement.intervals import Measurements, measure
+from ecg.measurement.median import MedianBeat
 from ecg.quality.figures import Figures, measure_figures
 from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
 from ecg.quality.reversal import (

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from ecg.delineation.condition import frozen
-from ecg.delineation.crossing import block_means, median, rank
-from ecg.quality.detect import BEFORE_S, QRS_S, BeatView, view_beats
+from ecg.dsp import block_means, median, rank
+from ecg.measurement.condition import frozen
+from ecg.quality.beat_check import BEFORE_S, QRS_S, BeatView, view_beats
 from ecg.record import EcgRecord
 
 Floats = NDArray[np.float32]

@@ -16,10 +16,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.delineation.crossing import median
-from ecg.delineation.median import MedianBeat
+from ecg.dsp import median
 from ecg.leads import PRECORDIAL_LEADS
-from ecg.quality.detect import BEFORE_S
+from ecg.measurement.median import MedianBeat
+from ecg.quality.beat_check import BEFORE_S
 
 Floats = NDArray[np.float64]
 INDEPENDENT_LEADS = ("I", "II", *PRECORDIAL_LEADS)

@@ -35,8 +35,8 @@ from ecg.cardioai.bus.consumer import (
 )
 from ecg.cardioai.bus.layout import MAX_RECEIVES, Clients, Layout, connect, queue_url, set_up, verify
 from ecg.cardioai.bus.sender import BusAdapter, entry_bytes, object_key
-from ecg.cardioai.delivery import NotDelivered, Outgoing, Refused
 from ecg.cardioai.message import Sender, encode_payload
+from ecg.cardioai.sender.delivery import NotDelivered, Outgoing, Refused
 from ecg.cli import main
 from ecg.cli.metrics_page import MetricsPage
 from ecg.errors import BusError, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable

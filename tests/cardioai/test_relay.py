@@ -18,8 +18,8 @@ import pytest
 
 from benchmarks.fault_proxy import FaultProxy, proxy_to, read_http
 from benchmarks.messages import payload
-from ecg.cardioai.delivery import retry_after_s
 from ecg.cardioai.message import encode_payload
+from ecg.cardioai.sender.delivery import retry_after_s
 from ecg.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ import pytest
 import wfdb
 
 from ecg.cardioai.message import Sender, decode_payload, encode_message
-from ecg.cardioai.payloads import DEVICE_CODE_RESERVE
 from ecg.cardioai.rows import parse_rows
+from ecg.cardioai.sender.payloads import DEVICE_CODE_RESERVE
 from ecg.cli import main
 
 

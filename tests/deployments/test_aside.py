@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from deployments.aside import SHORT_S, aside
+from deployments.serve.offload import SHORT_S, aside
 from ecg.record import EcgRecord
 
 

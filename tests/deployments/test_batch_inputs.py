@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
-from deployments.batch_inputs import list_recordings, part_of, read_recording
+from deployments.cohort.inputs import list_recordings, part_of, read_recording
 from ecg.errors import MalformedInput
 from ecg.formats.stated import Stated
 from tests.deployments.archive import BROKEN, record, write_archive, write_wfdb

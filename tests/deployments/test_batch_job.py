@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deployments import batch
-from deployments.batch_stages import KINDS, ModelStage, compose_chunk, pack, read_chunk
-from deployments.batch_tables import Failure, Output, recordings_table
+from deployments.cohort import job as batch
+from deployments.cohort.stages import KINDS, ModelStage, compose_chunk, pack, read_chunk
+from deployments.cohort.tables import Failure, Output, recordings_table
 from ecg.cli import batch as command
 from ecg.cli import main
 from ecg.errors import InconsistentInput, MalformedInput

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import os, time
 import ray
-from deployments import batch
+from deployments.cohort import job as batch
 batch._connect(None)
 
 @ray.remote

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deployments import batch_stages
-from deployments.batch_inputs import MAX_FILE_BYTES
-from deployments.batch_stages import Analysed, Chunk, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
-from deployments.batch_tables import MEASURED, RECORDINGS, Failure, label_column
+from deployments.cohort import stages as batch_stages
+from deployments.cohort.inputs import MAX_FILE_BYTES
+from deployments.cohort.stages import Analysed, Chunk, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
+from deployments.cohort.tables import MEASURED, RECORDINGS, Failure, label_column
 from ecg import local, read
 from ecg.errors import InconsistentInput
 from ecg.formats.stated import Stated

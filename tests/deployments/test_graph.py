@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.graph import WITHOUT_MODELS, Graph, Handles
-from deployments.model import ModelState
+from deployments.serve.graph import WITHOUT_MODELS, Graph, Handles
+from deployments.serve.model import ModelState
 from ecg.errors import Overloaded
+from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import ModelIdentity, ModelResult
 from ecg.pipeline import examine
-from ecg.prepare import prepare
 from ecg.record import EcgRecord
 
 CLINICAL = frozenset({"clinical"})

@@ -11,7 +11,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 
-from deployments.model import ModelRunner, ModelState
+from deployments.serve.model import ModelRunner, ModelState
 from ecg import local
 from ecg.errors import ModelNotReady
 from ecg.formats import json_body

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from deployments.batch_stages import ModelStage
-from deployments.batching import Batcher
-from deployments.priority import give_way
+from deployments.cohort.stages import ModelStage
+from deployments.serve.batching import Batcher
+from deployments.serve.priority import give_way
 from ecg.models import resolve_weights
 from tests.deployments.niceness import needs_niceness, new_threads, of_this_thread
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ecg import errors
 from ecg.leads import STANDARD_LEADS
-from ecg.prepare import check_preparable, prepare, segment_count
+from ecg.models.ecgfm.preparation import check_preparable, prepare, segment_count
 from ecg.record import EcgRecord
 from tests.conftest import noise_record
 

@@ -11,8 +11,8 @@ from starlette.requests import Request
 
 from ecg import local
 from ecg.errors import InputTooLarge, Overloaded
+from ecg.models.ecgfm.preparation import prepare
 from ecg.pipeline import Stages, examine
-from ecg.prepare import prepare
 from ecg.record import EcgRecord
 from ecg.report import Report
 from serve_app.bulk import BulkRoute

@@ -18,7 +18,7 @@ from ecg.cardioai.bus.layout import (
     is_passing,
     will_pass,
 )
-from ecg.cardioai.delivery import NotDelivered, Outgoing, Refused
+from ecg.cardioai.sender.delivery import NotDelivered, Outgoing, Refused
 from ecg.errors import MalformedInput
 
 INLINE_MAX_BYTES = 262_144  # CardioAI: messages smaller than 256 KB travel whole

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ecg.features import EMBEDDING_DIM, SCHEMA, SCHEMA_VERSION, feature_vector
-from ecg.measure import measure
+from ecg.measurement.intervals import measure
 from ecg.models.result import ModelIdentity, ModelResult
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, Simulation, simulate

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from ecg.errors import CheckpointRejected, WeightsUnavailable
 from ecg.models import load_model, resolve_weights
-from ecg.models.architecture import Architecture, parse_conv_layers
-from ecg.models.checkpoint import read_checkpoint
-from ecg.models.ecg_fm import EcgFm
+from ecg.models.ecgfm.architecture import Architecture, parse_conv_layers
+from ecg.models.ecgfm.checkpoint import read_checkpoint
+from ecg.models.ecgfm.network import EcgFm
 from ecg.models.weight_file import WeightFileHeader, read_header, write_weight_file
 from ecg.models.weights import refuse_known_mistakes
 

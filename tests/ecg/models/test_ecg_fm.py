@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ecg.models.checkpoint import read_checkpoint
-from ecg.models.ecg_fm import EcgFm
+from ecg.models.ecgfm.checkpoint import read_checkpoint
+from ecg.models.ecgfm.network import EcgFm
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 

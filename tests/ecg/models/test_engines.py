@@ -137,8 +137,8 @@ FAKE_FAIRSEQ = '''
 """What the adapter uses of fairseq-signals, by the shapes and keywords of its commit 6b9e137."""
 from pathlib import Path
 import torch
-from ecg.models.checkpoint import read_checkpoint
-from ecg.models.ecg_fm import EcgFm
+from ecg.models.ecgfm.checkpoint import read_checkpoint
+from ecg.models.ecgfm.network import EcgFm
 
 class Classifier:
     def __init__(self, path):

@@ -10,8 +10,8 @@ import pytest
 from ecg.errors import BackendUnavailable
 from ecg.labels import sigmoid
 from ecg.models import load_model
-from ecg.models.accuracy_gate import FILE, MAX_PROBABILITY_DIFFERENCE
-from ecg.models.openvino_engine import import_openvino, seal
+from ecg.models.engines.accuracy_gate import FILE, MAX_PROBABILITY_DIFFERENCE
+from ecg.models.engines.openvino_engine import import_openvino, seal
 from tests.ecg.models.test_engines import CHECKPOINT
 
 pytest.importorskip("nncf", reason="quantising needs NNCF")

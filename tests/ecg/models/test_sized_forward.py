@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ecg.models import load_model
-from ecg.models.sized_forward import SIZES, Outputs, Sized, SizedForward
+from ecg.models.engines.fixed_batches import SIZES, Outputs, Sized, SizedForward
 from tests.ecg.models.test_engines import CHECKPOINT
 
 SHAPE = (12, 320)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecg.atomic_write import replacing
 from ecg.errors import CheckpointRejected, ModelError, WeightsUnavailable
 from ecg.models import hub, load_model, resolve_weights
 from ecg.models.cache import cache_directory, locked
-from ecg.replacing import replacing
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 

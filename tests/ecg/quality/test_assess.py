@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.signal import sawtooth, square
 
 import ecg
-from ecg.delineation.condition import frozen
+from ecg.measurement.condition import frozen
 from ecg.pipeline import examine
 from ecg.quality import GRADES, Quality, assess_quality
-from ecg.quality.detect import MATCH_S, view_beats
+from ecg.quality.beat_check import MATCH_S, view_beats
 from ecg.quality.figures import measure_figures
 from ecg.record import EcgRecord
 from ecg.report import Report

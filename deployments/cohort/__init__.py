@@ -1,0 +1,1 @@
+"""The cohort job on Ray Data."""

@@ -1,0 +1,159 @@
+"""The stages of a cohort job, as Ray Data calls them: read and prepare, one model, compose.
+
+The rows between them are whole chunks of recordings. What a chunk holds never changes, so the batches that a model sees
+do not either, and with them the last bit of every number: a job that was cut short ends as an undisturbed one.
+"""
+
+import logging
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from deployments.cohort.inputs import read_recording
+from deployments.cohort.tables import Failure, recordings_table
+from deployments.serve.priority import forward_thread
+from ecg import local
+from ecg.errors import EcgError, InconsistentInput
+from ecg.formats.stated import Stated
+from ecg.models import load_model, resolve_weights
+from ecg.models.ecgfm.preparation import SEGMENT_SAMPLES, prepare
+from ecg.models.result import ModelResult, infer
+from ecg.pipeline import Stages, examine
+from ecg.record import EcgRecord
+from ecg.report import Report
+
+Part = Literal["clinical", "features"]
+Row = dict[str, bytes]
+S = TypeVar("S")
+T = TypeVar("T")
+KINDS: dict[Part, Literal["finetuned", "pretrained"]] = {"clinical": "finetuned", "features": "pretrained"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Paths of recordings of one part that go through the stages together."""
+
+    part: int
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A recording that could be read, its segments [n, 12, 2500] when a model is wanted, and what each model said."""
+
+    path: str
+    record: EcgRecord
+    segments: NDArray[np.float32] | None
+    results: Mapping[Part, ModelResult] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """What has become of the recordings of a `Listed`."""
+
+    part: int
+    items: tuple[Item, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysed:
+    """What is written of a chunk."""
+
+    part: int
+    recordings: pa.Table
+    failures: tuple[Failure, ...]
+
+
+def pack(value: Listed | Chunk | Analysed) -> Row:
+    """A row for Ray Data, which would try, and fail, to make Arrow columns of the objects in it."""
+    return {"pickle": pickle.dumps(value, protocol=5)}
+
+
+def unpack(row: Row) -> Any:
+    """What `pack` packed, in another process of the same job."""
+    return pickle.loads(row["pickle"])  # noqa: S301  never leaves the job
+
+
+def read_chunk(row: Row, stated: Stated, with_segments: bool) -> Row:
+    """From `Listed` to `Chunk`: the recordings and, when a model is wanted, their segments."""
+    listed: Listed = unpack(row)
+
+    def read(path: str) -> Item:
+        record = read_recording(path, stated)
+        return Item(path, record, prepare(record) if with_segments else None)
+
+    items, failures = _each(listed.paths, listed.paths, read)
+    return pack(Chunk(listed.part, items, failures))
+
+
+class ModelStage:
+    """From `Chunk` to `Chunk`: one model, loaded once an actor, over all segments of a chunk."""
+
+    def __init__(self, part: Part, source: str, identifier: str, threads: int | None, max_segments: int) -> None:
+        weights = resolve_weights(source, KINDS[part])
+        if weights.identifier != identifier:
+            raise InconsistentInput("This node has other weights.", "weights", identifier, weights.identifier)
+        self._part = part
+        self._max_segments = max_segments
+        self._thread = forward_thread()
+        self._model = self._thread.submit(load_model, weights, threads=threads).result()
+        warm_up = np.random.default_rng(0).standard_normal((1, 12, SEGMENT_SAMPLES), np.float32)
+        self._thread.submit(self._model, warm_up).result()  # the first pass allocates and compiles
+
+    def __call__(self, row: Row) -> Row:
+        """The chunk with this model's results."""
+        chunk: Chunk = unpack(row)
+        segments = [item.segments for item in chunk.items if item.segments is not None]
+        results: list[ModelResult] = []
+        if segments:
+            results = self._thread.submit(infer, self._model, segments, self._max_segments).result()
+        items = (
+            replace(item, results={**item.results, self._part: result})
+            for item, result in zip(chunk.items, results, strict=True)
+        )
+        return pack(replace(chunk, items=tuple(items)))
+
+
+def compose_chunk(row: Row, include: frozenset[str]) -> Row:
+    """From `Chunk` to `Analysed`: examination and report, by `ecg.pipeline.compose` over results that are there."""
+    chunk: Chunk = unpack(row)
+
+    def compose(item: Item) -> tuple[str, Report]:
+        stages = Stages(examine, lambda _: item.segments, _answer(item, "clinical"), _answer(item, "features"))
+        return item.path, local.run(item.record, stages, include)
+
+    reports, failures = _each([item.path for item in chunk.items], chunk.items, compose)
+    return pack(Analysed(chunk.part, recordings_table(reports), chunk.failures + failures))
+
+
+def _answer(item: Item, part: Part) -> Callable[[object], ModelResult] | None:
+    result = item.results.get(part)
+    return None if result is None else lambda _: result
+
+
+def _each(
+    paths: Sequence[str], inputs: Sequence[S], work: Callable[[S], T]
+) -> tuple[tuple[T, ...], tuple[Failure, ...]]:
+    """`work` on every input; what it raises is that recording's failure and nobody else's."""
+    done: list[T] = []
+    failures: list[Failure] = []
+    for path, given in zip(paths, inputs, strict=True):
+        try:
+            done.append(work(given))
+        except EcgError as error:
+            failures.append(Failure(path, error.code, error.field, error.message))
+        except OSError as error:
+            failures.append(Failure(path, "unreadable", "file", error.strerror or type(error).__name__))
+        except Exception as error:
+            # A fault of ours on one file in a million must not cost the others; the log has what the table cannot tell.
+            logger.exception("%s could not be analysed", path)
+            failures.append(Failure(path, "internal_error", None, type(error).__name__))
+    return tuple(done), tuple(failures)

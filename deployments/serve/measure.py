@@ -1,0 +1,22 @@
+"""`Measure`: intervals, quality and rule findings."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from deployments.serve.offload import aside
+from deployments.serve.stage_metrics import StageClock
+from ecg.pipeline import Examination, examine
+from ecg.record import EcgRecord
+
+
+class Measure:
+    """Everything that needs no model, one recording at a time: several at once would only pass Python's lock around."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="examine")
+        self._clock = StageClock()
+
+    async def examine(self, record: EcgRecord, findings: bool) -> Examination:
+        """Measurements, quality and, if wanted, findings; see `ecg.pipeline.examine`."""
+        with self._clock.time("measure"):
+            return await aside(self._thread, partial(examine, findings=findings), record)

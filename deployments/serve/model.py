@@ -1,0 +1,170 @@
+"""`ModelRunner`: one ECG-FM model behind a batching queue; bound once as ClinicalModel and once as FeatureModel."""
+
+import asyncio
+import logging
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from ray.serve.handle import DeploymentHandle
+from ray.serve.metrics import Gauge, Histogram
+
+from deployments.serve.batching import Batcher, Segments
+from deployments.serve.priority import give_way
+from deployments.serve.stage_metrics import StageClock
+from ecg.errors import EcgError, MalformedInput, ModelNotReady
+from ecg.models import Model, load_model, resolve_weights
+from ecg.models.ecgfm.preparation import SEGMENT_SAMPLES
+from ecg.models.result import ModelResult, identity_of, infer
+from ecg.models.weights import needs_download
+
+Kind = Literal["finetuned", "pretrained"]
+logger = logging.getLogger("ray.serve")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """`user_config` of a model deployment: what a running replica can change without a restart."""
+
+    weights: str = "auto"
+    backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
+    threads: int | None = None
+    max_batch_segments: int = 16
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """How far a model is: the weights in use, progress of what is being done, and why it failed."""
+
+    state: Literal["waiting", "loading", "ready", "failed"]
+    weights: str | None = None
+    trained: bool | None = None
+    backend: str | None = None
+    precision: str | None = None
+    step: str | None = None
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+    detail: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, with a `progress` part while something is going on."""
+        wire = asdict(self)
+        progress = {name: wire.pop(name) for name in ("step", "done_bytes", "total_bytes")}
+        return wire | {"progress": progress if self.step else None}
+
+
+class ModelRunner:
+    """Loads one model and runs it on batches of recordings, off the event loop.
+
+    A replica whose weights are on this machine loads them before it takes requests. One that has to download answers
+    `state` meanwhile and refuses `infer` with `ModelNotReady`. `after` is the deployment whose first load goes before
+    this one's: on a new machine the clinical model gets the network and the processor to itself.
+    """
+
+    def __init__(self, kind: Kind, after: DeploymentHandle | None = None) -> None:
+        self._kind = kind
+        self._after = after
+        self._name = "clinical" if kind == "finetuned" else "features"
+        self._config: ModelConfig | None = None
+        self._model: Model | None = None
+        self._state = ModelState("waiting")
+        self._loading: asyncio.Task[None] | None = None
+        self._batcher = Batcher(self._forward, ModelConfig.max_batch_segments)
+        self._clock = StageClock()
+        self._batch_segments = Histogram(
+            "ecg_batch_segments",
+            description="Segments that waited together for one batch",
+            boundaries=[1, 2, 4, 8, 16, 32, 64],
+            tag_keys=("model",),
+        )
+        self._ready_gauge = Gauge("ecg_model_ready", description="1 when the model answers", tag_keys=("model",))
+        self._ready_gauge.set(0, tags={"model": self._name})
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take a new configuration; other weights are loaded beside the present ones and then swapped in at once."""
+        config, previous = ModelConfig(**user_config), self._config
+        self._config = config
+        self._batcher.max_segments = config.max_batch_segments
+        if previous is not None and replace(previous, max_batch_segments=config.max_batch_segments) == config:
+            return
+        if self._loading is not None:
+            self._loading.cancel()
+        self._loading = asyncio.create_task(self._load(config))
+        if not await self._must_wait(config):
+            await self._loading
+
+    async def state(self) -> ModelState:
+        """How far the model is."""
+        return self._state
+
+    async def infer(self, segments: Segments) -> ModelResult:
+        """The model's result for one recording, from its segments float32 [segment, 12, 2500]."""
+        if self._model is None:
+            raise ModelNotReady(self._state.detail or "the model is still loading.", self._name)
+        if segments.ndim != 3 or segments.shape[0] == 0 or segments.shape[1:] != (12, SEGMENT_SAMPLES):
+            raise MalformedInput("Not segments.", "segments", ["n", 12, SEGMENT_SAMPLES], list(segments.shape))
+        return await self._batcher.submit(segments)
+
+    def _forward(self, recordings: list[Segments]) -> list[ModelResult]:
+        if self._model is None:
+            raise ModelNotReady("the model is still loading.", self._name)
+        self._batch_segments.observe(sum(map(len, recordings)), tags={"model": self._name})
+        with self._clock.time(f"{self._name}_forward"):
+            return infer(self._model, recordings, self._batcher.max_segments)
+
+    async def _must_wait(self, config: ModelConfig) -> bool:
+        """Whether loading takes so long that the replica should answer `state` meanwhile."""
+        return await self._queued_behind() or await asyncio.to_thread(needs_download, config.weights, self._kind)
+
+    async def _queued_behind(self) -> bool:
+        if self._after is None:
+            return False
+        try:
+            first: ModelState = await asyncio.wait_for(self._after.state.remote(), timeout=1.0)
+        except TimeoutError:
+            return True
+        return first.state in ("waiting", "loading")
+
+    async def _load(self, config: ModelConfig) -> None:
+        while await self._queued_behind():
+            await asyncio.sleep(0.2)
+        self._say(ModelState("loading", step="looking for the weights"))
+        try:
+            model = await asyncio.to_thread(self._load_model, config)
+        except EcgError as error:
+            # A replica with an older model goes on with it; one without says why it cannot answer.
+            self._say(ModelState("failed", detail=error.message))
+            return
+        except Exception as error:
+            logger.exception("loading the %s model failed", self._name)
+            self._say(ModelState("failed", detail=f"{type(error).__name__} while loading; the log has the details"))
+            return
+        self._model = model
+        identity = identity_of(model)
+        self._state = ModelState(
+            "ready", identity.weights, identity.trained, identity.backend, identity.precision, detail=model.note
+        )
+        self._ready_gauge.set(1, tags={"model": self._name})
+
+    def _load_model(self, config: ModelConfig) -> Model:
+        give_way()  # the engine's own threads begin here
+
+        def progress(step: str, done: int, total: int | None) -> None:
+            self._say(ModelState("loading", step=step, done_bytes=done, total_bytes=total))
+
+        weights = resolve_weights(config.weights, self._kind, progress)
+        self._say(ModelState("loading", step="compiling"))
+        # Both models run at once: with every processor for each of them, they wait for one another's threads.
+        threads = config.threads or max(1, (os.cpu_count() or 1) // 2)
+        model = load_model(weights, config.backend, config.precision, kind=self._kind, threads=threads)
+        model(np.zeros((1, 12, SEGMENT_SAMPLES), np.float32))  # the first pass allocates and compiles
+        return model
+
+    def _say(self, state: ModelState) -> None:
+        if self._model is None:
+            self._state = state
+        else:
+            told = state.detail or state.step
+            self._state = replace(self._state, detail=f"other weights: {state.state}, {told}")

@@ -1,0 +1,207 @@
+"""Global P wave of a beat, and whether the beats really share one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import signal as dsp
+from scipy.ndimage import uniform_filter1d
+
+from ecg.dsp import (
+    FS_HZ,
+    Float,
+    falls_after,
+    falls_before,
+    filtered,
+    lead_spread,
+    low_pass_filter,
+    rank,
+    slopes,
+)
+
+LOW_PASS = low_pass_filter(16.0)
+SHARES = (0.1, 0.2)
+#: The P peak is expected 105 ms before the QRS onset, give or take 70 ms.
+EXPECTED_S, TOLERANCE_S = 0.105, 0.07
+SEARCH_S = 0.33
+#: Two waves stand out when each rises by this share of the higher; a P wave peaks this long before the QRS complex.
+MIN_PROMINENCE, LATEST_P_S = 0.1, 0.17
+#: Samples from one flutter wave to the next, 200 to 400 a minute, and how alike they are: sinus rhythm reaches 0.4.
+FLUTTER_LAGS, LIKE_FLUTTER, _COARSE = (75, 150), 0.75, 5
+REACH, NEAR, PEAK_SHARE = 60, 42, 0.3
+#: Height of the wave above its chord: at least this share of its whole range, and of the QRS complex.
+MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
+#: The slope has to grow by this share of its greatest for another wave, the T wave, to begin.
+OTHER_WAVE = 0.25
+#: A P wave shorter than this, 90 ms, that begins off the level before the QRS complex by this share of its height.
+SHORT, OFF_LEVEL = 45, 0.1
+ONSET_SHIFT, OFFSET_SHIFT = -1.1, -6.4
+
+
+@dataclass(frozen=True)
+class PWave:
+    """Onset, peak and offset of a P wave in samples of the beat, and the spread of the onset over the leads."""
+
+    onset: float
+    peak: float
+    offset: float
+    onset_sd: float | None
+
+
+def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
+    """The most likely P wave of a beat [lead, sample]; None when nothing there rises and falls.
+
+    Nothing before the sample `earliest` is looked at. The stretch before the QRS onset is cut off before it is
+    low-passed, so that the complex does not leak into it.
+    """
+    end = round(qrs_onset)
+    start = int(max(5, end - SEARCH_S * FS_HZ, earliest))
+    if end - start < 0.08 * FS_HZ:
+        return None
+    smooth = _isolated(beat[:, start : end + 1])
+    n = smooth.shape[1]
+    first, last = rank(smooth[:, :12], 0.5)[:, None], smooth[:, -8:].mean(axis=1, keepdims=True)
+    height = np.sqrt(((smooth - first - (last - first) * np.linspace(0.0, 1.0, n)) ** 2).mean(axis=0))
+    seconds = (np.arange(n) - n) / FS_HZ
+    likely = np.exp(-0.5 * ((seconds + EXPECTED_S) / TOLERANCE_S) ** 2)
+    peak = 8 + int((height * likely)[8 : n - 8].argmax())
+    slope = slopes(smooth)
+    speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
+    above = smooth[:, peak] - first[:, 0] - (last - first)[:, 0] * peak / (n - 1)
+    rise, fall, top = _flanks(speed[0], above @ np.gradient(smooth, axis=1), peak)
+    quiet = rank(speed[0], 0.1)
+    thresholds = quiet + np.array(SHARES) * (top - quiet)
+    rows = np.repeat(speed, len(SHARES), axis=0)
+    onset = falls_before(rows, np.full(len(SHARES), rise), thresholds, 2)
+    offset = falls_after(rows, np.full(len(SHARES), fall), thresholds, 1)
+    # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
+    begin = float(np.fmax(onset, _valley(speed[0, : rise + 1], OTHER_WAVE * top)).mean())
+    at_end = float(np.nanmean(offset)) if not np.isnan(offset).all() else n - 1.0
+    if not _is_hump(smooth[:, int(begin) : int(at_end) + 1], np.ptp(beat[:, end:], axis=1)):
+        return None
+    spread = lead_spread(_lead_onsets(slope, rise))
+    return PWave(begin + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT, spread)
+
+
+def t_p_valley(beat: Float, qrs_onset: float, begin: float) -> float | None:
+    """Sample where the T wave before gives way to the P wave, when both stand out between `begin` and the QRS onset.
+
+    `begin` is where the QRS complex of the beat before ends. None when there are not two waves, or the last is no P.
+    """
+    start, end = int(max(5, begin)), round(qrs_onset)
+    if end - start < 0.15 * FS_HZ:
+        return None
+    smooth = _isolated(beat[:, start : end + 1])
+    chord = smooth[:, :1] + (smooth[:, -1:] - smooth[:, :1]) * np.linspace(0.0, 1.0, smooth.shape[1])
+    height = np.sqrt(((smooth - chord) ** 2).mean(axis=0))
+    peaks = dsp.find_peaks(height, prominence=MIN_PROMINENCE * height.max())[0]
+    if len(peaks) < 2 or end - start - peaks[-1] > LATEST_P_S * FS_HZ:
+        return None
+    return float(start + peaks[-2] + height[peaks[-2] : peaks[-1]].argmin())
+
+
+def repeats(beat: Float, qrs_onset: float, begin: float) -> bool:
+    """Whether the atria do the same twice between `begin` and the QRS onset, 150 to 300 ms apart: flutter.
+
+    The last 150 to 300 ms are compared with as many before them, over all leads. A sinus P wave has a resting line or
+    the end of a T wave before it.
+    """
+    start, end = int(max(3, begin)), round(qrs_onset)
+    slow = _isolated(beat[:, start : end + 1])[:, ::-_COARSE]
+    for lag in range(FLUTTER_LAGS[0] // _COARSE, min(FLUTTER_LAGS[1] // _COARSE, slow.shape[1] // 2) + 1):
+        last, before = (part - part.mean(axis=1, keepdims=True) for part in (slow[:, :lag], slow[:, lag : 2 * lag]))
+        if (last * before).sum() > LIKE_FLUTTER * max((last**2).sum(), (before**2).sum()):
+            return True
+    return False
+
+
+def onset_is_hidden(beat: Float, onset: float, peak: float | None, offset: float | None, qrs_onset: float) -> bool:
+    """Whether a P wave at once after a T wave began earlier than it shows: it is short and does not begin at rest.
+
+    Neither tells by itself: atrial repolarisation lowers the level after P, and a small atrium has a short wave.
+    """
+    if peak is None or offset is None or offset - onset >= SHORT:
+        return False
+    begin, top, rest = (beat[:, round(at) - 2 : round(at) + 3].mean(axis=1) for at in (onset, peak, qrs_onset - 3))
+    off_level, height = begin - rest, top - (begin + rest) / 2
+    return bool((off_level**2).sum() >= OFF_LEVEL**2 * (height**2).sum())
+
+
+def _is_hump(wave: Float, qrs_height: Float) -> bool:
+    """Whether a stretch rises and falls: the end of a T wave only falls, and noise is too low beside the QRS."""
+    n = wave.shape[1]
+    if n < 3:
+        return False
+    chord = wave[:, :1] + (wave[:, -1:] - wave[:, :1]) * np.linspace(0.0, 1.0, n)
+    height = (np.abs(wave - chord).max(axis=1) ** 2).mean() ** 0.5
+    span, qrs = (np.ptp(wave, axis=1) ** 2).mean() ** 0.5, (qrs_height**2).mean() ** 0.5
+    return bool(height >= MIN_HUMP * span and height >= MIN_HEIGHT * qrs)
+
+
+def _lead_onsets(slope: Float, rise: int) -> Float:
+    """P onset of each lead by itself, float64 [lead], NaN where there is none."""
+    low = max(0, rise - 15)
+    at = slope[:, low : rise + 16].argmax(axis=1) + low
+    top, quiet = slope[np.arange(len(slope)), at], rank(slope, 0.1)
+    return falls_before(slope, at, quiet + SHARES[-1] * (top - quiet), 2)
+
+
+def _isolated(piece: Float) -> Float:
+    """Low-passed, as if the piece's ends went on for ever."""
+    pad = 60
+    ends = [np.repeat(side.mean(axis=1, keepdims=True), pad, axis=1) for side in (piece[:, :4], piece[:, -4:])]
+    return filtered(LOW_PASS, np.concatenate([ends[0], piece, ends[1]], axis=1), pad=0)[:, pad:-pad]
+
+
+def _flanks(speed: Float, towards: Float, peak: int) -> tuple[int, int, float]:
+    """Outermost steep places left and right of the peak, and the greatest steepness: a notched P has several.
+
+    `towards` is the slope in the direction of the peak's deflection: the end of a T wave falls where a P wave rises.
+    """
+    n = len(speed)
+    inner = speed[1:-1]
+    summits = np.flatnonzero((inner >= speed[:-2]) & (inner >= speed[2:])) + 1
+    summits = summits[(summits >= peak - REACH) & (summits <= peak + REACH)]
+    left, right = (
+        summits[(summits <= peak) & (towards[summits] > 0)],
+        summits[(summits >= peak) & (towards[summits] < 0)],
+    )
+    near = np.concatenate([left[left >= peak - NEAR], right[right <= peak + NEAR]])
+    low, high = max(0, peak - NEAR), peak + NEAR
+    top = float(speed[near].max() if len(near) else speed[low:high].max())
+    left, right = left[speed[left] >= PEAK_SHARE * top], right[speed[right] >= PEAK_SHARE * top]
+    rise = int(left[0]) if len(left) else low + int(speed[low : peak + 1].argmax())
+    return rise, int(right[-1]) if len(right) else min(peak, n - 1), top
+
+
+def _valley(speed: Float, growth: float) -> float:
+    """Where the slope is least before it grows by `growth`, looking from the last sample to the first."""
+    backwards = speed[::-1]
+    least = np.minimum.accumulate(backwards)
+    grown = np.flatnonzero(backwards > least + growth)
+    end = int(grown[0]) if len(grown) else len(speed)
+    return float(len(speed) - 1 - backwards[:end].argmin())
+
+
+def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
+    """How well each beat's P wave matches the mean of the others, correlation over all leads, float64
+    [beat].
+
+    In atrial fibrillation and with dissociated P waves it is near zero. A beat with less than the others' mean agrees
+    only by as much as it has: where every second beat has no P wave, what else there is has a shape, too.
+    """
+    low = max(0, int(wave.onset) - 5)
+    high = int(min(wave.offset + 5, qrs_onset))
+    piece = beats[:, :, low:high]
+    piece = piece[~np.isnan(piece).any(axis=(1, 2))]
+    if len(piece) < 3 or high - low < 10:
+        return np.zeros(0)
+    # Muscle noise differs from beat to beat and would hide the agreement: a mean over 30 ms leaves the P wave.
+    piece = uniform_filter1d(piece, 15, axis=2)
+    line = np.linspace(-1.0, 1.0, high - low)
+    piece = piece - piece.mean(axis=2, keepdims=True)
+    piece = piece - (piece @ line)[..., None] * line / (line @ line)
+    others = (piece.sum(axis=0) - piece) / (len(piece) - 1)
+    mean = (others**2).sum(axis=(1, 2))
+    norm = np.maximum(np.sqrt(mean * (piece**2).sum(axis=(1, 2))), mean)
+    agreement: Float = (others * piece).sum(axis=(1, 2)) / np.where(norm > 0, norm, 1.0)
+    return agreement

@@ -1,0 +1,1 @@
+"""ECG-FM: its network, checkpoints, preparation and labels."""

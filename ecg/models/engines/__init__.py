@@ -1,0 +1,1 @@
+"""What runs a network: PyTorch and OpenVINO, and quantisation to int8."""

@@ -1,0 +1,143 @@
+"""ECG-FM on OpenVINO: the fastest engine on Intel and AMD processors.
+
+The network is translated once, in a child process, and kept in the cache; after that this engine needs no torch.
+"""
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ecg.atomic_write import replacing
+from ecg.errors import BackendUnavailable
+from ecg.models import conversion_process as child
+from ecg.models.cache import cache_directory, locked
+from ecg.models.engines import accuracy_gate
+from ecg.models.load import Array, Backend, ModelOutput, Precision
+from ecg.models.weight_file import VERSION, file_sha256
+from ecg.models.weights import Weights
+
+#: Change it with any change to the network or its translation: cached graphs of another version are not used.
+GRAPH_VERSION = "3"
+_DIGESTS = "sha256.json"
+#: How a translated encoder is stored.
+GraphForm = Literal["full", "half", "int8"]
+#: bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
+_FORM: dict[Precision, GraphForm] = {"float32": "full", "bfloat16": "half", "int8": "int8"}
+
+
+class OpenVinoEngine:
+    """Graphs that take every batch size and input length, one inference at a time on `threads` threads.
+
+    The first inference of a new shape costs up to some 0.1 s more. There is no attention output. A quantised network
+    (``"int8"``) that is not close enough to the float32 one is not used: `precision` is then the best of the others and
+    `note` gives the figures.
+    """
+
+    backend: Backend = "openvino"
+
+    def __init__(self, weights: Weights, precision: Precision | None, threads: int | None) -> None:
+        core = import_openvino().Core()
+        can_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bfloat16" and not can_bfloat16:
+            raise BackendUnavailable(
+                "This processor has no bfloat16 instructions.", "precision", "float32", "bfloat16 with openvino"
+            )
+        best: Precision = "bfloat16" if can_bfloat16 else "float32"
+        settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = threads
+        if threads == 1:
+            # A lone thread stays where the scheduler puts it: OpenVINO would pin every process to the same first core.
+            settings["ENABLE_CPU_PINNING"] = False
+        self.note: str | None = None
+        self.precision: Precision = precision or best
+        # What is not quantised, or not there to be, runs in the best the processor has.
+        encoder_hint = "bf16" if can_bfloat16 and self.precision != "float32" else "f32"
+        folder = self._compile(core, weights, settings, encoder_hint)
+        if self.precision == "int8" and (refused := accuracy_gate.refusal(self, folder)):
+            self.note, self.precision = refused, best
+            self._compile(core, weights, settings, encoder_hint)
+
+    def _compile(self, core: Any, weights: Weights, settings: dict[str, Any], encoder_hint: str) -> Path:
+        """Compile the graphs for `precision`; returns the folder they are in."""
+        folder = _translated(weights, _FORM[self.precision])
+        # The convolutions always run in float32: most of the rounding error would arise there, for 1 % of the work.
+        self._features, self._encoder = (
+            core.compile_model(
+                folder / f"{name}.xml", "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint}
+            ).create_infer_request()
+            for name, hint in (("features", "f32"), ("encoder", encoder_hint))
+        )
+        self._classifier: tuple[Array, Array] | None = None
+        if weights.kind == "finetuned":
+            with np.load(folder / "classifier.npz") as stored:
+                self._classifier = stored["weight"], stored["bias"]
+        return folder
+
+    def run(self, segments: Array, attention: bool) -> ModelOutput:
+        """Outputs for float32 `segments` [n, 12, T]."""
+        if attention:
+            raise BackendUnavailable("The OpenVINO engine has no attention output.", "backend", "torch", "openvino")
+        features = self._features.infer({0: np.ascontiguousarray(segments)}, share_inputs=True, share_outputs=True)[0]
+        tokens: Array = self._encoder.infer({0: features}, share_inputs=True)[0]
+        # Pooling and classifier stand outside the graphs, so that they are float32 in every precision.
+        count = np.maximum(np.count_nonzero(tokens, axis=1), 1)  # a channel of zeros pools to 0, not to 0/0
+        embedding: Array = tokens.sum(axis=1) / count.astype(np.float32)
+        logits = None
+        if self._classifier is not None:
+            weight, bias = self._classifier
+            logits = embedding @ weight.T + bias
+        return ModelOutput(logits=logits, embedding=embedding, tokens=tokens)
+
+
+def import_openvino() -> Any:
+    """The `openvino` package, `BackendUnavailable` when it is not installed.
+
+    Its import reports to Google Analytics when `openvino_telemetry` is there. A service that handles patients' data
+    reports to nobody: the import is made to find no such package, and OpenVINO then uses its own empty stub.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    except ImportError as error:
+        raise BackendUnavailable(
+            "OpenVINO is not installed; `pip install 'ecg-serve[openvino]'`.", "backend", "openvino", str(error)
+        ) from error
+    return openvino
+
+
+def _translated(weights: Weights, form: GraphForm) -> Path:
+    """Folder of the translated network, made when the cache has none."""
+    name = f"{weights.sha256}.w{VERSION}.g{GRAPH_VERSION}.{form}"
+    folder = cache_directory() / "openvino" / name
+    if not _is_whole(folder):
+        if form == "int8" and find_spec("nncf") is None:
+            raise BackendUnavailable(
+                "NNCF is not installed; `pip install 'ecg-serve[int8]'`.", "precision", "bfloat16 or float32", "int8"
+            )
+        with locked(folder):
+            if not _is_whole(folder):
+                with replacing(folder) as partial:
+                    child.export_openvino(weights.path, weights.kind, partial, form)
+                    seal(partial)
+    return folder
+
+
+def seal(folder: Path) -> None:
+    """Write down the digests of the files of a translated network."""
+    digests = {file.name: file_sha256(file) for file in folder.iterdir() if file.name != _DIGESTS}
+    (folder / _DIGESTS).write_text(json.dumps(digests))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file is there as it was written: a damaged graph would run and give wrong numbers."""
+    try:
+        digests = dict(json.loads((folder / _DIGESTS).read_bytes()))
+        return all(file_sha256(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, TypeError):
+        return False

@@ -1,0 +1,190 @@
+"""`load_model`, and what a loaded model is and gives, whichever engine runs it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.errors import BackendUnavailable, MalformedInput
+from ecg.models.ecgfm.architecture import Kind
+from ecg.models.weights import Weights, resolve_weights
+
+Backend = Literal["torch", "openvino", "fairseq"]
+Precision = Literal["float32", "bfloat16", "int8"]
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelOutput:
+    """What a model says of n segments; float32 arrays.
+
+    Attributes
+    ----------
+    logits
+        [n, 17] in the order of `ecg.labels.LABELS`, before the sigmoid; None for a pretrained encoder.
+    embedding
+        [n, 768]: per channel, the sum over tokens divided by the number of non-zero ones.
+    tokens
+        [n, t, 768], one for every 32 ms: 156 for five seconds.
+    attention
+        [n, t], when asked for: for each token the largest attention it pays to any token in the last layer, averaged
+        over heads. The authors' saliency; it does not depend on a label.
+    """
+
+    logits: Array | None
+    embedding: Array
+    tokens: Array
+    attention: Array | None = None
+
+
+class Engine(Protocol):
+    """Runs one network. Called from one thread at a time; which thread may change between calls.
+
+    `backend` and `precision` say what was chosen, `note` why it is not what was asked for. `run` gets a
+    float32 array [n, 12, T] that may be read-only and that it must not keep, and returns arrays that are the caller's
+    own. It raises `BackendUnavailable` for an `attention` it cannot give.
+    """
+
+    backend: Backend
+    precision: Precision
+    note: str | None
+
+    def run(self, segments: Array, attention: bool) -> ModelOutput:
+        """Outputs for `segments`."""
+        ...
+
+
+class Model:
+    """ECG-FM ready to run: call it with standardised segments. `weights` says where its weights came from."""
+
+    def __init__(self, weights: Weights, engine: Engine) -> None:
+        self.weights = weights
+        self._engine = engine
+
+    @property
+    def kind(self) -> Kind:
+        """``"finetuned"`` (gives logits) or ``"pretrained"``."""
+        return self.weights.kind
+
+    @property
+    def trained(self) -> bool:
+        """False when the outputs mean nothing: the stand-in."""
+        return self.weights.trained
+
+    @property
+    def backend(self) -> Backend:
+        """The engine that `load_model` chose."""
+        return self._engine.backend
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the matrix products; inputs and outputs are always float32."""
+        return self._engine.precision
+
+    @property
+    def note(self) -> str | None:
+        """Why these weights or this precision and not others, where there was a choice; None otherwise."""
+        return "; ".join(filter(None, (self.weights.note, self._engine.note))) or None
+
+    @property
+    def embedding_width(self) -> int:
+        """Channels of `embedding` and `tokens`: 768 for the published models."""
+        return self.weights.architecture.embed_dim
+
+    def __call__(self, segments: Array, attention: bool = False) -> ModelOutput:
+        """Outputs for float32 `segments` [n, 12, T], n at least 1, T at least 16; the array is not changed.
+
+        `ecg.prepare` makes such segments with T = 2500. Not to be called from two threads at once. Raises
+        `MalformedInput` for another shape or type, `BackendUnavailable` when the engine has no attention to give.
+        """
+        architecture = self.weights.architecture
+        if (
+            segments.dtype != np.float32
+            or segments.ndim != 3
+            or segments.shape[0] < 1
+            or segments.shape[1] != architecture.n_leads
+            or segments.shape[2] < architecture.min_samples
+        ):
+            raise MalformedInput(
+                "The model takes float32 segments [n, lead, sample].", "segments",
+                f"float32 [>= 1, {architecture.n_leads}, >= {architecture.min_samples}]",
+                f"{segments.dtype} {list(segments.shape)}",
+            )  # fmt: skip
+        return self._engine.run(segments, attention)
+
+
+def load_model(
+    weights: str | Path | Weights,
+    backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto",
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
+    *,
+    kind: Kind | None = None,
+    threads: int | None = None,
+) -> Model:
+    """A model ready to run.
+
+    Parameters
+    ----------
+    weights
+        What `resolve_weights` takes (a path, ``"hub"``, ``"stand-in"``, ``"auto"``), or what it returned.
+    backend
+        ``"auto"``: torch where there is CUDA, else OpenVINO where it is installed, else torch.
+    precision
+        ``"auto"``: bfloat16 where the processor computes in it, else float32. ``"int8"`` (OpenVINO only) is quantised
+        once, and used if it is close enough to float32 (`ecg.models.engines.accuracy_gate`); else as ``"auto"``,
+        with a `note`.
+    kind
+        Which model is wanted, for sources that have both; see `resolve_weights`.
+    threads
+        Processor threads for this model; None leaves the choice to the engine. The torch engine can only set it for
+        the whole process.
+
+    Raises
+    ------
+    WeightsUnavailable, CheckpointRejected
+        See `resolve_weights`.
+    BackendUnavailable
+        The engine or the precision is not to be had on this machine.
+    """
+    if not isinstance(weights, Weights):
+        weights = resolve_weights(weights, kind)
+    elif kind is not None and weights.kind != kind:
+        raise MalformedInput("The weights are of the other kind.", "weights", kind, weights.kind)
+    return Model(weights, _engine(weights, backend, precision, threads))
+
+
+def _engine(weights: Weights, backend: str, precision: str, threads: int | None) -> Engine:
+    if backend == "auto":
+        backend = _best_backend()
+    if precision not in ("auto", *get_args(Precision)):
+        raise BackendUnavailable("Unknown precision.", "precision", ["auto", *get_args(Precision)], precision)
+    wanted: Precision | None = None if precision == "auto" else precision  # type: ignore[assignment]
+    if backend == "openvino":
+        from ecg.models.engines.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(weights, wanted, threads)
+    if backend == "torch":
+        from ecg.models.engines.torch_engine import TorchEngine
+
+        return TorchEngine(weights, wanted, threads)
+    if backend == "fairseq":
+        from ecg.models.engines.fairseq_engine import FairseqEngine
+
+        return FairseqEngine(weights, wanted)
+    raise BackendUnavailable("Unknown backend.", "backend", ["auto", "torch", "openvino", "fairseq"], backend)
+
+
+def _best_backend() -> Backend:
+    from importlib.util import find_spec
+
+    # torch is not imported to ask for CUDA where there is no driver: it would stay in memory beside OpenVINO.
+    has_driver = os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
+    if has_driver and find_spec("torch") is not None:
+        import torch
+
+        if torch.cuda.is_available():
+            return "torch"
+    return "openvino" if find_spec("openvino") is not None else "torch"

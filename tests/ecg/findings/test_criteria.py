@@ -1,0 +1,191 @@
+"""Each criterion on stated evidence: what crosses a limit, what does not, and what is left open."""
+
+from dataclasses import replace
+
+import pytest
+
+from ecg.findings import conduction, infarction, rhythm
+from ecg.findings.atrial import AtrialActivity
+from ecg.findings.ectopic_beats import ExtraBeat
+from ecg.findings.evidence import Evidence
+from ecg.findings.unconducted_p import LoneP
+from ecg.measurement.qrs_shape import QrsShape
+
+SHAPE = QrsShape(1.0, 0.0, 0.0, False, 0.8, 0.2, 45.0, 0.0, 0.15)
+NORMAL = Evidence(
+    heart_rate=72.0, pr=160.0, p_in_t=False, qrs=92.0, p_axis=50.0, qrs_axis=40.0, irregularity=0.02,
+    irregularity_rms=0.03, irregular_by_ectopy=False,
+    paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, late_p=False, pause=1.05,
+    atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), lone_p=(), extra=(),
+    shapes=dict.fromkeys(("I", "II", "III", "aVL", "aVF", "V2", "V3", "V4", "V5", "V6"), SHAPE)
+    | {"V1": replace(SHAPE, net=-0.3, terminal=-0.1)},
+    slow_start_ms=20.0, reversal=None, unit_known=True, fs_hz=500.0,
+)  # fmt: skip
+LATE = {"V1": replace(SHAPE, terminal=0.2, r_peak_ms=90.0), "I": replace(SHAPE, terminal=-0.1)}
+BROAD = replace(SHAPE, net=0.3, r_peak_ms=90.0)
+LEFT = {"V1": replace(SHAPE, net=-0.3)} | dict.fromkeys(("I", "aVL", "V5", "V6"), BROAD)
+NO_P = {"pr": None, "p_axis": None, "atria": AtrialActivity(250.0, 0.1, 0.1, None, None)}
+DISSOCIATED = AtrialActivity(None, None, None, 0.7, 0.8)
+WIDE_AND_FAST = {"heart_rate": 150.0, "qrs": 150.0}
+PVC = ExtraBeat(at=4, coupling=0.6, width_ms=140.0, width=1.6, size=1.3)
+
+
+def having(**changes: object) -> Evidence:
+    return replace(NORMAL, **changes)
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "present"),
+    [
+        (conduction.first_degree, {"pr": 150.0, "p_in_t": True}, None),  # where P begins is not seen
+        (conduction.first_degree, {"pr": 201.0, "p_in_t": True}, True),
+        (conduction.av_block, {"pr": 150.0, "p_in_t": True}, None),
+        (conduction.accessory_pathway, {"pr": 100.0, "qrs": 130.0, "slow_start_ms": 60.0, "p_in_t": True}, None),
+        (rhythm.ventricular_tachycardia, WIDE_AND_FAST | {"p_axis": -80.0}, None),  # as conducted backwards
+        (rhythm.ventricular_tachycardia, WIDE_AND_FAST | {"p_in_t": True}, None),
+        (rhythm.aberrant_tachycardia, WIDE_AND_FAST | {"p_in_t": True}, None),
+        (rhythm.tachycardia, {"heart_rate": 100.0}, False),
+        (rhythm.tachycardia, {"heart_rate": 100.1}, True),
+        (rhythm.bradycardia, {"heart_rate": 60.0}, False),
+        (rhythm.bradycardia, {"heart_rate": 59.9}, True),
+        (rhythm.bradycardia, {"heart_rate": None}, None),
+        (rhythm.sinus_rhythm, {}, True),
+        (rhythm.sinus_rhythm, {"p_axis": -60.0}, False),
+        (rhythm.sinus_rhythm, {"p_axis": -60.0, "reversal": "LA/RA"}, None),
+        (rhythm.sinus_rhythm, {"p_axis": -60.0, "p_in_t": True}, None),
+        (rhythm.sinus_rhythm, {"p_axis": 95.0}, None),
+        (rhythm.sinus_rhythm, {"paced_fraction": 0.5}, None),
+        (rhythm.sinus_rhythm, NO_P, None),
+        (rhythm.sinus_rhythm, NO_P | {"irregularity": 0.2}, False),
+        (rhythm.atrial_fibrillation, {}, False),
+        (rhythm.atrial_fibrillation, {"irregularity": 0.3}, False),  # arrhythmia with a P wave before each beat
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2}, True),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "late_p": True}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "irregular_by_ectopy": True}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"pacing_open": True}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.05}, None),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08, "irregularity_rms": 0.2}, True),
+        (rhythm.atrial_fibrillation, NO_P, False),  # junctional rhythm is regular
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": None}, None),
+        (
+            rhythm.atrial_fibrillation,  # Wenckebach: the P waves are not tied to the beats but keep their own time
+            {"pr": None, "irregularity": 0.3, "atria": AtrialActivity(250.0, 0.1, 0.1, 0.7, 0.6)},
+            False,
+        ),
+        (
+            rhythm.atrial_fibrillation,  # single irregular beats of its own between the paced ones
+            {"pr": None, "paced_fraction": 0.75, "n_unpaced": 3, "irregularity": 0.0, "irregularity_rms": 0.1,
+             "atria": AtrialActivity(250.0, 0.1, 0.1, 0.9, 0.2)},
+            True,
+        ),
+        (rhythm.atrial_fibrillation, NO_P | {"paced_fraction": 1.0, "n_unpaced": 0}, None),
+        (rhythm.atrial_flutter, {}, False),
+        (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5)}, True),
+        (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(230.0, 0.8, 0.5)}, False),  # twice a sinus rate of 115
+        (rhythm.atrial_flutter, {"atria": AtrialActivity(290.0, 0.55, 0.38), "irregularity_rms": 0.2}, True),
+        (rhythm.atrial_flutter, {"atria": AtrialActivity()}, None),
+        (rhythm.premature_ventricular, {}, False),
+        (rhythm.premature_ventricular, {"extra": (PVC,)}, True),
+        (rhythm.premature_ventricular, {"extra": (replace(PVC, coupling=1.0),)}, None),
+        (rhythm.premature_ventricular, {"extra": (replace(PVC, width=1.1),)}, None),
+        (rhythm.premature_ventricular, {"extra": (replace(PVC, size=0.2),)}, False),  # a blip, no beat
+        (rhythm.ventricular_tachycardia, {}, False),
+        (rhythm.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5))}, False),
+        (rhythm.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5), replace(PVC, at=6))}, True),
+        (rhythm.ventricular_tachycardia, {"heart_rate": 160.0, "qrs": 130.0}, False),  # with a P wave before each
+        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
+        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0}, True),
+        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0, "qrs_axis": -120.0}, True),
+        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0, "irregularity": 0.2}, None),
+        (rhythm.aberrant_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
+        (rhythm.aberrant_tachycardia, NO_P | {"heart_rate": 160.0}, False),
+        (rhythm.pacemaker, {}, False),
+        (rhythm.pacemaker, {"paced_fraction": 0.25}, True),
+        (rhythm.pacemaker, {"fs_hz": 360.0}, None),
+        (conduction.first_degree, {"pr": 200.0}, False),
+        (conduction.first_degree, {"pr": 201.0}, True),
+        (conduction.first_degree, NO_P, None),
+        (conduction.av_block, {}, False),
+        (conduction.av_block, {"pr": 240.0}, True),
+        (conduction.av_block, {"pause": 2.0, "lone_p": (LoneP(2.0, 1.0),)}, True),
+        (conduction.av_block, {"pause": 1.65, "lone_p": (LoneP(1.65, 1.0),)}, True),
+        (conduction.av_block, {"pause": 1.65}, None),
+        (conduction.av_block, {"pause": 1.55}, False),
+        (conduction.av_block, {"pause": 1.7, "lone_p": (LoneP(1.7, 0.6),)}, None),  # a premature one
+        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 9}, True),
+        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 3}, None),
+        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.4),) * 9}, None),
+        (conduction.first_degree, {"pr": 240.0, "lone_p": (LoneP(1.0, 0.5),) * 9}, None),
+        (conduction.av_block, {"pause": 2.0, "atria": AtrialActivity()}, None),
+        (conduction.av_block, NO_P | {"heart_rate": 40.0, "atria": DISSOCIATED}, True),
+        (conduction.av_block, NO_P | {"heart_rate": 100.0, "atria": DISSOCIATED}, None),  # groups of beats
+        (conduction.av_block, NO_P, None),
+        (conduction.right_bundle_branch_block, {}, False),
+        (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE}, True),
+        (conduction.right_bundle_branch_block, {"qrs": 130.0}, False),
+        (conduction.right_bundle_branch_block, {"qrs": 115.0, "shapes": NORMAL.shapes | LATE}, None),
+        (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": LATE, "reversal": "V1/V2"}, None),
+        (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": {}}, None),
+        (conduction.right_bundle_branch_block, {"shapes": {"II": SHAPE}}, None),
+        (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT}, True),
+        (conduction.left_bundle_branch_block, {"qrs": 150.0}, False),
+        (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "paced_fraction": 1.0}, None),
+        (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "pr": 95.0, "slow_start_ms": 50.0}, None),
+        (conduction.left_bundle_branch_block, {"shapes": {"II": BROAD}}, None),  # one lead does not show the width
+        (conduction.left_bundle_branch_block, NO_P | {"qrs": 150.0, "shapes": LEFT, "heart_rate": 170.0}, None),
+        (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE}, False),
+        (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE, "qrs_axis": -60.0}, True),
+        (conduction.bifascicular_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE, "qrs_axis": 110.0}, True),
+        (conduction.bifascicular_block, {"qrs_axis": -60.0}, False),
+        (conduction.accessory_pathway, {"pr": 100.0, "qrs": 130.0, "slow_start_ms": 50.0}, True),
+        (conduction.accessory_pathway, {"pr": 100.0, "qrs": 130.0}, None),
+        (conduction.accessory_pathway, {"pr": 100.0}, False),
+        (conduction.accessory_pathway, NO_P, None),
+        (infarction.infarction, {}, None),
+    ],
+)  # fmt: skip
+def test_criterion(rule, changes: dict[str, object], present: bool | None):
+    finding = rule(having(**changes))
+    assert finding.present is present, finding.evidence
+
+
+def with_q(leads: tuple[str, ...], **shape: float) -> dict[str, QrsShape]:
+    return NORMAL.shapes | dict.fromkeys(leads, replace(SHAPE, q_ms=40.0, q_depth=0.3, **shape))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "present"),
+    [
+        (with_q(("II", "aVF", "III")), True),
+        (with_q(("V3", "V4")), True),
+        (with_q(("III",)), None),  # one lead alone
+        (with_q(("I", "V6")), None),  # of different groups
+        (with_q(("V1", "V2")), None),  # V1 may have a QS in health
+        (with_q(("I", "aVL"), r=2.0), None),  # shallow against R
+    ],
+)
+def test_q_waves_count_in_two_neighbouring_leads(shapes: dict[str, QrsShape], present: bool | None):
+    assert infarction.infarction(having(shapes=shapes)).present is present
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"paced_fraction": 1.0},
+        {"qrs": 150.0},
+        {"unit_known": False},
+        {"reversal": "LA/LL"},
+        {"pr": 95.0, "qrs": 130.0, "slow_start_ms": 50.0},
+        NO_P | {"heart_rate": 170.0, "qrs": 170.0},
+    ],
+)
+def test_q_waves_are_not_read_where_they_mean_something_else(changes: dict[str, object]):
+    shapes = with_q(("II", "III", "aVF")) | (LEFT if "qrs" in changes else {})
+    assert infarction.infarction(having(shapes=shapes, **changes)).present is None
+
+
+def test_a_pr_whose_beginning_is_hidden_is_quoted_as_a_lower_bound():
+    assert "PR 160 ms" in rhythm.sinus_rhythm(NORMAL).evidence
+    assert "PR over 160 ms" in rhythm.sinus_rhythm(having(p_in_t=True)).evidence
+    assert "PR over 160 ms" in rhythm.atrial_fibrillation(having(p_in_t=True)).evidence
