@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.signal import resample_poly
-from tests.ecg.findings.test_criteria import having
 
 from ecg.findings.atrial import AtrialActivity
 from ecg.findings.confounders import doubt
@@ -11,6 +10,7 @@ from ecg.findings.rhythm import atrial_flutter
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
 from ecg.simulation import Artefact, Scenario, simulate
+from tests.ecg.findings.test_criteria import having
 
 CONDUCTION = (
     "Sinus rhythm", "Accessory pathway conduction", "Atrioventricular block", "1st degree atrioventricular block",
