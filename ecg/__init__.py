@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ecg._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from ecg.client import AsyncClient as AsyncClient
+    from ecg.client import Client as Client
     from ecg.errors import EcgError as EcgError
     from ecg.formats import read as read
     from ecg.local import analyze as analyze
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from ecg.simulation import simulate as simulate
 
 _HOME = {
+    "AsyncClient": "ecg.client",
+    "Client": "ecg.client",
     "analyze": "ecg.local",
     "EcgError": "ecg.errors",
     "EcgRecord": "ecg.record",

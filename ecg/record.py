@@ -1,11 +1,12 @@
 """`EcgRecord`, the one shape every recording takes once its bytes have been read."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecg.errors import (
     DuplicateLead,
@@ -98,6 +99,16 @@ class EcgRecord:
     def __reduce__(self) -> tuple[object, ...]:
         fields = (self.signal, self.leads, self.fs_hz, self.unit, self.name, self.format, self.notes)
         return (EcgRecord, fields)
+
+    @classmethod
+    def from_array(
+        cls, signal: ArrayLike, fs_hz: float, leads: Sequence[str], unit: str | None = None, name: str | None = None
+    ) -> "EcgRecord":
+        """A recording from samples [lead, sample] with their rate, lead names and unit (``"mV"``, or None if unknown).
+
+        Raises what the constructor raises.
+        """
+        return cls(np.array(signal, dtype=np.float32), tuple(leads), fs_hz, unit, name)
 
     @property
     def n_samples(self) -> int:
