@@ -32,18 +32,22 @@ MOST_WAIT_S = 60.0  # a service that asks for a longer wait is taken to be away
 _AGAIN = (429, 503)
 
 
-class ServiceRefusal(EcgError):
-    """The service refused: `problem` is its problem document (RFC 9457), `code` its code, `status` the HTTP status."""
+class ServiceRefusal(Exception):
+    """The service refused: `problem` is its problem document (RFC 9457), `status` the HTTP status.
 
-    code = "service_refusal"
+    `code`, `field`, `expected` and `got` are those of the document, None where it has none.
+    """
 
     def __init__(self, problem: dict[str, Any], status: int) -> None:
-        message = problem.get("detail") or problem.get("title") or f"The answer was HTTP {status}."
-        super().__init__(message, problem.get("field"), problem.get("expected"), problem.get("got"))
-        self.args = (problem, status)
-        self.code = problem.get("code", "service_refusal")
+        super().__init__(problem, status)
+        self.message: str = problem.get("detail") or problem.get("title") or f"The answer was HTTP {status}."
+        self.code, self.field = problem.get("code"), problem.get("field")
+        self.expected, self.got = problem.get("expected"), problem.get("got")
         self.problem = problem
         self.status = status
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(frozen=True)
@@ -215,14 +219,14 @@ class Client:
 
     def analyze_many(
         self, sources: Iterable[Source], concurrency: int = 8, progress: Progress | None = None, **stated: Any
-    ) -> Iterator[Answer | EcgError]:
+    ) -> Iterator[Answer | EcgError | ServiceRefusal]:
         """An answer, or the refusal, of each source, in their order."""
         listed = list(sources)
 
-        def one(source: Source) -> Answer | EcgError:
+        def one(source: Source) -> Answer | EcgError | ServiceRefusal:
             try:
                 return self.analyze(source, **stated)
-            except EcgError as error:
+            except (EcgError, ServiceRefusal) as error:
                 return error
 
         with ThreadPoolExecutor(concurrency) as pool:
@@ -271,16 +275,16 @@ class AsyncClient:
 
     async def analyze_many(
         self, sources: Iterable[Source], concurrency: int = 8, progress: Progress | None = None, **stated: Any
-    ) -> AsyncIterator[Answer | EcgError]:
+    ) -> AsyncIterator[Answer | EcgError | ServiceRefusal]:
         """As `Client.analyze_many`."""
         listed = list(sources)
         places = asyncio.Semaphore(concurrency)
 
-        async def one(source: Source) -> Answer | EcgError:
+        async def one(source: Source) -> Answer | EcgError | ServiceRefusal:
             async with places:
                 try:
                     return await self.analyze(source, **stated)
-                except EcgError as error:
+                except (EcgError, ServiceRefusal) as error:
                     return error
 
         tasks = [asyncio.create_task(one(source)) for source in listed]
