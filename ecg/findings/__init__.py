@@ -1,15 +1,15 @@
-"""What the measurements say about the 17 ECG-FM labels: present, absent or not decidable, each with its evidence.
+"""Rule-based findings: each of the 17 ECG-FM labels present, absent or not decidable, with its evidence.
 
 Criteria and their sources are in docs/rules.md.
 """
 
 from collections.abc import Callable
 
-from ecg.findings import conduction, infarction, rhythm
-from ecg.findings.confounders import doubt
+from ecg.findings import conduction, infarction, rhythm, ventricular
+from ecg.findings.confounders import undecidable_because
 from ecg.findings.evidence import Evidence, gather
 from ecg.findings.finding import Contradiction, Finding
-from ecg.labels import LABEL_NAMES
+from ecg.findings.vocabulary import Label
 from ecg.measurement.intervals import Measurements
 from ecg.quality import Quality
 from ecg.record import EcgRecord
@@ -19,23 +19,23 @@ __all__ = ["Contradiction", "Finding", "contradictions", "find"]
 POOR = "the recording is of poor quality: nothing is decided"
 
 #: Every label but the quality's own.
-_RULES: dict[str, Callable[[Evidence], Finding]] = {
-    "Sinus rhythm": rhythm.sinus_rhythm,
-    "Premature ventricular contraction": rhythm.premature_ventricular,
-    "Tachycardia": rhythm.tachycardia,
-    "Ventricular tachycardia": rhythm.ventricular_tachycardia,
-    "Supraventricular tachycardia with aberrancy": rhythm.aberrant_tachycardia,
-    "Atrial fibrillation": rhythm.atrial_fibrillation,
-    "Atrial flutter": rhythm.atrial_flutter,
-    "Bradycardia": rhythm.bradycardia,
-    "Accessory pathway conduction": conduction.accessory_pathway,
-    "Atrioventricular block": conduction.av_block,
-    "1st degree atrioventricular block": conduction.first_degree,
-    "Bifascicular block": conduction.bifascicular_block,
-    "Right bundle branch block": conduction.right_bundle_branch_block,
-    "Left bundle branch block": conduction.left_bundle_branch_block,
-    "Infarction": infarction.infarction,
-    "Electronic pacemaker": rhythm.pacemaker,
+_RULES: dict[Label, Callable[[Evidence], Finding]] = {
+    Label.SINUS_RHYTHM: rhythm.sinus_rhythm,
+    Label.PREMATURE_VENTRICULAR: ventricular.premature_ventricular,
+    Label.TACHYCARDIA: rhythm.tachycardia,
+    Label.VENTRICULAR_TACHYCARDIA: ventricular.ventricular_tachycardia,
+    Label.ABERRANT_TACHYCARDIA: ventricular.aberrant_tachycardia,
+    Label.ATRIAL_FIBRILLATION: rhythm.atrial_fibrillation,
+    Label.ATRIAL_FLUTTER: rhythm.atrial_flutter,
+    Label.BRADYCARDIA: rhythm.bradycardia,
+    Label.ACCESSORY_PATHWAY: conduction.accessory_pathway,
+    Label.AV_BLOCK: conduction.av_block,
+    Label.FIRST_DEGREE_AV_BLOCK: conduction.first_degree,
+    Label.BIFASCICULAR_BLOCK: conduction.bifascicular_block,
+    Label.RIGHT_BUNDLE_BRANCH_BLOCK: conduction.right_bundle_branch_block,
+    Label.LEFT_BUNDLE_BRANCH_BLOCK: conduction.left_bundle_branch_block,
+    Label.INFARCTION: infarction.infarction,
+    Label.PACEMAKER: rhythm.pacemaker,
 }
 
 
@@ -44,18 +44,18 @@ def find(record: EcgRecord, measurements: Measurements, quality: Quality) -> tup
 
     On a recording of poor quality only that is said, and the other labels are not decided.
     """
-    poor = "Poor data quality"
+    poor = Label.POOR_QUALITY
     if not quality.acceptable:
         causes = ", ".join(dict.fromkeys(cause.code for cause in quality.causes if cause.grade == "Poor"))
         about = Finding(poor, True, f"signal quality is {quality.grade}: {causes or 'see quality'}")
-        return tuple(about if name == poor else Finding(name, None, POOR) for name in LABEL_NAMES)
+        return tuple(about if name == poor else Finding(name, None, POOR) for name in Label)
     evidence = gather(record, measurements, quality)
     about = Finding(poor, False, f"signal quality is {quality.grade}")
-    return tuple(about if name == poor else _decide(name, evidence) for name in LABEL_NAMES)
+    return tuple(about if name == poor else _decide(name, evidence) for name in Label)
 
 
-def _decide(label: str, evidence: Evidence) -> Finding:
-    why = doubt(label, evidence)
+def _decide(label: Label, evidence: Evidence) -> Finding:
+    why = undecidable_because(label, evidence)
     return _RULES[label](evidence) if why is None else Finding(label, None, why)
 
 

@@ -1,4 +1,4 @@
-"""What the atria do, as far as it shows between the beats: flutter, or P waves with a clock of their own."""
+"""Atrial activity between the beats: flutter waves, and P waves with a clock of their own."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,19 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as dsp
 
-from ecg.findings.low_rate import Float, Reduced
+from ecg.findings.limits import ATRIAL
+from ecg.findings.low_rate import Float, LowRateSignal
 from ecg.measurement.median import MedianBeat
 
 ATRIAL_LEADS = ("II", "III", "aVF", "V1")  # where P and flutter waves are largest
 FLUTTER_HZ = np.arange(3.4, 6.6, 0.05)  # 204 to 393 waves a minute
-FLUTTER_SPAN_S = 12.0  # one flutter clock cannot be assumed for longer
-P_SPAN_S = 60.0
-P_INTERVALS_S = (0.35, 1.6)
-#: Least time in which a stretch between beats must overlap with another one for their likeness to count.
-MIN_OVERLAP_S = 2.5
-NEARLY = 0.55  # of the best likeness, what a shorter lag needs
-MIN_FREE = 0.2  # of the recording: with less between T and QRS nothing can be fitted there
-MARGIN_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -51,23 +44,23 @@ class AtrialActivity:
     p_regularity: float | None = None
 
 
-def atrial_activity(reduced: Reduced, median: MedianBeat | None) -> AtrialActivity:
+def atrial_activity(low_rate: LowRateSignal, median: MedianBeat | None) -> AtrialActivity:
     """`AtrialActivity` of a recording; all None when there is no median beat with QRS edges."""
     if median is None or median.qrs_onset is None or median.qrs_offset is None:
         return AtrialActivity()
-    onset_s = (median.r - median.qrs_onset) / median.fs_hz + MARGIN_S
-    offset_s = (median.qrs_offset - median.r) / median.fs_hz + MARGIN_S
-    t_end_s = 0.36 if median.t_end is None else (median.t_end - median.r) / median.fs_hz
-    short = reduced.coarser(FLUTTER_SPAN_S)
+    onset_s = (median.r - median.qrs_onset) / median.fs_hz + ATRIAL.margin_s
+    offset_s = (median.qrs_offset - median.r) / median.fs_hz + ATRIAL.margin_s
+    t_end_s = ATRIAL.usual_t_end_s if median.t_end is None else (median.t_end - median.r) / median.fs_hz
+    short = low_rate.coarser(ATRIAL.flutter_span_s)
     (hz, fit), (hz_with_t, fit_with_t) = _oscillations(short, onset_s, (t_end_s, offset_s))
-    if hz is not None and (hz_with_t is None or abs(hz - hz_with_t) > 0.15):
+    if hz is not None and (hz_with_t is None or abs(hz - hz_with_t) > ATRIAL.one_frequency_hz):
         fit = 0.0
-    interval, regularity = _own_clock(reduced, onset_s + MARGIN_S, t_end_s + MARGIN_S)
+    interval, regularity = _own_clock(low_rate, onset_s + ATRIAL.margin_s, t_end_s + ATRIAL.margin_s)
     return AtrialActivity(None if hz_with_t is None else 60.0 * hz_with_t, fit, fit_with_t, interval, regularity)
 
 
 def _oscillations(
-    short: Reduced, before_s: float, afters_s: tuple[float, ...]
+    short: LowRateSignal, before_s: float, afters_s: tuple[float, ...]
 ) -> list[tuple[float | None, float | None]]:
     """Frequency in Hz of the best oscillation with its first harmonic outside the beats, and what it explains.
 
@@ -88,7 +81,7 @@ def _oscillations(
 def _best(sums: Float, column: Float) -> tuple[float | None, float | None]:
     """The best oscillation from the products of its terms with the leads and with the mask, the last of `column`."""
     n_free, total = float(column[-1].sum()), float((column[:-1] ** 2).sum())
-    if n_free < MIN_FREE * column.shape[1] or total == 0.0:
+    if n_free < ATRIAL.room * column.shape[1] or total == 0.0:
         return None, None
     moment = sums[:2, ..., :-1].reshape(4, len(FLUTTER_HZ), -1).transpose(1, 0, 2)
     weights = np.linalg.solve(_normal_matrix(sums[:, 0, :, -1], sums[:, 1, :, -1], n_free), moment)
@@ -120,13 +113,13 @@ def _normal_matrix(c: Float, s: Float, n: float) -> Float:
     return 0.5 * np.moveaxis(np.array(rows), 2, 0)
 
 
-def _own_clock(reduced: Reduced, before_s: float, after_s: float) -> tuple[float | None, float | None]:
+def _own_clock(low_rate: LowRateSignal, before_s: float, after_s: float) -> tuple[float | None, float | None]:
     """Lag of the highest autocorrelation outside the beats in s, each lead scaled to unit power, and its value."""
-    short = reduced.coarser(P_SPAN_S)
+    short = low_rate.coarser(ATRIAL.p_span_s)
     rows = [row for row, lead in enumerate(short.leads) if lead in ATRIAL_LEADS]
     free = short.outside_beats(before_s, after_s)
-    low, high = (round(lag * short.fs_hz) for lag in P_INTERVALS_S)
-    if not rows or free.sum() < MIN_OVERLAP_S * short.fs_hz or len(free) <= high:
+    low, high = (round(lag * short.fs_hz) for lag in ATRIAL.p_interval_s)
+    if not rows or free.sum() < ATRIAL.overlap_s * short.fs_hz or len(free) <= high:
         return None, None
     signal = short.signal[rows]
     values = np.where(free, signal - signal[:, free].mean(axis=1, keepdims=True), 0.0)
@@ -134,10 +127,10 @@ def _own_clock(reduced: Reduced, before_s: float, after_s: float) -> tuple[float
     values /= np.sqrt(np.where(power > 0, power, 1.0))
     likeness, overlap = _masked_autocorrelation(values, free)
     span = slice(low, high)
-    likeness = np.where(overlap[span] >= MIN_OVERLAP_S * short.fs_hz, likeness[span], 0.0)
+    likeness = np.where(overlap[span] >= ATRIAL.overlap_s * short.fs_hz, likeness[span], 0.0)
     best = float(max(likeness.max(), 0.0))
     # A clock is as alike after two of its intervals, and more where other stretches overlap: the shortest lag counts.
-    first = dsp.find_peaks(np.concatenate([[0.0], likeness, [0.0]]), height=NEARLY * best)[0][:1] - 1
+    first = dsp.find_peaks(np.concatenate([[0.0], likeness, [0.0]]), height=ATRIAL.nearest_lag * best)[0][:1] - 1
     return float((first[0] if len(first) else likeness.argmax()) + low) / short.fs_hz, best
 
 

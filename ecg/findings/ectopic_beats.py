@@ -1,16 +1,13 @@
-"""Beats that are not of the measured rhythm: how early, how wide and how large they are."""
+"""Ectopic beats: how early, how wide and how large each is beside the beats of the measured rhythm."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.findings.low_rate import Float, Reduced
+from ecg.findings.limits import ECTOPY
+from ecg.findings.low_rate import Float, LowRateSignal
 from ecg.measurement.beats import Beats
 from ecg.measurement.median import typical_rr
-
-_HALF_S = 0.13
-_FAST = 0.2  # of the beat's own greatest speed: between the first and the last such sample the beat is wide
-_EDGE_S = 0.25  # nearer the end of the recording a beat is cut off
 
 
 @dataclass(frozen=True)
@@ -37,37 +34,37 @@ class ExtraBeat:
     size: float
 
 
-def extra_beats(reduced: Reduced, beats: Beats) -> tuple[ExtraBeat, ...]:
+def extra_beats(low_rate: LowRateSignal, beats: Beats) -> tuple[ExtraBeat, ...]:
     """The beats of no common shape, and in a paced rhythm those without a spike, in order."""
     own = beats.measured
     unpaced_in_paced = ~beats.is_class("paced") & (beats.is_class("paced").sum() >= 3)
     others = np.flatnonzero((beats.is_class("ectopic") & ~own) | unpaced_in_paced)
     if len(others) == 0 or not own.any() or len(own) < 3:
         return ()
-    widths, sizes = _widths(reduced)
+    widths, sizes = _widths(low_rate)
     width, size = float(np.median(widths[own])), float(np.median(sizes[own]))
     rr = beats.rr
     usual = typical_rr(beats)
-    edge = _EDGE_S * reduced.fs_hz
+    edge = ECTOPY.edge_s * low_rate.fs_hz
     return tuple(
         ExtraBeat(
             int(beat),
             float(rr[beat - 1] / usual) if beat and not beats.after_gap[beat] else None,
-            float(widths[beat]) * 1000.0 / reduced.fs_hz,
+            float(widths[beat]) * 1000.0 / low_rate.fs_hz,
             float(widths[beat] / width) if width else 0.0,
             float(sizes[beat] / size) if size else 0.0,
         )
         for beat in others
-        if edge <= reduced.r[beat] <= reduced.signal.shape[1] - edge
+        if edge <= low_rate.r[beat] <= low_rate.signal.shape[1] - edge
     )
 
 
-def _widths(reduced: Reduced) -> tuple[Float, Float]:
+def _widths(low_rate: LowRateSignal) -> tuple[Float, Float]:
     """Samples between the first and the last fast one, and the path length, of each beat, float64 [beat]."""
-    speed = np.sqrt((np.diff(reduced.signal, axis=1) ** 2).sum(axis=0))
-    half = round(_HALF_S * reduced.fs_hz)
-    at = np.clip(np.rint(reduced.r).astype(np.int64)[:, None] + np.arange(-half, half), 0, len(speed) - 1)
+    speed = np.sqrt((np.diff(low_rate.signal, axis=1) ** 2).sum(axis=0))
+    half = round(ECTOPY.half_window_s * low_rate.fs_hz)
+    at = np.clip(np.rint(low_rate.r).astype(np.int64)[:, None] + np.arange(-half, half), 0, len(speed) - 1)
     around = speed[at]
-    fast = around > _FAST * around.max(axis=1, keepdims=True)
+    fast = around > ECTOPY.speed_share * around.max(axis=1, keepdims=True)
     first, last = fast.argmax(axis=1), fast.shape[1] - fast[:, ::-1].argmax(axis=1)
     return np.where(fast.any(axis=1), last - first, 0).astype(np.float64), around.sum(axis=1)

@@ -6,7 +6,8 @@ import numpy as np
 
 from ecg.findings.atrial import AtrialActivity, atrial_activity
 from ecg.findings.ectopic_beats import ExtraBeat, extra_beats
-from ecg.findings.low_rate import Float, reduce
+from ecg.findings.limits import ATRIAL, CONDUCTION, FIXED_RATIO, PACING, RHYTHM
+from ecg.findings.low_rate import Float, low_rate_signal
 from ecg.findings.unconducted_p import LoneP, lone_p_waves
 from ecg.measurement.amplitudes import no_millivolts
 from ecg.measurement.beats import Beats
@@ -15,17 +16,6 @@ from ecg.measurement.median import MedianBeat, typical_rr
 from ecg.measurement.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
 from ecg.record import EcgRecord
-
-#: Limits on the evidence that more than one rule asks about; sources and the records they were checked on are in
-#: docs/rules.md.
-P_REGULARITY, P_REGULARITY_PACED = 0.43, 0.37
-PACED_BEATS = 3
-PAUSE = 1.6
-IRREGULAR_FLUTTER = 0.1  # root mean square RR difference over RR from which flutter is not conducted in one ratio
-STEADY_OWN = 0.1  # root mean square RR difference over RR without the ectopic beats: less is not fibrillation
-#: Root mean square RR difference of a rhythm that may be flutter in a fixed ratio, of one as steady as only that or
-#: a re-entry is, and what the ratio may be off a whole number.
-STEADY, VERY_STEADY, FAST_BPM, RATIO_MARGIN = 0.03, 0.01, 110.0, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +84,12 @@ class Evidence:
     @property
     def paced(self) -> bool:
         """Whether there are pacing spikes before at least three beats."""
-        return self.paced_fraction * self.n_beats >= PACED_BEATS - 0.5
+        return self.paced_fraction * self.n_beats >= PACING.fewest_beats - 0.5
 
     @property
     def flutter(self) -> bool:
         """Whether the atria oscillate, and no P wave before the beats of a regular rhythm says otherwise."""
-        return self.oscillates and (self.pr is None or (self.irregularity_rms or 0.0) >= IRREGULAR_FLUTTER)
+        return self.oscillates and (self.pr is None or (self.irregularity_rms or 0.0) >= ATRIAL.flutter_irregular)
 
     @property
     def oscillates(self) -> bool:
@@ -111,13 +101,16 @@ class Evidence:
         fit, with_t, rate = self.atria.flutter_fit, self.atria.flutter_fit_with_t, self.atria.flutter_per_min
         if with_t is None or rate is None:
             return False
-        if (self.irregularity_rms or 0.0) >= IRREGULAR_FLUTTER:
+        if (self.irregularity_rms or 0.0) >= ATRIAL.flutter_irregular:
             # P waves in groups have harmonics, too
-            sinus = self.pr is not None and (rate < 240.0 or self.own_p_clock_s is not None)
-            return not sinus and with_t >= 0.35 and (fit is None or fit >= 0.3)
+            sinus = self.pr is not None and (rate < ATRIAL.flutter_low or self.own_p_clock_s is not None)
+            enough = with_t >= ATRIAL.flutter_fit_with_t and (fit is None or fit >= ATRIAL.flutter_fit)
+            return not sinus and enough
         if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself, as does T at twice a rate above 170
-            return 240.0 <= rate <= 340.0 and with_t >= 0.7 and (self.qrs or 0.0) < 120.0
-        return rate >= 240.0 and fit >= 0.7 and with_t >= 0.36
+            typical = ATRIAL.flutter_low <= rate <= ATRIAL.flutter_high and (self.qrs or 0.0) < ATRIAL.flutter_narrow_ms
+            return typical and with_t >= ATRIAL.flutter_fit_regular
+        fits = fit >= ATRIAL.flutter_fit_regular and with_t >= ATRIAL.flutter_fit_regular_with_t
+        return rate >= ATRIAL.flutter_low and fits
 
     @property
     def may_flutter(self) -> bool:
@@ -130,22 +123,24 @@ class Evidence:
         if with_t is None or rate is None or not self.heart_rate or self.irregularity_rms is None:
             return False
         ratio = rate / self.heart_rate
-        if self.irregularity_rms >= STEADY or round(ratio) < 2 or abs(ratio - round(ratio)) > RATIO_MARGIN * ratio:
+        whole = round(ratio) >= 2 and abs(ratio - round(ratio)) <= FIXED_RATIO.ratio_margin * ratio
+        if self.irregularity_rms >= FIXED_RATIO.steady or not whole:
             return False
-        fast = self.heart_rate >= FAST_BPM and self.irregularity_rms < VERY_STEADY
-        return with_t >= (0.25 if fast else 0.5) or (fit >= 0.5 and with_t >= 0.25)
+        fast = self.heart_rate >= FIXED_RATIO.fast_bpm and self.irregularity_rms < FIXED_RATIO.very_steady
+        needed = FIXED_RATIO.fit_with_t_fast if fast else FIXED_RATIO.fit_with_t
+        return with_t >= needed or (fit >= FIXED_RATIO.fit and with_t >= FIXED_RATIO.fit_least_with_t)
 
     @property
     def own_p_clock_s(self) -> float | None:
         """Interval of regular P waves found without regard to the beats, in s; None without such."""
-        needed = P_REGULARITY_PACED if self.paced else P_REGULARITY
+        needed = ATRIAL.p_regularity_paced if self.paced else ATRIAL.p_regularity
         return self.atria.p_interval_s if (self.atria.p_regularity or 0.0) >= needed else None
 
 
 def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> Evidence:
     """The `Evidence` in a recording and its measurements."""
     beats, median, rhythm = measurements.beats, measurements.median_beat, measurements.rhythm
-    reduced = reduce(record, measurements)
+    low_rate = low_rate_signal(record, measurements)
     rr_mean, rmssd = measurements.rr_mean.value, measurements.rmssd.value
     n_beats, rr = len(beats.r_samples), beats.rr
     paced = rhythm.paced_fraction.value or 0.0
@@ -165,9 +160,9 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         n_beats=n_beats,
         late_p=median is not None and median.late_p,
         pause=_pause(rr),
-        atria=atrial_activity(reduced, median),
-        lone_p=lone_p_waves(reduced, beats, median),
-        extra=extra_beats(reduced, beats),
+        atria=atrial_activity(low_rate, median),
+        lone_p=lone_p_waves(low_rate, beats, median),
+        extra=extra_beats(low_rate, beats),
         shapes={} if median is None else qrs_shapes(median),
         slow_start_ms=None if median is None else slow_start(median),
         reversal=quality.lead_reversal or quality.possible_reversal,
@@ -188,7 +183,7 @@ def _irregular_by_ectopy(beats: Beats) -> bool:
         return False
     steps = np.diff(beats.rr)[own[:-2] & own[1:-1] & own[2:]]
     steps = steps[~np.isnan(steps)]
-    return len(steps) < 2 or float(np.sqrt((steps**2).mean())) < STEADY_OWN * typical_rr(beats)
+    return len(steps) < 2 or float(np.sqrt((steps**2).mean())) < RHYTHM.steady_without_ectopy * typical_rr(beats)
 
 
 def _pause(rr: Float) -> float | None:
@@ -196,5 +191,5 @@ def _pause(rr: Float) -> float | None:
     if known.sum() < 4:
         return None
     usual, middle = np.quantile(rr[known], (0.25, 0.5))
-    after_early = np.concatenate([[False], rr[:-1] < 0.85 * middle])
+    after_early = np.concatenate([[False], rr[:-1] < CONDUCTION.early_before_pause * middle])
     return float(rr[known & ~after_early].max(initial=0) / usual) if usual else None

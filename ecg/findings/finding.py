@@ -1,4 +1,4 @@
-"""What a rule says: `Finding`, and where a model disagrees: `Contradiction`."""
+"""The answer of a rule, `Finding`, and a model's disagreement with it, `Contradiction`."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,9 @@ class Finding:
     label: str
     present: bool | None
     evidence: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", str(self.label))  # a plain string: JSON takes no other keys
 
 
 @dataclass(frozen=True)

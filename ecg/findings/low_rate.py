@@ -16,7 +16,7 @@ _BAND_HZ = (0.8, 20.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Reduced:
+class LowRateSignal:
     """The recording with its beats on a coarser clock.
 
     Attributes
@@ -36,10 +36,10 @@ class Reduced:
     fs_hz: float
     r: Float
 
-    def coarser(self, duration_s: float) -> "Reduced":
+    def coarser(self, duration_s: float) -> "LowRateSignal":
         """The first seconds at half the rate: the waves looked for in it lie below 15 Hz."""
         short = self.signal[:, : round(duration_s * self.fs_hz) : 2]
-        return Reduced(short, self.leads, self.fs_hz / 2, self.r / 2)
+        return LowRateSignal(short, self.leads, self.fs_hz / 2, self.r / 2)
 
     def outside_beats(self, before_s: float, after_s: float) -> NDArray[np.bool_]:
         """Samples that lie in no beat's stretch around its R, bool [sample]."""
@@ -49,8 +49,8 @@ class Reduced:
         return outside
 
 
-def reduce(record: EcgRecord, measurements: Measurements) -> Reduced:
-    """The recording as `Reduced`: block means, then a zero-phase second-order Butterworth band-pass."""
+def low_rate_signal(record: EcgRecord, measurements: Measurements) -> LowRateSignal:
+    """The recording as `LowRateSignal`: block means, then a zero-phase second-order Butterworth band-pass."""
     step = max(1, round(record.fs_hz / _FS_HZ))
     samples = block_means(record.signal, step).astype(np.float64)
     if np.isnan(samples).any():
@@ -58,4 +58,4 @@ def reduce(record: EcgRecord, measurements: Measurements) -> Reduced:
     fs_hz = record.fs_hz / step
     band = band_passed(samples, *_BAND_HZ, fs_hz)
     r: Float = measurements.beats.r_samples * np.float64(fs_hz / record.fs_hz)
-    return Reduced(band, record.leads, fs_hz, r)
+    return LowRateSignal(band, record.leads, fs_hz, r)

@@ -1,19 +1,14 @@
-"""P waves that no QRS complex follows, found by their likeness to those that one does."""
+"""Unconducted P waves, found by their likeness to the conducted ones."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import signal as dsp
 
-from ecg.findings.atrial import P_SPAN_S
-from ecg.findings.low_rate import Float, Reduced
+from ecg.findings.limits import ATRIAL
+from ecg.findings.low_rate import Float, LowRateSignal
 from ecg.measurement.beats import Beats
 from ecg.measurement.median import MedianBeat
-
-LIKE_P = 0.8  # correlation over all leads; a lower wave counts for as much as it is high
-HIGHEST = 1.8  # times the P wave's size: what is larger is a T wave
-_APART_S, _BEFORE_P_S = 0.25, 0.1
-_USUAL_T_END_S = 0.42
 
 
 @dataclass(frozen=True)
@@ -32,31 +27,31 @@ class LoneP:
     after: float
 
 
-def lone_p_waves(reduced: Reduced, beats: Beats, median: MedianBeat | None) -> tuple[LoneP, ...]:
+def lone_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBeat | None) -> tuple[LoneP, ...]:
     """The lone P waves of the first minute, at most one an interval; none without a common P wave to compare with."""
     if median is None or median.p_onset is None or median.p_offset is None:
         return ()
-    fs_hz = reduced.fs_hz
+    fs_hz = low_rate.fs_hz
     begin, end = ((at - median.r) / median.fs_hz * fs_hz for at in (median.p_onset, median.p_offset))
-    signal = reduced.signal[:, : round(P_SPAN_S * fs_hz)]
+    signal = low_rate.signal[:, : round(ATRIAL.p_span_s * fs_hz)]
     width = round(end - begin)
-    starts = np.rint(reduced.r + begin).astype(np.int64)
+    starts = np.rint(low_rate.r + begin).astype(np.int64)
     inside = (starts >= 0) & (starts + width <= signal.shape[1])
     own = starts[inside & beats.measured]
     if width < 5 or len(own) < 3:
         return ()
     template = _level(np.median(signal[:, own[:, None] + np.arange(width)], axis=1))
     likeness = _likeness(signal, template)
-    peaks = dsp.find_peaks(likeness, height=LIKE_P, distance=round(_APART_S * fs_hz))[0]
-    t_end = _USUAL_T_END_S if median.t_end is None else (median.t_end - median.r) / median.fs_hz
-    usual = float(np.quantile(np.diff(reduced.r), 0.25))
+    peaks = dsp.find_peaks(likeness, height=ATRIAL.lone_p_likeness, distance=round(ATRIAL.lone_p_apart_s * fs_hz))[0]
+    t_end = ATRIAL.lone_p_t_end_s if median.t_end is None else (median.t_end - median.r) / median.fs_hz
+    usual = float(np.quantile(np.diff(low_rate.r), 0.25))
     found = []
     for beat in np.flatnonzero(inside[:-1] & inside[1:] & ~beats.after_gap[1:]):
-        first, last = reduced.r[beat] + t_end * fs_hz, starts[beat + 1] - _BEFORE_P_S * fs_hz - width
+        first, last = low_rate.r[beat] + t_end * fs_hz, starts[beat + 1] - ATRIAL.lone_p_before_s * fs_hz - width
         between = peaks[(peaks >= first) & (peaks <= last)]
         if len(between):
             best = between[likeness[between].argmax()]
-            rr = reduced.r[beat + 1] - reduced.r[beat]
+            rr = low_rate.r[beat + 1] - low_rate.r[beat]
             found.append(LoneP(float(rr) / usual, float(best - starts[beat]) / usual))
     return tuple(found)
 
@@ -81,4 +76,4 @@ def _likeness(signal: Float, template: Float) -> Float:
     if own == 0.0:
         return np.zeros(len(power))
     likeness = product / np.maximum(np.sqrt(np.maximum(power, 0.0) * own), own)
-    return np.where(product <= HIGHEST * own, likeness, 0.0)
+    return np.where(product <= ATRIAL.lone_p_height * own, likeness, 0.0)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ecg.findings import conduction, infarction, rhythm
+from ecg.findings import conduction, infarction, rhythm, ventricular
 from ecg.findings.atrial import AtrialActivity
 from ecg.findings.ectopic_beats import ExtraBeat
 from ecg.findings.evidence import Evidence
@@ -41,9 +41,9 @@ def having(**changes: object) -> Evidence:
         (conduction.first_degree, {"pr": 201.0, "p_in_t": True}, True),
         (conduction.av_block, {"pr": 150.0, "p_in_t": True}, None),
         (conduction.accessory_pathway, {"pr": 100.0, "qrs": 130.0, "slow_start_ms": 60.0, "p_in_t": True}, None),
-        (rhythm.ventricular_tachycardia, WIDE_AND_FAST | {"p_axis": -80.0}, None),  # as conducted backwards
-        (rhythm.ventricular_tachycardia, WIDE_AND_FAST | {"p_in_t": True}, None),
-        (rhythm.aberrant_tachycardia, WIDE_AND_FAST | {"p_in_t": True}, None),
+        (ventricular.ventricular_tachycardia, WIDE_AND_FAST | {"p_axis": -80.0}, None),  # as conducted backwards
+        (ventricular.ventricular_tachycardia, WIDE_AND_FAST | {"p_in_t": True}, None),
+        (ventricular.aberrant_tachycardia, WIDE_AND_FAST | {"p_in_t": True}, None),
         (rhythm.tachycardia, {"heart_rate": 100.0}, False),
         (rhythm.tachycardia, {"heart_rate": 100.1}, True),
         (rhythm.bradycardia, {"heart_rate": 60.0}, False),
@@ -85,21 +85,21 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(230.0, 0.8, 0.5)}, False),  # twice a sinus rate of 115
         (rhythm.atrial_flutter, {"atria": AtrialActivity(290.0, 0.55, 0.38), "irregularity_rms": 0.2}, True),
         (rhythm.atrial_flutter, {"atria": AtrialActivity()}, None),
-        (rhythm.premature_ventricular, {}, False),
-        (rhythm.premature_ventricular, {"extra": (PVC,)}, True),
-        (rhythm.premature_ventricular, {"extra": (replace(PVC, coupling=1.0),)}, None),
-        (rhythm.premature_ventricular, {"extra": (replace(PVC, width=1.1),)}, None),
-        (rhythm.premature_ventricular, {"extra": (replace(PVC, size=0.2),)}, False),  # a blip, no beat
-        (rhythm.ventricular_tachycardia, {}, False),
-        (rhythm.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5))}, False),
-        (rhythm.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5), replace(PVC, at=6))}, True),
-        (rhythm.ventricular_tachycardia, {"heart_rate": 160.0, "qrs": 130.0}, False),  # with a P wave before each
-        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
-        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0}, True),
-        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0, "qrs_axis": -120.0}, True),
-        (rhythm.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0, "irregularity": 0.2}, None),
-        (rhythm.aberrant_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
-        (rhythm.aberrant_tachycardia, NO_P | {"heart_rate": 160.0}, False),
+        (ventricular.premature_ventricular, {}, False),
+        (ventricular.premature_ventricular, {"extra": (PVC,)}, True),
+        (ventricular.premature_ventricular, {"extra": (replace(PVC, coupling=1.0),)}, None),
+        (ventricular.premature_ventricular, {"extra": (replace(PVC, width=1.1),)}, None),
+        (ventricular.premature_ventricular, {"extra": (replace(PVC, size=0.2),)}, False),  # a blip, no beat
+        (ventricular.ventricular_tachycardia, {}, False),
+        (ventricular.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5))}, False),
+        (ventricular.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5), replace(PVC, at=6))}, True),
+        (ventricular.ventricular_tachycardia, {"heart_rate": 160.0, "qrs": 130.0}, False),  # with a P wave before each
+        (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
+        (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0}, True),
+        (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0, "qrs_axis": -120.0}, True),
+        (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0, "irregularity": 0.2}, None),
+        (ventricular.aberrant_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
+        (ventricular.aberrant_tachycardia, NO_P | {"heart_rate": 160.0}, False),
         (rhythm.pacemaker, {}, False),
         (rhythm.pacemaker, {"paced_fraction": 0.25}, True),
         (rhythm.pacemaker, {"fs_hz": 360.0}, None),

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import resample_poly
 
 from ecg.findings.atrial import AtrialActivity
-from ecg.findings.confounders import doubt
+from ecg.findings.confounders import undecidable_because
 from ecg.findings.rhythm import atrial_flutter
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
@@ -155,5 +155,5 @@ def test_ectopic_beats_in_a_regular_rhythm_without_p_waves_are_no_fibrillation(e
 def test_flutter_is_not_present_beside_a_p_wave_before_each_beat():
     evidence = having(atria=AtrialActivity(282.0, 0.8, 0.5, 0.43, 0.6), heart_rate=141.0)
     assert atrial_flutter(evidence).present is False
-    assert "flutter" in (doubt("Atrial flutter", evidence) or "")
-    assert doubt("Sinus rhythm", evidence) is not None
+    assert "flutter" in (undecidable_because("Atrial flutter", evidence) or "")
+    assert undecidable_because("Sinus rhythm", evidence) is not None
