@@ -38,7 +38,7 @@ def mark_beats(conditioned: Conditioned, beats: Beats, median: MedianBeat | None
     signal = conditioned.signal[conditioned.usable]
     marks = np.full((3, len(r)), np.nan)
     shapes = _shapes(signal, r)
-    p_lead = None if median is None or median.p_onset is None else median.r - median.p_onset
+    p_lead = None if median is None or median.p is None else median.r - median.p.onset
     for beat in range(len(r)):
         alike = _look_alikes(shapes, beat)
         averaged = level_beat(median_signal(stack_beats(signal, r[alike])))

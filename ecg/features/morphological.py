@@ -66,8 +66,8 @@ def _segments(measurements: Measurements) -> list[float | None]:
     qrs, qt, rr = (getattr(measurements, name).value for name in ("qrs_duration", "qt_interval", "rr_mean"))
     median = measurements.median_beat
     peak_to_end = None
-    if median is not None and median.t_peak is not None and median.t_end is not None:
-        peak_to_end = (median.t_end - median.t_peak) * 1000.0 / median.fs_hz
+    if median is not None and median.t is not None:
+        peak_to_end = (median.t.end - median.t.peak) * 1000.0 / median.fs_hz
     return [
         _difference(measurements.pr_interval.value, measurements.p_duration.value), _difference(qt, qrs), peak_to_end,
         _ratio(qt, rr), _ratio(peak_to_end, qt),
@@ -95,15 +95,16 @@ def _st_slope(lead: LeadAmplitudes | None) -> float | None:
 
 def _areas(median: MedianBeat) -> dict[str, list[float | None]]:
     """Signed areas of P, QRS and ST-T against the level at the QRS onset, mV·ms, by lead."""
-    if median.qrs_onset is None:
+    qrs, p, t = median.qrs, median.p, median.t
+    if qrs is None:
         return {}
-    onset = round(median.qrs_onset)
-    wave = median.signal - median.signal[:, max(0, onset - 10) : onset + 1].mean(axis=1, keepdims=True)
+    wave = median.above_level()
     step_ms = 1000.0 / median.fs_hz
-    spans = (
-        (median.p_onset, median.p_offset), (median.qrs_onset, median.qrs_offset), (median.qrs_offset, median.t_end),
-    )  # fmt: skip
-    columns = [_area(wave, start, end, step_ms) for start, end in spans]
+    columns = [
+        None if p is None else _area(wave, p.onset, p.offset, step_ms),
+        _area(wave, qrs.onset, qrs.offset, step_ms),
+        None if t is None else _area(wave, qrs.offset, t.end, step_ms),
+    ]
     return {
         lead: [None if column is None else float(column[row]) for column in columns]
         for row, lead in enumerate(median.leads)
@@ -111,9 +112,7 @@ def _areas(median: MedianBeat) -> dict[str, list[float | None]]:
     }
 
 
-def _area(wave: Float, start: float | None, end: float | None, step_ms: float) -> Float | None:
-    if start is None or end is None:
-        return None
+def _area(wave: Float, start: float, end: float, step_ms: float) -> Float:
     area: Float = wave[:, round(start) : round(end) + 1].sum(axis=1) * step_ms
     return area
 

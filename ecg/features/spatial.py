@@ -70,16 +70,20 @@ def _angle_between(a: float | None, b: float | None) -> float | None:
 def _correlations(median: MedianBeat | None) -> list[float | None]:
     if median is None:
         return [None] * (2 * len(_PAIRS))
-    spans = ((median.qrs_onset, median.qrs_offset), (median.qrs_offset, median.t_end))
-    return [value for start, end in spans for value in _pairwise(median, start, end)]
+    qrs, t = median.qrs, median.t
+    spans = (
+        None if qrs is None else (qrs.onset, qrs.offset),
+        None if qrs is None or t is None else (qrs.offset, t.end),
+    )
+    return [value for span in spans for value in _pairwise(median, span)]
 
 
-def _pairwise(median: MedianBeat, start: float | None, end: float | None) -> list[float | None]:
+def _pairwise(median: MedianBeat, span: tuple[float, float] | None) -> list[float | None]:
     """Correlation of every pair of standard leads over a span; None where a lead is absent or constant."""
-    if start is None or end is None or end - start < 4:
+    if span is None or span[1] - span[0] < 4:
         return [None] * len(_PAIRS)
     row = {lead: index for index, lead in enumerate(median.leads)}
-    piece = median.signal[:, round(start) : round(end) + 1]
+    piece = median.signal[:, round(span[0]) : round(span[1]) + 1]
     centred = piece - piece.mean(axis=1, keepdims=True)
     norm = np.sqrt((centred**2).sum(axis=1))
     product = (centred @ centred.T).tolist()
@@ -94,15 +98,14 @@ def _pairwise(median: MedianBeat, start: float | None, end: float | None) -> lis
 
 def _loops(median: MedianBeat | None, unit_known: bool) -> list[float | None]:
     nothing: list[float | None] = [None] * (len(_LOOPS) * _N_LOOP + _N_TOGETHER)
-    if median is None or median.qrs_onset is None or median.qrs_offset is None or median.t_end is None:
+    if median is None or median.qrs is None or median.t is None:
         return nothing
     usable = {lead for lead, live in zip(median.leads, median.usable, strict=True) if live}
     if not usable.issuperset(KORS_LEADS):
         return nothing
-    onset, offset, end = round(median.qrs_onset), round(median.qrs_offset), round(median.t_end)
+    onset, offset, end = round(median.qrs.onset), round(median.qrs.offset), round(median.t.end)
     rows = [median.leads.index(lead) for lead in KORS_LEADS]
-    vector = KORS @ median.signal[rows]
-    vector = vector - vector[:, max(0, onset - 10) : onset + 1].mean(axis=1, keepdims=True)
+    vector = KORS @ median.above_level()[rows]
     step_ms = 1000.0 / median.fs_hz
     qrs, t = vector[:, onset : offset + 1], vector[:, offset : end + 1]
     if qrs.shape[1] < 10 or t.shape[1] < 10 or not qrs.any() or not t.any():

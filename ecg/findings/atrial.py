@@ -46,11 +46,11 @@ class AtrialActivity:
 
 def atrial_activity(low_rate: LowRateSignal, median: MedianBeat | None) -> AtrialActivity:
     """`AtrialActivity` of a recording; all None when there is no median beat with QRS edges."""
-    if median is None or median.qrs_onset is None or median.qrs_offset is None:
+    if median is None or median.qrs is None:
         return AtrialActivity()
-    onset_s = (median.r - median.qrs_onset) / median.fs_hz + ATRIAL.margin_s
-    offset_s = (median.qrs_offset - median.r) / median.fs_hz + ATRIAL.margin_s
-    t_end_s = ATRIAL.usual_t_end_s if median.t_end is None else (median.t_end - median.r) / median.fs_hz
+    onset_s = (median.r - median.qrs.onset) / median.fs_hz + ATRIAL.margin_s
+    offset_s = (median.qrs.offset - median.r) / median.fs_hz + ATRIAL.margin_s
+    t_end_s = ATRIAL.usual_t_end_s if median.t is None else (median.t.end - median.r) / median.fs_hz
     short = low_rate.coarser(ATRIAL.flutter_span_s)
     (hz, fit), (hz_with_t, fit_with_t) = _oscillations(short, onset_s, (t_end_s, offset_s))
     if hz is not None and (hz_with_t is None or abs(hz - hz_with_t) > ATRIAL.one_frequency_hz):

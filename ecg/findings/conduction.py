@@ -10,7 +10,8 @@ from ecg.findings.limits import CONDUCTION
 from ecg.findings.unconducted_p import LoneP
 from ecg.findings.ventricular import ventricular_tachycardia
 from ecg.findings.vocabulary import Label
-from ecg.measurement.qrs_shape import LATE_R_LATERAL_MS, late_to_the_right
+from ecg.measurement.limits import QRS_SHAPE
+from ecg.measurement.qrs_shape import late_to_the_right
 
 
 def first_degree(evidence: Evidence) -> Finding:
@@ -141,7 +142,7 @@ def _left_pattern(evidence: Evidence) -> bool | None:
     broad = [
         shape
         for shape in side
-        if shape.q_ms == 0.0 and shape.net > CONDUCTION.net and shape.r_peak_ms > LATE_R_LATERAL_MS
+        if shape.q_ms == 0.0 and shape.net > CONDUCTION.net and shape.r_peak_ms > QRS_SHAPE.late_r_lateral_ms
     ]
     return evidence.shapes["V1"].net < -CONDUCTION.net and len(broad) >= 2
 

@@ -7,7 +7,6 @@ import numpy as np
 from ecg.findings.limits import ECTOPY
 from ecg.findings.low_rate import Float, LowRateSignal
 from ecg.measurement.beats import Beats
-from ecg.measurement.median import typical_rr
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def extra_beats(low_rate: LowRateSignal, beats: Beats) -> tuple[ExtraBeat, ...]:
     widths, sizes = _widths(low_rate)
     width, size = float(np.median(widths[own])), float(np.median(sizes[own]))
     rr = beats.rr
-    usual = typical_rr(beats)
+    usual = beats.typical_rr
     edge = ECTOPY.edge_s * low_rate.fs_hz
     return tuple(
         ExtraBeat(

@@ -12,7 +12,7 @@ from ecg.findings.unconducted_p import LoneP, lone_p_waves
 from ecg.measurement.amplitudes import no_millivolts
 from ecg.measurement.beats import Beats
 from ecg.measurement.intervals import Measurements
-from ecg.measurement.median import MedianBeat, typical_rr
+from ecg.measurement.median import MedianBeat
 from ecg.measurement.qrs_shape import QrsShape, qrs_shapes, slow_start
 from ecg.quality import Quality
 from ecg.record import EcgRecord
@@ -172,9 +172,9 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
 
 
 def _pr_ms(median: MedianBeat | None) -> float | None:
-    if median is None or median.p_onset is None or median.qrs_onset is None:
+    if median is None or median.p is None or median.qrs is None:
         return None
-    return (median.qrs_onset - median.p_onset) * 1000.0 / median.fs_hz
+    return (median.qrs.onset - median.p.onset) * 1000.0 / median.fs_hz
 
 
 def _irregular_by_ectopy(beats: Beats) -> bool:
@@ -183,7 +183,7 @@ def _irregular_by_ectopy(beats: Beats) -> bool:
         return False
     steps = np.diff(beats.rr)[own[:-2] & own[1:-1] & own[2:]]
     steps = steps[~np.isnan(steps)]
-    return len(steps) < 2 or float(np.sqrt((steps**2).mean())) < RHYTHM.steady_without_ectopy * typical_rr(beats)
+    return len(steps) < 2 or float(np.sqrt((steps**2).mean())) < RHYTHM.steady_without_ectopy * beats.typical_rr
 
 
 def _pause(rr: Float) -> float | None:

@@ -4,7 +4,7 @@ from ecg.findings.evidence import Evidence
 from ecg.findings.finding import Finding
 from ecg.findings.limits import PACING, RHYTHM
 from ecg.findings.vocabulary import Label
-from ecg.measurement.pacing import MIN_FS_HZ
+from ecg.measurement.limits import SPIKES
 
 
 def sinus_rhythm(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
@@ -149,6 +149,7 @@ def pacemaker(evidence: Evidence) -> Finding:
         return Finding(label, None, "no beats were found")
     if evidence.paced:
         return Finding(label, True, f"{100 * evidence.paced_fraction:.0f} % of the beats follow a pacing spike")
-    if evidence.fs_hz < MIN_FS_HZ or evidence.pacing_open:
-        return Finding(label, None, f"spikes do not always show at {min(evidence.fs_hz, MIN_FS_HZ):g} Hz and less")
+    if evidence.fs_hz < SPIKES.sure_fs_hz or evidence.pacing_open:
+        rate_hz = min(evidence.fs_hz, SPIKES.sure_fs_hz)
+        return Finding(label, None, f"spikes do not always show at {rate_hz:g} Hz and less")
     return Finding(label, False, f"no pacing spikes before {PACING.fewest_beats} or more beats")

@@ -29,10 +29,10 @@ class LoneP:
 
 def lone_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBeat | None) -> tuple[LoneP, ...]:
     """The lone P waves of the first minute, at most one an interval; none without a common P wave to compare with."""
-    if median is None or median.p_onset is None or median.p_offset is None:
+    if median is None or median.p is None:
         return ()
     fs_hz = low_rate.fs_hz
-    begin, end = ((at - median.r) / median.fs_hz * fs_hz for at in (median.p_onset, median.p_offset))
+    begin, end = ((at - median.r) / median.fs_hz * fs_hz for at in (median.p.onset, median.p.offset))
     signal = low_rate.signal[:, : round(ATRIAL.p_span_s * fs_hz)]
     width = round(end - begin)
     starts = np.rint(low_rate.r + begin).astype(np.int64)
@@ -43,7 +43,7 @@ def lone_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBeat | Non
     template = _level(np.median(signal[:, own[:, None] + np.arange(width)], axis=1))
     likeness = _likeness(signal, template)
     peaks = dsp.find_peaks(likeness, height=ATRIAL.lone_p_likeness, distance=round(ATRIAL.lone_p_apart_s * fs_hz))[0]
-    t_end = ATRIAL.lone_p_t_end_s if median.t_end is None else (median.t_end - median.r) / median.fs_hz
+    t_end = ATRIAL.lone_p_t_end_s if median.t is None else (median.t.end - median.r) / median.fs_hz
     usual = float(np.quantile(np.diff(low_rate.r), 0.25))
     found = []
     for beat in np.flatnonzero(inside[:-1] & inside[1:] & ~beats.after_gap[1:]):

@@ -15,10 +15,10 @@ NO_T = "the end of the T wave was not found"
 NO_LEAD = "the lead is flat or mostly missing"
 NO_UNIT = "the unit of the samples is not known"
 #: Between which heights each of `LeadAmplitudes` lies: Q and S are no lower than the level, R is no higher.
-_BOUNDS_MV = (
-    (-np.inf, np.inf), (-np.inf, 0.0), (0.0, np.inf), (-np.inf, 0.0), (-np.inf, np.inf),
-    (-np.inf, np.inf), (-np.inf, np.inf), (-np.inf, np.inf),
-)  # fmt: skip
+_ANY = (-np.inf, np.inf)
+_BELOW = (-np.inf, 0.0)
+_ABOVE = (0.0, np.inf)
+_BOUNDS_MV = (_ANY, _BELOW, _ABOVE, _BELOW, _ANY, _ANY, _ANY, _ANY)
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,21 @@ def _amplitude_columns(
 ) -> list[list[tuple[float, float | None]] | str]:
     """Height in mV and its spread for each lead, in the order of `LeadAmplitudes`, or why there is none."""
     no_mv = no_millivolts(median, unit)
-    if no_mv is not None or median.qrs_onset is None or median.qrs_offset is None:
+    if no_mv is not None or median.qrs is None:
         return [no_mv or NO_QRS] * len(_BOUNDS_MV)
-    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
-    before = slice(max(0, onset - 10), onset + 1)
-    wave = median.signal - median.signal[:, before].mean(axis=1, keepdims=True)
+    onset, offset = round(median.qrs.onset), round(median.qrs.offset)
+    wave = median.above_level()
     qrs = wave[:, onset : offset + 1]
     top = qrs.argmax(axis=1)
     sample = np.arange(qrs.shape[1])
     q, s = (np.where(side, qrs, np.inf).argmin(axis=1) for side in (sample <= top[:, None], sample >= top[:, None]))
-    p, t = _farthest(wave, median.p_onset, median.p_offset), _farthest(wave, median.qrs_offset, median.t_end)
+    p = None if median.p is None else _farthest(wave, median.p.onset, median.p.offset)
+    t = None if median.t is None else _farthest(wave, median.qrs.offset, median.t.end)
     after = [np.full(len(wave), min(offset + ms // 2, wave.shape[1] - 1)) for ms in (0, 60, 80)]
     places = (p, onset + q, onset + top, onset + s, t, *after)
     at = np.stack([onset + top if place is None else place for place in places], axis=1)
     heights = np.clip(wave[np.arange(len(wave))[:, None], at], *np.array(_BOUNDS_MV).T).tolist()
-    spreads = height_spread(beats, at, before).tolist() if len(beats) else [[None] * len(places)] * len(wave)
+    spreads = height_spread(beats, at, median.level).tolist() if len(beats) else [[None] * len(places)] * len(wave)
     reasons = [median.no_p if p is None else None, None, None, None, NO_T if t is None else None, None, None, None]
     columns = zip(zip(*heights, strict=True), zip(*spreads, strict=True), strict=True)
     return [reason or list(zip(*column, strict=True)) for reason, column in zip(reasons, columns, strict=True)]
@@ -85,17 +85,15 @@ def no_millivolts(median: MedianBeat | None, unit: str | None) -> str | None:
     """
     if unit is None:
         return NO_UNIT
-    if median is None or median.qrs_onset is None or median.qrs_offset is None:
+    if median is None or median.qrs is None:
         return None
-    qrs = median.signal[median.usable, round(median.qrs_onset) : round(median.qrs_offset) + 1]
+    qrs = median.signal[median.usable, round(median.qrs.onset) : round(median.qrs.offset) + 1]
     height = float(np.median(np.ptp(qrs, axis=1)))
     low, high = PLAUSIBLE_MV
     return None if low <= height <= high else f"a QRS complex of {height:.3g} mV is not plausible: check the unit"
 
 
-def _farthest(wave: Float, start: float | None, end: float | None) -> NDArray[np.int64] | None:
-    """Where each lead is farthest from zero within a span, int64 [lead]; None without a span."""
-    if start is None or end is None:
-        return None
+def _farthest(wave: Float, start: float, end: float) -> NDArray[np.int64]:
+    """Where each lead is farthest from zero within a span, int64 [lead]."""
     at: NDArray[np.int64] = np.abs(wave[:, round(start) : round(end) + 1]).argmax(axis=1) + round(start)
     return at

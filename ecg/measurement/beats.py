@@ -9,17 +9,10 @@ from numpy.typing import NDArray
 from ecg.dsp import Float, median
 from ecg.measurement.condition import Conditioned
 from ecg.measurement.detect import Index, detect_qrs
+from ecg.measurement.limits import CLASSES, MEDIAN_BEAT, SPIKES
 from ecg.measurement.low_beats import add_low_beats
-from ecg.measurement.pacing import MIN_SPIKES
 
 BeatClass = Literal["dominant", "premature", "ectopic", "paced"]
-
-_HALF = 30  # 60 ms each side of R: the stretch compared between beats
-_SHIFT = 10  # largest shift tried when a beat is aligned, 20 ms
-_SAME_SHAPE = 0.9  # correlation over all leads above which two beats have one shape
-_MAX_SHAPES = 8
-_SEED_BEATS = 60
-_SPIKE_BEFORE = 80  # samples: a ventricular pacing spike stands at most 160 ms before the R of a wide complex
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +43,20 @@ class Beats:
         """RR intervals in samples, float64 [beat - 1]; NaN where samples are missing between the beats."""
         return _rr(self.r_samples, self.after_gap)
 
+    @property
+    def typical_rr(self) -> float:
+        """Median RR in samples; of all intervals where each of them crosses a gap."""
+        rr = self.rr
+        known = rr[~np.isnan(rr)]
+        return float(median(known if len(known) else np.diff(self.r_samples).astype(np.float64)))
+
+    @property
+    def irregularity(self) -> float:
+        """Median magnitude of successive RR differences over the median RR: about 0.03 in sinus rhythm, 0.2 in AF."""
+        steps = np.abs(np.diff(self.rr))
+        steps = steps[~np.isnan(steps)]
+        return float(median(steps)) / self.typical_rr if len(steps) >= 2 else 0.0
+
     def is_class(self, name: BeatClass) -> NDArray[np.bool_]:
         """Which beats are of a class, bool [beat]."""
         return np.array([beat == name for beat in self.classes], dtype=bool)
@@ -68,8 +75,8 @@ def find_beats(conditioned: Conditioned) -> Beats:
     gaps = conditioned.gaps.mean(axis=1)
     after_gap = np.diff(np.searchsorted(gaps, r), prepend=np.searchsorted(gaps, r[:1])) > 0
     early = _is_early(r, dominant, after_gap)
-    measured = dominant & ~early if (dominant & ~early).sum() >= 3 else dominant
-    if dominant.sum() < 3 <= paced.sum():
+    measured = dominant & ~early if (dominant & ~early).sum() >= MEDIAN_BEAT.min_beats else dominant
+    if dominant.sum() < MEDIAN_BEAT.min_beats <= paced.sum():
         measured = _dominant_shape(r, shape, paced)
     classes: list[BeatClass] = []
     for beat in range(len(r)):
@@ -92,26 +99,28 @@ def _sort_by_shape(signal: Float, r: Index) -> tuple[Index, Index]:
     Repeatedly: the beat most alike the rest seeds a shape, its look-alikes join, their median becomes the template.
     What matches none of the first eight shapes shares the last number.
     """
-    index = np.clip(r[:, None] + np.arange(-_HALF - _SHIFT, _HALF + _SHIFT + 1), 0, signal.shape[1] - 1)
+    index = np.clip(
+        r[:, None] + np.arange(-CLASSES.half - CLASSES.shift, CLASSES.half + CLASSES.shift + 1), 0, signal.shape[1] - 1
+    )
     pieces = signal[:, index].transpose(1, 0, 2)
-    shape = np.full(len(r), _MAX_SHAPES)
+    shape = np.full(len(r), CLASSES.max_shapes)
     moved = np.zeros(len(r), dtype=np.int64)
-    for number in range(_MAX_SHAPES):
-        left = np.flatnonzero(shape == _MAX_SHAPES)
+    for number in range(CLASSES.max_shapes):
+        left = np.flatnonzero(shape == CLASSES.max_shapes)
         if len(left) == 0:
             break
-        sample = left[:: max(1, len(left) // _SEED_BEATS)]
-        centre = _unit(pieces[sample][:, :, _SHIFT:-_SHIFT]).reshape(len(sample), -1)
-        seed = sample[(centre @ centre.T >= _SAME_SHAPE).sum(axis=1).argmax()]
-        template = pieces[seed][:, _SHIFT:-_SHIFT]
+        sample = left[:: max(1, len(left) // CLASSES.seed_beats)]
+        centre = _unit(pieces[sample][:, :, CLASSES.shift : -CLASSES.shift]).reshape(len(sample), -1)
+        seed = sample[(centre @ centre.T >= CLASSES.same_shape).sum(axis=1).argmax()]
+        template = pieces[seed][:, CLASSES.shift : -CLASSES.shift]
         alike = np.zeros(len(left), dtype=bool)
         for _ in range(2):  # the second time against the median of the look-alikes
             correlation, shift = _best_shift(pieces[left], template)
-            alike = np.greater_equal(correlation, _SAME_SHAPE)
+            alike = np.greater_equal(correlation, CLASSES.same_shape)
             if not alike.any():
                 break
-            rows = np.flatnonzero(alike)[:_SEED_BEATS]
-            span = shift[rows, None] + _SHIFT + np.arange(2 * _HALF + 1)
+            rows = np.flatnonzero(alike)[: CLASSES.seed_beats]
+            span = shift[rows, None] + CLASSES.shift + np.arange(2 * CLASSES.half + 1)
             template = median(np.take_along_axis(pieces[left[rows]], span[:, None, :], axis=2), axis=0)
         joins = left[alike | np.equal(left, seed)]
         shape[joins] = number
@@ -147,11 +156,11 @@ def _best_shift(pieces: Float, template: Float) -> tuple[Float, Index]:
     power = sums[:, 0] - np.einsum("bls,bls->bs", sums[:, 1:], sums[:, 1:]) / width
     correlations = product / np.sqrt(np.where(power > 1e-9 * sums[:, 0], power, np.inf))
     best = correlations.argmax(axis=1)
-    return correlations[np.arange(len(pieces)), best], 2 * best - _SHIFT
+    return correlations[np.arange(len(pieces)), best], 2 * best - CLASSES.shift
 
 
 def _is_paced(r: Index, spikes: Index) -> NDArray[np.bool_]:
-    if len(spikes) < MIN_SPIKES:
+    if len(spikes) < SPIKES.min_spikes:
         return np.zeros(len(r), dtype=bool)
     return np.isfinite(spike_lags(r, spikes))
 
@@ -159,7 +168,7 @@ def _is_paced(r: Index, spikes: Index) -> NDArray[np.bool_]:
 def spike_lags(r: Index, spikes: Index) -> Float:
     """Samples from the pacing spike of each beat to its R, float64 [beat]; infinite for a beat without one."""
     lag = r[:, None] - spikes[None, :]
-    lags: Float = np.where((lag >= -5) & (lag <= _SPIKE_BEFORE), lag, np.inf).min(axis=1)
+    lags: Float = np.where((lag >= -CLASSES.spike_after) & (lag <= CLASSES.spike_before), lag, np.inf).min(axis=1)
     return lags
 
 
@@ -168,7 +177,7 @@ def _dominant_shape(r: Index, shape: Index, among: NDArray[np.bool_]) -> NDArray
     numbers, counts = np.unique(shape[among], return_counts=True)
     if len(numbers) == 0:
         return np.zeros(len(r), dtype=bool)
-    common = numbers[counts >= 0.8 * counts.max()]
+    common = numbers[counts >= CLASSES.as_common * counts.max()]
     rr = np.diff(r, prepend=r[0])
     waits = [np.median(rr[among & (shape == number)]) for number in common] if len(common) > 1 else [0.0]
     dominant: NDArray[np.bool_] = among & (shape == common[int(np.argmax(waits))])
@@ -186,6 +195,6 @@ def _is_early(r: Index, dominant: NDArray[np.bool_], after_gap: NDArray[np.bool_
     if len(steps) == 0:
         return early
     typical = median(rr[~np.isnan(rr)])
-    if median(steps) < 0.1 * typical:
-        early[1:] = rr < 0.8 * typical
+    if median(steps) < CLASSES.steady * typical:
+        early[1:] = rr < CLASSES.early * typical
     return early & dominant

@@ -8,19 +8,11 @@ from numpy.typing import NDArray
 from scipy import signal as dsp
 
 from ecg.dsp import FS_HZ, Float, filtered, low_pass_filter
+from ecg.measurement.limits import CONDITIONING
 from ecg.measurement.pacing import find_spikes, remove_spikes, spike_rise
 from ecg.record import EcgRecord
 
-#: A lead with more missing samples than this fraction is left out of every measurement.
-MAX_MISSING = 0.2
-#: Longer stretches without samples may hide a beat; at most one QRS complex is no longer than this.
-MAX_BRIDGE_S = 0.1
-#: Samples that stand still in every lead for longer than the first are not the heart's, unless they do so between all
-#: beats, as in a recording without noise: then for longer than that and this many times what is usual there.
-FROZEN_S, FROZEN_TIMES = 0.4, 2.0
-_SHORTEST_REST_S, _FEWEST_RESTS = 0.1, 3
-_BLOCK = 20  # samples a block mean: the baseline is estimated at 25 Hz
-_BASELINE = low_pass_filter(0.5, FS_HZ / _BLOCK)
+_BASELINE = low_pass_filter(CONDITIONING.high_pass_hz, FS_HZ / CONDITIONING.baseline_block)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +72,9 @@ def frozen(record: EcgRecord) -> Float:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], still.all(axis=0), [False]])))
     runs = edges.reshape(-1, 2).astype(np.float64)
     seconds = (runs[:, 1] - runs[:, 0]) / record.fs_hz
-    rests = seconds[seconds > _SHORTEST_REST_S]
-    usual = float(np.quantile(rests, 0.75)) if len(rests) >= _FEWEST_RESTS else 0.0
-    return runs[seconds > FROZEN_S + FROZEN_TIMES * usual]
+    rests = seconds[seconds > CONDITIONING.shortest_rest_s]
+    usual = float(np.quantile(rests, 0.75)) if len(rests) >= CONDITIONING.fewest_rests else 0.0
+    return runs[seconds > CONDITIONING.frozen_s + CONDITIONING.frozen_times * usual]
 
 
 def _bridge(samples: Float, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -91,7 +83,7 @@ def _bridge(samples: Float, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:
     at = np.arange(samples.shape[1])
     for row in np.flatnonzero(absent.any(axis=1)):
         present = ~absent[row]
-        if present.mean() < 1 - MAX_MISSING:
+        if present.mean() < 1 - CONDITIONING.max_missing:
             usable[row] = False
             samples[row] = 0.0
         else:
@@ -106,26 +98,28 @@ def _gaps(absent: NDArray[np.bool_], fs_hz: float) -> Float:
         return np.zeros((0, 2))
     lost = np.concatenate([[False], absent.mean(axis=0) >= 0.5, [False]])
     edges = np.flatnonzero(np.diff(lost)).reshape(-1, 2)
-    long: Float = edges[edges[:, 1] - edges[:, 0] > MAX_BRIDGE_S * fs_hz] - np.array([0.0, 1.0])
+    long: Float = edges[edges[:, 1] - edges[:, 0] > CONDITIONING.max_bridge_s * fs_hz] - np.array([0.0, 1.0])
     return long
 
 
 def _baseline(samples: Float) -> Float:
     n = samples.shape[1]
-    n_blocks = n // _BLOCK
+    n_blocks = n // CONDITIONING.baseline_block
     if n_blocks < 10:
         return np.broadcast_to(np.median(samples, axis=1, keepdims=True), samples.shape)
-    blocks = samples[:, : n_blocks * _BLOCK].reshape(len(samples), n_blocks, _BLOCK) @ np.full(_BLOCK, 1 / _BLOCK)
+    blocks = samples[:, : n_blocks * CONDITIONING.baseline_block].reshape(
+        len(samples), n_blocks, CONDITIONING.baseline_block
+    ) @ np.full(CONDITIONING.baseline_block, 1 / CONDITIONING.baseline_block)
     return _stretch(filtered(_BASELINE, blocks, 75), n)
 
 
 def _stretch(slow: Float, n: int) -> Float:
     """Linear interpolation of block means [lead, block] back to n samples, extended flat at both ends."""
-    part = (np.arange(_BLOCK) + 0.5) / _BLOCK
+    part = (np.arange(CONDITIONING.baseline_block) + 0.5) / CONDITIONING.baseline_block
     between = np.stack([slow[:, :-1], slow[:, 1:]], axis=2) @ np.stack([1 - part, part])
     stretched = np.empty((len(slow), n))
-    half = _BLOCK // 2
-    end = half + between.shape[1] * _BLOCK
+    half = CONDITIONING.baseline_block // 2
+    end = half + between.shape[1] * CONDITIONING.baseline_block
     stretched[:, :half] = slow[:, :1]
     stretched[:, half:end] = between.reshape(len(slow), -1)
     stretched[:, end:] = slow[:, -1:]

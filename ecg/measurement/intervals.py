@@ -10,8 +10,9 @@ from ecg.dsp import FS_HZ, Float, spread
 from ecg.measurement.amplitudes import NO_QRS, NO_T, LeadAmplitudes, lead_amplitudes
 from ecg.measurement.beats import Beats, find_beats
 from ecg.measurement.condition import condition
-from ecg.measurement.median import MedianBeat, irregularity, measured_stack, median_beat
-from ecg.measurement.pacing import MIN_SPIKES, spikes_show
+from ecg.measurement.limits import SPIKES, VARIATION
+from ecg.measurement.median import MedianBeat, measured_stack, median_beat
+from ecg.measurement.pacing import spikes_show
 from ecg.measurement.qrs_shape import may_be_paced
 from ecg.measurement.variation import angle_spread, shifts, whole_beats
 from ecg.record import EcgRecord
@@ -22,8 +23,6 @@ NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_AXIS = "two usable limb leads are needed for an axis"
 P_IN_T = "the P wave begins before the T wave has ended: its onset does not show"
 NO_PACING_KNOWN = "pacing spikes do not show at this bandwidth, and the QRS complex could be a paced one"
-#: A limb lead made from two others is flat below this share of their height.
-FLAT_LEAD = 0.02
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def measure(record: EcgRecord) -> Measurements:
     no_rr = NO_RR if found.after_gap.any() else NO_BEATS
     rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", no_rr)
     rate = _rate(rr_mean, rr, steps)
-    paced = found.is_class("paced").sum() >= MIN_SPIKES
+    paced = found.is_class("paced").sum() >= SPIKES.min_spikes
     suspect = median is not None and not paced and may_be_paced(median, rate["heart_rate"].value)
     pacing_open = suspect and not spikes_show(record.signal, record.fs_hz)
     if pacing_open and intervals["pr_interval"].value is not None:
@@ -114,7 +113,7 @@ def _rhythm(beats: Beats, median: MedianBeat | None, pacing_open: bool) -> Rhyth
     if median is None:
         return Rhythm(missing("", NO_BEATS), missing("", NO_BEATS), missing("", NO_BEATS))
     paced = missing("", NO_PACING_KNOWN) if pacing_open else Value(float(beats.is_class("paced").mean()), "")
-    return Rhythm(Value(irregularity(beats), ""), Value(median.p_fraction, ""), paced)
+    return Rhythm(Value(beats.irregularity, ""), Value(median.p_fraction, ""), paced)
 
 
 def _rate(rr_mean: Value, rr: Float, steps: Float) -> dict[str, Value]:
@@ -133,29 +132,28 @@ def _rate(rr_mean: Value, rr: Float, steps: Float) -> dict[str, Value]:
 class _Mark(NamedTuple):
     """A fiducial point: where it is, its spread over the leads, and how much later each beat has it; all in samples."""
 
-    at: float | None
+    at: float
     lead_sd: float | None
     shifts: Float | None
 
 
 def _intervals(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
-    if median is None or median.qrs_onset is None or median.qrs_offset is None:
+    """PR, P duration, QRS and QT in ms with their spreads; `beats` [beat, lead, sample] made the median beat."""
+    if median is None or median.qrs is None:
         reason = NO_BEATS if median is None else NO_QRS
         return {name: missing("ms", reason) for name in ("pr_interval", "p_duration", "qrs_duration", "qt_interval")}
 
-    def mark(name: str, begin: float | None, end: float | None) -> _Mark:
-        """The point and its shifts, which are those of the flank from `begin` to `end`."""
-        late = None
-        if len(beats) and begin is not None and end is not None:
-            late = shifts(beats, median.signal, begin, end)
-        return _Mark(getattr(median, name), getattr(median, f"{name}_sd", None), late)
+    def mark(at: float, lead_sd: float | None, begin: float, end: float) -> _Mark:
+        """A point whose shifts are those of the flank from `begin` to `end`."""
+        return _Mark(at, lead_sd, shifts(beats, median.signal, begin, end) if len(beats) else None)
 
+    qrs, p, t = median.qrs, None if median.p_in_t else median.p, median.t
     no_p = P_IN_T if median.p_in_t else median.no_p or ""
-    p_onset = _Mark(None, None, None) if median.p_in_t else mark("p_onset", median.p_onset, median.p_peak)
-    p_offset = mark("p_offset", median.p_peak, median.p_offset)
-    qrs_onset = mark("qrs_onset", median.qrs_onset, median.r)
-    qrs_offset = mark("qrs_offset", median.r, median.qrs_offset)
-    t_end = mark("t_end", median.t_peak, median.t_end)
+    p_onset = None if p is None else mark(p.onset, p.onset_sd, p.onset, p.peak)
+    p_offset = None if p is None else mark(p.offset, None, p.peak, p.offset)
+    qrs_onset = mark(qrs.onset, qrs.onset_sd, qrs.onset, median.r)
+    qrs_offset = mark(qrs.offset, qrs.offset_sd, median.r, qrs.offset)
+    t_end = None if t is None else mark(t.end, t.end_sd, t.peak, t.end)
     return {
         "pr_interval": _span(p_onset, qrs_onset, no_p),
         "p_duration": _span(p_onset, p_offset, no_p),
@@ -164,9 +162,9 @@ def _intervals(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
     }
 
 
-def _span(start: _Mark, end: _Mark, reason: str) -> Value:
+def _span(start: _Mark | None, end: _Mark | None, reason: str) -> Value:
     """The time between two points in ms; its spreads over leads and over beats are taken as independent."""
-    if start.at is None or end.at is None:
+    if start is None or end is None:
         return missing("ms", reason)
     spreads = []
     if start.lead_sd is not None and end.lead_sd is not None:
@@ -199,19 +197,20 @@ def _axes(median: MedianBeat | None, beats: Float) -> dict[str, Value]:
     names = ("p_axis", "qrs_axis", "t_axis")
     if median is None:
         return {name: missing("deg", NO_BEATS) for name in names}
+    qrs, p, t = median.qrs, median.p, median.t
     spans = (
-        (median.p_onset, median.p_offset, median.no_p or ""),
-        (median.qrs_onset, median.qrs_offset, NO_QRS),
-        (median.qrs_offset, median.t_end, NO_T),
+        (None if p is None else (p.onset, p.offset), median.no_p or ""),
+        (None if qrs is None else (qrs.onset, qrs.offset), NO_QRS),
+        (None if qrs is None or t is None else (qrs.offset, t.end), NO_T),
     )
     return {name: _axis(median, beats, *span) for name, span in zip(names, spans, strict=True)}
 
 
-def _axis(median: MedianBeat, beats: Float, start: float | None, end: float | None, reason: str) -> Value:
+def _axis(median: MedianBeat, beats: Float, ends: tuple[float, float] | None, reason: str) -> Value:
     """Frontal axis from the net areas in I and aVF, each above the chord from the wave's onset to its offset."""
-    if start is None or end is None:
+    if ends is None:
         return missing("deg", reason)
-    span = slice(round(start), round(end) + 1)
+    span = slice(round(ends[0]), round(ends[1]) + 1)
     limbs = _frontal_leads(median, median.signal[:, span])
     if limbs is None or all(_net_area(limb) == 0.0 for limb in limbs):
         return missing("deg", NO_AXIS)
@@ -250,4 +249,4 @@ def _frontal_leads(median: MedianBeat, signal: Float) -> tuple[Float, Float] | N
         pair, made = (2 * (wave["II"] - wave["aVF"]), wave["aVF"]), 0
     else:
         return None
-    return None if np.ptp(pair[made]) < FLAT_LEAD * np.ptp(pair[1 - made]) else pair
+    return None if np.ptp(pair[made]) < VARIATION.flat_lead * np.ptp(pair[1 - made]) else pair

@@ -4,21 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.dsp import FS_HZ, Float
-
-_QUIET_BEFORE = 12  # samples, 24 ms
-_UNSMEARED_HZ, _MIN_HZ = 450.0, 240.0
-#: Height of a spike over the largest excursion, its rise over the steepest step before it, what of it may remain.
-_SPIKE = (0.25, 6.0, 0.4)
-#: The same once a pacemaker is known: spikes in the other chamber are smaller.
-_SMALL_SPIKE = (0.1, 3.0, 0.8)
-_STOPS = 0.3  # the step after a smeared spike over the steepest step of the spike
-MIN_SPIKES = 3  # fewer are artefacts
-_SMEARED_EVERY_S = 10.0  # rarer smeared ones are artefacts, or odd beats, of a long recording
-#: Below this rate recorders smear spikes, and not all are found: at 250 Hz five of the six paced recordings of LUDB.
-MIN_FS_HZ = 400.0
-#: A recording brought to a higher rate holds nothing above the old one's half: less power in the first band than this
-#: share of that in the second. What was recorded at 400 Hz and more has at least 0.03, the simulator 0.005.
-_HIGH_HZ, _BELOW_HZ, _EMPTY = (135.0, 195.0), (70.0, 110.0), 0.002
+from ecg.measurement.limits import SPIKES
 
 
 def spike_rise(fs_hz: float) -> int:
@@ -26,9 +12,9 @@ def spike_rise(fs_hz: float) -> int:
 
     Within 2 ms where the recorder is quick enough; a slow one smears it over two of its own samples each way.
     """
-    if fs_hz >= _UNSMEARED_HZ:
+    if fs_hz >= SPIKES.unsmeared_hz:
         return 1
-    return round(2 * FS_HZ / fs_hz) if fs_hz >= _MIN_HZ else 0
+    return round(2 * FS_HZ / fs_hz) if fs_hz >= SPIKES.min_fs_hz else 0
 
 
 def find_spikes(signal: Float, rise: int) -> NDArray[np.int64]:
@@ -43,23 +29,25 @@ def find_spikes(signal: Float, rise: int) -> NDArray[np.int64]:
         return np.zeros(0, dtype=np.int64)
     step = _size(signal[:, rise:] - signal[:, :-rise])
     usual = float(np.percentile(_size(signal), 99))
-    spikes = _spikes(signal, step, usual, _SPIKE, rise)
-    if rise > 1 and len(spikes) < signal.shape[1] / (_SMEARED_EVERY_S * FS_HZ):
+    spikes = _spikes(signal, step, usual, (SPIKES.height, SPIKES.over_before, SPIKES.remainder), rise)
+    if rise > 1 and len(spikes) < signal.shape[1] / (SPIKES.smeared_every_s * FS_HZ):
         return np.zeros(0, dtype=np.int64)
-    if len(spikes) >= MIN_SPIKES:
-        spikes = _spikes(signal, step, usual, _SMALL_SPIKE, rise)
+    if len(spikes) >= SPIKES.min_spikes:
+        small = (SPIKES.small_height, SPIKES.small_over_before, SPIKES.small_remainder)
+        spikes = _spikes(signal, step, usual, small, rise)
     return spikes
 
 
 def spikes_show(signal: NDArray[np.floating], fs_hz: float) -> bool:
     """Whether sampling rate and bandwidth of a recording [lead, sample] are enough for pacing spikes to show."""
-    if fs_hz < MIN_FS_HZ:
+    if fs_hz < SPIKES.sure_fs_hz:
         return False
     power = np.abs(np.fft.rfft(np.nan_to_num(signal) * np.hanning(signal.shape[1]), axis=1)) ** 2
     hz = np.fft.rfftfreq(signal.shape[1], 1.0 / fs_hz)
-    high, below = (power[:, (hz >= low) & (hz < up)].mean(axis=1) for low, up in (_HIGH_HZ, _BELOW_HZ))
+    bands = ((SPIKES.high_from_hz, SPIKES.high_to_hz), (SPIKES.below_from_hz, SPIKES.below_to_hz))
+    high, below = (power[:, (hz >= low) & (hz < up)].mean(axis=1) for low, up in bands)
     alive = below > 0
-    return not alive.any() or float(np.median(high[alive] / below[alive])) >= _EMPTY
+    return not alive.any() or float(np.median(high[alive] / below[alive])) >= SPIKES.empty
 
 
 def _spikes(
@@ -68,15 +56,15 @@ def _spikes(
     height, over_before, remainder = limits
     width = _width(rise)
     steep = np.flatnonzero(step > height * usual)
-    steep = steep[(steep >= _QUIET_BEFORE + rise) & (steep < len(step) - 2 * width)]
-    before = step[steep[:, None] + np.arange(1 - rise - _QUIET_BEFORE, -rise)].max(axis=1)
+    steep = steep[(steep >= SPIKES.quiet_before + rise) & (steep < len(step) - 2 * width)]
+    before = step[steep[:, None] + np.arange(1 - rise - SPIKES.quiet_before, -rise)].max(axis=1)
     found: list[int] = []
     for at in steep[step[steep] > over_before * before]:
         if found and at - found[-1] < 2 * width:
             continue
         away = _size(signal[:, at + 1 : at + width + 1] - signal[:, at, None])
         top = at + 1 + int(away[: width // 2].argmax())
-        stops = rise == 1 or step[top + 1 : top + rise + 3].min() < _STOPS * step[at:top].max()
+        stops = rise == 1 or step[top + 1 : top + rise + 3].min() < SPIKES.stops * step[at:top].max()
         if stops and away[-1] < remainder * away[: width // 2].max():
             found.append(int(at))
     return np.array(found, dtype=np.int64)

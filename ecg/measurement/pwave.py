@@ -17,24 +17,10 @@ from ecg.dsp import (
     rank,
     slopes,
 )
+from ecg.measurement.limits import P_WAVE
 
-LOW_PASS = low_pass_filter(16.0)
-SHARES = (0.1, 0.2)
-#: The P peak is expected 105 ms before the QRS onset, give or take 70 ms.
-EXPECTED_S, TOLERANCE_S = 0.105, 0.07
-SEARCH_S = 0.33
-#: Two waves stand out when each rises by this share of the higher; a P wave peaks this long before the QRS complex.
-MIN_PROMINENCE, LATEST_P_S = 0.1, 0.17
-#: Samples from one flutter wave to the next, 200 to 400 a minute, and how alike they are: sinus rhythm reaches 0.4.
-FLUTTER_LAGS, LIKE_FLUTTER, _COARSE = (75, 150), 0.75, 5
-REACH, NEAR, PEAK_SHARE = 60, 42, 0.3
-#: Height of the wave above its chord: at least this share of its whole range, and of the QRS complex.
-MIN_HUMP, MIN_HEIGHT = 0.48, 0.01
-#: The slope has to grow by this share of its greatest for another wave, the T wave, to begin.
-OTHER_WAVE = 0.25
-#: A P wave shorter than this, 90 ms, that begins off the level before the QRS complex by this share of its height.
-SHORT, OFF_LEVEL = 45, 0.1
-ONSET_SHIFT, OFFSET_SHIFT = -1.1, -6.4
+LOW_PASS = low_pass_filter(P_WAVE.low_pass_hz)
+_SHARES = np.array([P_WAVE.share_low, P_WAVE.share_high])
 
 
 @dataclass(frozen=True)
@@ -54,32 +40,32 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     low-passed, so that the complex does not leak into it.
     """
     end = round(qrs_onset)
-    start = int(max(5, end - SEARCH_S * FS_HZ, earliest))
-    if end - start < 0.08 * FS_HZ:
+    start = int(max(5, end - P_WAVE.search_s * FS_HZ, earliest))
+    if end - start < P_WAVE.shortest_search_s * FS_HZ:
         return None
     smooth = _isolated(beat[:, start : end + 1])
     n = smooth.shape[1]
     first, last = rank(smooth[:, :12], 0.5)[:, None], smooth[:, -8:].mean(axis=1, keepdims=True)
     height = np.sqrt(((smooth - first - (last - first) * np.linspace(0.0, 1.0, n)) ** 2).mean(axis=0))
     seconds = (np.arange(n) - n) / FS_HZ
-    likely = np.exp(-0.5 * ((seconds + EXPECTED_S) / TOLERANCE_S) ** 2)
+    likely = np.exp(-0.5 * ((seconds + P_WAVE.expected_s) / P_WAVE.tolerance_s) ** 2)
     peak = 8 + int((height * likely)[8 : n - 8].argmax())
     slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
     above = smooth[:, peak] - first[:, 0] - (last - first)[:, 0] * peak / (n - 1)
     rise, fall, top = _flanks(speed[0], above @ np.gradient(smooth, axis=1), peak)
     quiet = rank(speed[0], 0.1)
-    thresholds = quiet + np.array(SHARES) * (top - quiet)
-    rows = np.repeat(speed, len(SHARES), axis=0)
-    onset = falls_before(rows, np.full(len(SHARES), rise), thresholds, 2)
-    offset = falls_after(rows, np.full(len(SHARES), fall), thresholds, 1)
+    thresholds = quiet + _SHARES * (top - quiet)
+    rows = np.repeat(speed, len(_SHARES), axis=0)
+    onset = falls_before(rows, np.full(len(_SHARES), rise), thresholds, 2)
+    offset = falls_after(rows, np.full(len(_SHARES), fall), thresholds, 1)
     # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
-    begin = float(np.fmax(onset, _valley(speed[0, : rise + 1], OTHER_WAVE * top)).mean())
+    begin = float(np.fmax(onset, _valley(speed[0, : rise + 1], P_WAVE.other_wave * top)).mean())
     at_end = float(np.nanmean(offset)) if not np.isnan(offset).all() else n - 1.0
     if not _is_hump(smooth[:, int(begin) : int(at_end) + 1], np.ptp(beat[:, end:], axis=1)):
         return None
     spread = lead_spread(_lead_onsets(slope, rise))
-    return PWave(begin + start + ONSET_SHIFT, float(peak + start), at_end + start + OFFSET_SHIFT, spread)
+    return PWave(begin + start + P_WAVE.onset_shift, float(peak + start), at_end + start + P_WAVE.offset_shift, spread)
 
 
 def t_p_valley(beat: Float, qrs_onset: float, begin: float) -> float | None:
@@ -88,13 +74,13 @@ def t_p_valley(beat: Float, qrs_onset: float, begin: float) -> float | None:
     `begin` is where the QRS complex of the beat before ends. None when there are not two waves, or the last is no P.
     """
     start, end = int(max(5, begin)), round(qrs_onset)
-    if end - start < 0.15 * FS_HZ:
+    if end - start < P_WAVE.shortest_t_p_s * FS_HZ:
         return None
     smooth = _isolated(beat[:, start : end + 1])
     chord = smooth[:, :1] + (smooth[:, -1:] - smooth[:, :1]) * np.linspace(0.0, 1.0, smooth.shape[1])
     height = np.sqrt(((smooth - chord) ** 2).mean(axis=0))
-    peaks = dsp.find_peaks(height, prominence=MIN_PROMINENCE * height.max())[0]
-    if len(peaks) < 2 or end - start - peaks[-1] > LATEST_P_S * FS_HZ:
+    peaks = dsp.find_peaks(height, prominence=P_WAVE.min_prominence * height.max())[0]
+    if len(peaks) < 2 or end - start - peaks[-1] > P_WAVE.latest_p_s * FS_HZ:
         return None
     return float(start + peaks[-2] + height[peaks[-2] : peaks[-1]].argmin())
 
@@ -106,24 +92,28 @@ def repeats(beat: Float, qrs_onset: float, begin: float) -> bool:
     the end of a T wave before it.
     """
     start, end = int(max(3, begin)), round(qrs_onset)
-    slow = _isolated(beat[:, start : end + 1])[:, ::-_COARSE]
-    for lag in range(FLUTTER_LAGS[0] // _COARSE, min(FLUTTER_LAGS[1] // _COARSE, slow.shape[1] // 2) + 1):
+    slow = _isolated(beat[:, start : end + 1])[:, :: -P_WAVE.coarse]
+    for lag in range(
+        P_WAVE.flutter_from // P_WAVE.coarse, min(P_WAVE.flutter_to // P_WAVE.coarse, slow.shape[1] // 2) + 1
+    ):
         last, before = (part - part.mean(axis=1, keepdims=True) for part in (slow[:, :lag], slow[:, lag : 2 * lag]))
-        if (last * before).sum() > LIKE_FLUTTER * max((last**2).sum(), (before**2).sum()):
+        if (last * before).sum() > P_WAVE.like_flutter * max((last**2).sum(), (before**2).sum()):
             return True
     return False
 
 
-def onset_is_hidden(beat: Float, onset: float, peak: float | None, offset: float | None, qrs_onset: float) -> bool:
+def onset_is_hidden(beat: Float, wave: PWave, qrs_onset: float) -> bool:
     """Whether a P wave at once after a T wave began earlier than it shows: it is short and does not begin at rest.
 
     Neither tells by itself: atrial repolarisation lowers the level after P, and a small atrium has a short wave.
     """
-    if peak is None or offset is None or offset - onset >= SHORT:
+    if wave.offset - wave.onset >= P_WAVE.short:
         return False
-    begin, top, rest = (beat[:, round(at) - 2 : round(at) + 3].mean(axis=1) for at in (onset, peak, qrs_onset - 3))
+    begin, top, rest = (
+        beat[:, round(at) - 2 : round(at) + 3].mean(axis=1) for at in (wave.onset, wave.peak, qrs_onset - 3)
+    )
     off_level, height = begin - rest, top - (begin + rest) / 2
-    return bool((off_level**2).sum() >= OFF_LEVEL**2 * (height**2).sum())
+    return bool((off_level**2).sum() >= P_WAVE.off_level**2 * (height**2).sum())
 
 
 def _is_hump(wave: Float, qrs_height: Float) -> bool:
@@ -134,7 +124,7 @@ def _is_hump(wave: Float, qrs_height: Float) -> bool:
     chord = wave[:, :1] + (wave[:, -1:] - wave[:, :1]) * np.linspace(0.0, 1.0, n)
     height = (np.abs(wave - chord).max(axis=1) ** 2).mean() ** 0.5
     span, qrs = (np.ptp(wave, axis=1) ** 2).mean() ** 0.5, (qrs_height**2).mean() ** 0.5
-    return bool(height >= MIN_HUMP * span and height >= MIN_HEIGHT * qrs)
+    return bool(height >= P_WAVE.min_hump * span and height >= P_WAVE.min_height * qrs)
 
 
 def _lead_onsets(slope: Float, rise: int) -> Float:
@@ -142,7 +132,7 @@ def _lead_onsets(slope: Float, rise: int) -> Float:
     low = max(0, rise - 15)
     at = slope[:, low : rise + 16].argmax(axis=1) + low
     top, quiet = slope[np.arange(len(slope)), at], rank(slope, 0.1)
-    return falls_before(slope, at, quiet + SHARES[-1] * (top - quiet), 2)
+    return falls_before(slope, at, quiet + P_WAVE.share_high * (top - quiet), 2)
 
 
 def _isolated(piece: Float) -> Float:
@@ -160,15 +150,15 @@ def _flanks(speed: Float, towards: Float, peak: int) -> tuple[int, int, float]:
     n = len(speed)
     inner = speed[1:-1]
     summits = np.flatnonzero((inner >= speed[:-2]) & (inner >= speed[2:])) + 1
-    summits = summits[(summits >= peak - REACH) & (summits <= peak + REACH)]
+    summits = summits[(summits >= peak - P_WAVE.reach) & (summits <= peak + P_WAVE.reach)]
     left, right = (
         summits[(summits <= peak) & (towards[summits] > 0)],
         summits[(summits >= peak) & (towards[summits] < 0)],
     )
-    near = np.concatenate([left[left >= peak - NEAR], right[right <= peak + NEAR]])
-    low, high = max(0, peak - NEAR), peak + NEAR
+    near = np.concatenate([left[left >= peak - P_WAVE.near], right[right <= peak + P_WAVE.near]])
+    low, high = max(0, peak - P_WAVE.near), peak + P_WAVE.near
     top = float(speed[near].max() if len(near) else speed[low:high].max())
-    left, right = left[speed[left] >= PEAK_SHARE * top], right[speed[right] >= PEAK_SHARE * top]
+    left, right = left[speed[left] >= P_WAVE.peak_share * top], right[speed[right] >= P_WAVE.peak_share * top]
     rise = int(left[0]) if len(left) else low + int(speed[low : peak + 1].argmax())
     return rise, int(right[-1]) if len(right) else min(peak, n - 1), top
 

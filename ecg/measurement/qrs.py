@@ -16,24 +16,10 @@ from ecg.dsp import (
     rank,
     slopes,
 )
+from ecg.measurement.limits import QRS
 
-LOW_PASS = low_pass_filter(40.0)
-#: An edge is the mean of where the spatial velocity falls under these shares of its peak: several, because one alone
-#: follows the noise of a few samples.
-SHARES = (0.02, 0.04, 0.08)
-STEEP = 0.3  # share of the peak velocity that only the QRS complex reaches
-MAX_NADIR = 20  # samples, 40 ms
-MAX_PLATEAU, HIGH = 50, 0.6  # samples, 100 ms, and the share of the greatest voltage that is kept on a plateau
-NOISE_FACTOR = 2.5  # no threshold below this many times the quiet velocity beside the complex
-LEAD_SHARE, LEAD_NOISE_FACTOR = 0.03, (2.0, 3.0)
-#: Weight of the earliest (latest) leads against the spatial velocity, and by how much they may differ, in samples.
-LEAD_WEIGHT, LEAD_REACH = 0.35, 10.0
-#: What cardiologists' global marks on LUDB lie beyond these crossings, in samples at 500 Hz.
-ONSET_SHIFT, OFFSET_SHIFT = -4.8, 3.5
-#: How far the second-earliest and second-latest of twelve leads' marks lie outside their median: with fewer leads less
-#: of it applies, none with one.
-SPREAD = (3.7, 4.9)
-LEAD_SHIFT = (-2.8, 4.8)
+LOW_PASS = low_pass_filter(QRS.low_pass_hz)
+_SHARES = np.array([QRS.share_low, QRS.share_middle, QRS.share_high])
 
 
 @dataclass(frozen=True)
@@ -60,19 +46,25 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
         return None
     quiet_before = rank(speed[0, r - 60 : r - 25], 0.2)
     quiet_after = rank(speed[0, r + 40 : r + 110], 0.2)
-    shares = np.array(SHARES) * top
-    rows = np.repeat(speed, len(SHARES), axis=0)
-    first, last = _steep_part(smooth, speed[0], int(peak[0]), STEEP * top)
-    onsets = falls_before(rows, np.full(len(SHARES), first), np.maximum(shares, NOISE_FACTOR * quiet_before), 3)
-    offsets = falls_after(rows, np.full(len(SHARES), last), np.maximum(shares, NOISE_FACTOR * quiet_after), 5)
+    shares = _SHARES * top
+    rows = np.repeat(speed, len(_SHARES), axis=0)
+    first, last = _steep_part(smooth, speed[0], int(peak[0]), QRS.steep * top)
+    onsets = falls_before(rows, np.full(len(_SHARES), first), np.maximum(shares, QRS.noise_factor * quiet_before), 3)
+    offsets = falls_after(rows, np.full(len(_SHARES), last), np.maximum(shares, QRS.noise_factor * quiet_after), 5)
     if np.isnan(onsets).all() or np.isnan(offsets).all():
         return None
     onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
     lead_onsets, lead_offsets = _lead_edges(slope, r)
     early, late = extreme(lead_onsets, earliest=True), extreme(lead_offsets, earliest=False)
     narrow = 1.0 - math.log(len(beat), 12) if len(beat) < 12 else 0.0
-    onset += LEAD_WEIGHT * _bounded(early - onset - LEAD_SHIFT[0]) + ONSET_SHIFT + narrow * SPREAD[0]
-    offset += LEAD_WEIGHT * _bounded(late - offset - LEAD_SHIFT[1]) + OFFSET_SHIFT - narrow * SPREAD[1]
+    onset += (
+        QRS.lead_weight * _bounded(early - onset - QRS.lead_onset_shift) + QRS.onset_shift + narrow * QRS.onset_spread
+    )
+    offset += (
+        QRS.lead_weight * _bounded(late - offset - QRS.lead_offset_shift)
+        + QRS.offset_shift
+        - narrow * QRS.offset_spread
+    )
     if offset <= onset:
         return None
     return QrsEdges(onset, offset, lead_spread(lead_onsets), lead_spread(lead_offsets))
@@ -85,12 +77,12 @@ def _steep_part(smooth: Float, speed: Float, peak: int, threshold: float) -> tup
     where a recorder saturates, on which the voltage of the `smooth` beat stays high.
     """
     steep = np.flatnonzero(speed >= threshold)
-    breaks = np.flatnonzero(np.diff(steep) > MAX_NADIR)
+    breaks = np.flatnonzero(np.diff(steep) > QRS.max_nadir)
     if len(breaks):
         voltage = ((smooth - median(smooth)[:, None]) ** 2).mean(axis=0)
-        high = HIGH**2 * voltage[peak - MAX_PLATEAU : peak + MAX_PLATEAU].max()
+        high = QRS.plateau_height**2 * voltage[peak - QRS.max_plateau : peak + QRS.max_plateau].max()
         plateau = [
-            steep[at + 1] - steep[at] <= MAX_PLATEAU and voltage[steep[at] : steep[at + 1]].min() > high
+            steep[at + 1] - steep[at] <= QRS.max_plateau and voltage[steep[at] : steep[at + 1]].min() > high
             for at in breaks
         ]
         breaks = breaks[~np.array(plateau)]
@@ -106,8 +98,8 @@ def _lead_edges(slope: Float, r: int) -> tuple[Float, Float]:
     top = slope[np.arange(len(slope)), peak]
     quiet_before = rank(slope[:, r - 60 : r - 25], 0.5)
     quiet_after = rank(slope[:, r + 45 : r + 110], 0.5)
-    onset = falls_before(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[0] * quiet_before), 6)
-    offset = falls_after(slope, peak, np.maximum(LEAD_SHARE * top, LEAD_NOISE_FACTOR[1] * quiet_after), 8)
+    onset = falls_before(slope, peak, np.maximum(QRS.lead_share * top, QRS.lead_noise_before * quiet_before), 6)
+    offset = falls_after(slope, peak, np.maximum(QRS.lead_share * top, QRS.lead_noise_after * quiet_after), 8)
     return onset, offset
 
 
@@ -116,9 +108,9 @@ def extreme(positions: Float, *, earliest: bool) -> float:
     found = np.sort(positions[~np.isnan(positions)])
     if len(found) == 0:
         return float("nan")
-    count = max(1, round(len(positions) / 6))
+    count = max(1, round(len(positions) / QRS.extreme_share))
     return float((found[:count] if earliest else found[-count:]).mean())
 
 
 def _bounded(difference: float) -> float:
-    return 0.0 if np.isnan(difference) else float(np.clip(difference, -LEAD_REACH, LEAD_REACH))
+    return 0.0 if np.isnan(difference) else float(np.clip(difference, -QRS.lead_reach, QRS.lead_reach))

@@ -5,18 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.measurement.limits import QRS_SHAPE
 from ecg.measurement.median import MedianBeat
 
 Float = NDArray[np.float64]
-
-#: A deflection counts from this fraction of the lead's peak-to-peak QRS amplitude.
-VISIBLE = 0.05
-TERMINAL_MS = 40.0
-LATE_END = 0.08  # of the QRS height, mean of the last 40 ms
-LATE_R_V1_MS, LATE_R_LATERAL_MS = 50.0, 60.0
-#: From the first on a complex is wide, under the second it is none; pacemakers follow the atria up to this rate.
-WIDE_MS, SPIKE_MS, MAX_PACED_BPM = 120.0, 55.0, 150.0
-FAST = 0.3
 
 
 @dataclass(frozen=True)
@@ -54,11 +46,10 @@ class QrsShape:
 
 def qrs_shapes(median: MedianBeat) -> dict[str, QrsShape]:
     """`QrsShape` of every lead that is not flat, by lead name; empty without QRS edges."""
-    if median.qrs_onset is None or median.qrs_offset is None:
+    if median.qrs is None:
         return {}
-    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
-    wave = median.signal - median.signal[:, max(0, onset - 10) : onset + 1].mean(axis=1, keepdims=True)
-    qrs = wave[:, max(0, onset) : offset + 1]
+    onset, offset = round(median.qrs.onset), round(median.qrs.offset)
+    qrs = median.above_level()[:, max(0, onset) : offset + 1]
     if qrs.shape[1] < 10:
         return {}
     step_ms = 1000.0 / median.fs_hz
@@ -66,7 +57,7 @@ def qrs_shapes(median: MedianBeat) -> dict[str, QrsShape]:
     at = np.arange(n)
     peak_to_peak = np.ptp(qrs, axis=1)
     scale = np.where(peak_to_peak > 0, peak_to_peak, 1.0)
-    seen = VISIBLE * peak_to_peak[:, None]
+    seen = QRS_SHAPE.visible * peak_to_peak[:, None]
     first_up, first_down = _first(qrs > seen), _first(qrs < -seen)
     begins_down = first_down < first_up
     initial = np.where(at < first_up[:, None], qrs, 0.0)
@@ -80,7 +71,7 @@ def qrs_shapes(median: MedianBeat) -> dict[str, QrsShape]:
         qrs.max(axis=1, initial=0.0),
         -qrs.min(axis=1, initial=0.0),
         qrs.argmax(axis=1) * step_ms,
-        qrs[:, -round(TERMINAL_MS / step_ms) :].mean(axis=1) / scale,
+        qrs[:, -round(QRS_SHAPE.terminal_ms / step_ms) :].mean(axis=1) / scale,
         qrs.mean(axis=1) / scale,
     )
     shapes = zip(*(column.tolist() for column in columns), strict=True)
@@ -100,23 +91,23 @@ def may_be_paced(median: MedianBeat, heart_rate_bpm: float | None) -> bool:
     A complex with late forces to the right after a lateral R peak within 60 ms began in the conduction system: that is
     right bundle branch block.
     """
-    if median.qrs_onset is None or median.qrs_offset is None:
+    if median.qrs is None:
         return True
-    duration_ms = (median.qrs_offset - median.qrs_onset) * 1000.0 / median.fs_hz
-    if duration_ms < SPIKE_MS:
+    duration_ms = (median.qrs.offset - median.qrs.onset) * 1000.0 / median.fs_hz
+    if duration_ms < QRS_SHAPE.spike_ms:
         return True
-    if duration_ms < WIDE_MS or (heart_rate_bpm or 0.0) > MAX_PACED_BPM:
+    if duration_ms < QRS_SHAPE.wide_ms or (heart_rate_bpm or 0.0) > QRS_SHAPE.max_paced_bpm:
         return False
     shapes = qrs_shapes(median)
     side = [shapes[lead] for lead in ("I", "V6") if lead in shapes]
-    begins_fast = any(shape.terminal < 0 and shape.r_peak_ms < LATE_R_LATERAL_MS for shape in side)
+    begins_fast = any(shape.terminal < 0 and shape.r_peak_ms < QRS_SHAPE.late_r_lateral_ms for shape in side)
     return not (late_to_the_right(shapes) and begins_fast)
 
 
 def late_to_the_right(shapes: dict[str, QrsShape]) -> bool:
     """Whether V1 or V2 ends upwards after an R peak later than 50 ms."""
     front = [shapes[lead] for lead in ("V1", "V2") if lead in shapes]
-    return any(shape.terminal > LATE_END and shape.r_peak_ms > LATE_R_V1_MS for shape in front)
+    return any(shape.terminal > QRS_SHAPE.late_end and shape.r_peak_ms > QRS_SHAPE.late_r_v1_ms for shape in front)
 
 
 def slow_start(median: MedianBeat) -> float | None:
@@ -124,10 +115,10 @@ def slow_start(median: MedianBeat) -> float | None:
 
     None without QRS edges. The speed is the root of the summed squared slopes of all leads.
     """
-    if median.qrs_onset is None or median.qrs_offset is None:
+    if median.qrs is None:
         return None
-    onset, offset = max(0, round(median.qrs_onset)), round(median.qrs_offset)
+    onset, offset = max(0, round(median.qrs.onset)), round(median.qrs.offset)
     if offset - onset < 10:
         return None
     speed = np.sqrt((np.diff(median.signal[:, onset : offset + 1], axis=1) ** 2).sum(axis=0))
-    return float((speed >= FAST * speed.max()).argmax()) * 1000.0 / median.fs_hz
+    return float((speed >= QRS_SHAPE.fast * speed.max()).argmax()) * 1000.0 / median.fs_hz

@@ -5,21 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.dsp import FS_HZ, Float, falls_after, filtered, lead_spread, low_pass_filter, rank, slopes
+from ecg.measurement.limits import T_WAVE
 from ecg.measurement.qrs import extreme
 
-LOW_PASS = low_pass_filter(10.0)
-SHARES = (0.1, 0.2, 0.3)
-#: The T peak is expected 0.32 √RR s after R (0.6 RR at fast rates), give or take 0.12 s.
-EXPECTED, EXPECTED_FAST, TOLERANCE_S = 0.32, 0.6, 0.12
-SUMMIT_SHARE = 0.7
-LEAD_SHARE, LEAD_WEIGHT, LEAD_REACH = 0.3, 0.3, 15.0
-END_SHIFT, LEAD_SHIFT = -0.5, 0.8
+LOW_PASS = low_pass_filter(T_WAVE.low_pass_hz)
+_SHARES = np.array([T_WAVE.share_low, T_WAVE.share_middle, T_WAVE.share_high])
 
 
 def expected_peak(rr: float) -> float:
     """Samples from R to where the T peak usually is, for an RR interval in samples."""
     rr_s = rr / FS_HZ
-    return float(FS_HZ * min(EXPECTED * rr_s**0.5, EXPECTED_FAST * rr_s))
+    return float(FS_HZ * min(T_WAVE.expected_s * rr_s**0.5, T_WAVE.expected_fast * rr_s))
 
 
 @dataclass(frozen=True)
@@ -54,29 +50,31 @@ def t_wave(smooth: Float, r: int, qrs_offset: float, rr: float, limit: float) ->
     chord = above[:, low, None] * (1 - part) + above[:, high, None] * part
     height = np.sqrt(((above - chord) ** 2).mean(axis=0))
     seconds = (np.arange(n) - r) / FS_HZ
-    likely = np.exp(-0.5 * ((seconds - expected_peak(rr) / FS_HZ) / TOLERANCE_S) ** 2)
+    likely = np.exp(-0.5 * ((seconds - expected_peak(rr) / FS_HZ) / T_WAVE.tolerance_s) ** 2)
     peak = int((height * likely)[low : high - 15].argmax()) + low
     slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
     steepest = peak + _last_summit((speed[0] * likely**0.5)[peak:high])
     top, quiet = speed[0, steepest], rank(speed[0, steepest:high], 0.1)
-    thresholds = quiet + np.array(SHARES) * (top - quiet)
-    rows = np.repeat(speed[:, : high + 1], len(SHARES), axis=0)
-    ends = falls_after(rows, np.full(len(SHARES), steepest), thresholds, 1)
+    thresholds = quiet + _SHARES * (top - quiet)
+    rows = np.repeat(speed[:, : high + 1], len(_SHARES), axis=0)
+    ends = falls_after(rows, np.full(len(_SHARES), steepest), thresholds, 1)
     # Where the next P wave rises before the T wave has come to rest, the flattest place between them ends it.
     end = float(np.where(np.isnan(ends), steepest + speed[0, steepest : high + 1].argmin(), ends).mean())
     if np.isnan(ends).all():
         return TWave(float(peak), end, None)
     lead_ends = _lead_ends(slope[:, : high + 1], peak, steepest)
     late = extreme(lead_ends, earliest=False)
-    lead = 0.0 if np.isnan(late) else float(np.clip(late - end - LEAD_SHIFT, -LEAD_REACH, LEAD_REACH))
-    return TWave(float(peak), end + LEAD_WEIGHT * lead + END_SHIFT, lead_spread(lead_ends))
+    lead = (
+        0.0 if np.isnan(late) else float(np.clip(late - end - T_WAVE.lead_shift, -T_WAVE.lead_reach, T_WAVE.lead_reach))
+    )
+    return TWave(float(peak), end + T_WAVE.lead_weight * lead + T_WAVE.end_shift, lead_spread(lead_ends))
 
 
 def _last_summit(values: Float) -> int:
     """The last local maximum of at least 70 % of the greatest value: a biphasic T wave ends with its second phase."""
     inner = values[1:-1]
-    enough = SUMMIT_SHARE * values.max()
+    enough = T_WAVE.summit_share * values.max()
     summits = np.flatnonzero((inner >= values[:-2]) & (inner > values[2:]) & (inner >= enough)) + 1
     return int(summits[-1]) if len(summits) else int(values.argmax())
 
@@ -87,4 +85,4 @@ def _lead_ends(slope: Float, peak: int, steepest: int) -> Float:
     start = slope[:, low:high].argmax(axis=1) + low
     top = slope[np.arange(len(slope)), start]
     quiet = rank(slope[:, steepest:], 0.1)
-    return falls_after(slope, start, quiet + LEAD_SHARE * (top - quiet), 1)
+    return falls_after(slope, start, quiet + T_WAVE.lead_share * (top - quiet), 1)

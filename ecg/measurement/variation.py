@@ -4,15 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.dsp import ROBUST_SD, Float, median, spread
-
-FEWEST = 3  # beats that make a spread
-_LEAST_GAIN = 0.2  # of a wave in a beat: one that is hardly there tells nothing about when
+from ecg.measurement.limits import VARIATION
 
 
 def whole_beats(stack: Float) -> Float:
     """The beats of [beat, lead, sample] of which no sample lies outside the recording; none when under three do."""
     whole = stack[~np.isnan(stack[:, 0, :]).any(axis=1)]
-    return whole if len(whole) >= FEWEST else whole[:0]
+    return whole if len(whole) >= VARIATION.fewest else whole[:0]
 
 
 def shifts(beats: Float, signal: Float, start: float, end: float) -> Float:
@@ -35,7 +33,7 @@ def shifts(beats: Float, signal: Float, start: float, end: float) -> Float:
     if steepness == 0.0:
         return np.zeros(len(beats))
     pieces = beats[:, :, first:last].reshape(len(beats), -1)
-    gain = np.maximum(pieces @ level.ravel() / power.sum(), _LEAST_GAIN)
+    gain = np.maximum(pieces @ level.ravel() / power.sum(), VARIATION.least_gain)
     later: Float = pieces @ slope.ravel() / (-steepness * gain)
     return later
 

@@ -171,9 +171,9 @@ def _step(beat: MedianBeat | None) -> float:
     """
     if beat is None:
         return 0.0
-    if beat.qrs_onset is None or beat.qrs_offset is None:
+    if beat.qrs is None:
         return 1.0
-    qrs = beat.signal[beat.usable, round(beat.qrs_onset) : round(beat.qrs_offset) + 1]
+    qrs = beat.signal[beat.usable, round(beat.qrs.onset) : round(beat.qrs.offset) + 1]
     return float(np.median(np.abs(qrs[:, -1] - qrs[:, 0]) / np.maximum(np.ptp(qrs, axis=1), 1e-12)))
 
 

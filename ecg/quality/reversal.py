@@ -104,17 +104,16 @@ def wave_vectors(median: MedianBeat) -> dict[str, Floats] | None:
     rows = [median.leads.index(lead) for lead in INDEPENDENT_LEADS if lead in median.leads]
     if len(rows) < len(INDEPENDENT_LEADS) or not median.usable[rows].all():
         return None
-    if median.qrs_onset is None or median.qrs_offset is None:
+    if median.qrs is None:
         return None
-    onset, offset = round(median.qrs_onset), round(median.qrs_offset)
-    beat = median.signal[rows]
-    beat = beat - beat[:, max(0, onset - 10) : onset + 1].mean(axis=1, keepdims=True)
+    onset, offset = round(median.qrs.onset), round(median.qrs.offset)
+    beat = median.above_level()[rows]
     peak = onset + int(_size(beat[:, onset : offset + 1].T).argmax())
     waves = {"QRS": _scaled(_around(beat, peak + np.array(QRS_AT), QRS_HALF))}
-    if median.t_peak is not None:
-        waves["T"] = _scaled(_around(beat, round(median.t_peak) + np.array(T_AT), T_HALF))
-    if median.p_onset is not None and median.p_offset is not None:
-        wave = beat[:, max(0, round(median.p_onset)) : round(median.p_offset) + 1]
+    if median.t is not None:
+        waves["T"] = _scaled(_around(beat, round(median.t.peak) + np.array(T_AT), T_HALF))
+    if median.p is not None:
+        wave = beat[:, max(0, round(median.p.onset)) : round(median.p.offset) + 1]
         along = np.linspace(0.0, 1.0, wave.shape[1])
         wave = wave - np.outer(wave[:, :4].mean(axis=1), 1 - along) - np.outer(wave[:, -4:].mean(axis=1), along)
         waves["P"] = _scaled(_around(wave, np.rint(np.array(P_SHARES) * wave.shape[1]).astype(np.intp), P_HALF))

@@ -61,7 +61,7 @@ def test_a_p_wave_that_begins_in_the_t_wave_has_no_onset(rate: int, pr: float, q
         assert "before the T wave has ended" in (interval.reason or "")
     # Its onset is hidden, not the wave: the rules may still say that it belongs to the beats.
     assert measured.median_beat is not None
-    assert measured.median_beat.p_onset is not None
+    assert measured.median_beat.p is not None
 
 
 @pytest.mark.parametrize("t_shape", ["upright", "inverted", "biphasic", "flat"])

@@ -1,0 +1,258 @@
+"""Every number that decides something in measurement: one frozen class of limits for each stage.
+
+One field a line, with its unit and where it comes from. `docs/measurement.md` lists them all; that list is written from
+this file by `python -m benchmarks.limits`. Samples are of 2 ms (500 Hz) unless another rate is said.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ConditioningLimits:
+    """Stage 1, `condition.py`: one rate, no baseline wander, gaps named."""
+
+    max_missing: float = 0.2  # share of missing samples above which a lead is left out
+    max_bridge_s: float = 0.1  # s; a longer gap may hide a beat, since a QRS complex is at most about that long
+    high_pass_hz: float = 0.5  # Hz, zero-phase (Kligfield et al. 2007: a one-way filter of this corner moves ST)
+    baseline_block: int = 20  # samples a block mean: the baseline is estimated at 25 Hz
+    frozen_s: float = 0.4  # s in which every lead stands still: a recorder that stopped
+    frozen_times: float = 2.0  # and beyond that this many times the rest usual between beats
+    shortest_rest_s: float = 0.1  # s; shorter stretches without change are no rests
+    fewest_rests: int = 3  # rests that show what is usual
+
+
+@dataclass(frozen=True)
+class SpikeLimits:
+    """Stage 2, `pacing.py`: spikes of a pacemaker."""
+
+    quiet_before: int = 12  # samples of quiet line before a spike
+    unsmeared_hz: float = 450.0  # Hz; from this rate a recorder shows a spike within 2 ms
+    min_fs_hz: float = 240.0  # Hz; below this rate a smeared spike looks like a narrow QRS complex
+    height: float = 0.25  # height of a spike over the largest usual excursion
+    over_before: float = 6.0  # its rise over the steepest step before it
+    remainder: float = 0.4  # share of it that may remain after its return
+    small_height: float = 0.1  # the same three once a pacemaker is known: spikes in the other chamber are smaller
+    small_over_before: float = 3.0  # rise of such a small spike over the steepest step before it
+    small_remainder: float = 0.8  # share of a small spike that may remain
+    stops: float = 0.3  # the step after a smeared spike over the steepest step of the spike
+    min_spikes: int = 3  # fewer are artefacts
+    smeared_every_s: float = 10.0  # s for each smeared spike; rarer ones are artefacts or odd beats
+    sure_fs_hz: float = 400.0  # Hz; below it not all spikes are found (at 250 Hz five of the six of LUDB)
+    high_from_hz: float = 135.0  # Hz; a recording brought to a higher rate holds nothing in the first band
+    high_to_hz: float = 195.0  # Hz, end of that first band
+    below_from_hz: float = 70.0  # Hz, beginning of the second band
+    below_to_hz: float = 110.0  # Hz, end of the second band
+    empty: float = 0.002  # power in the first band over the second: 0.03 and more where recorded, 0.005 simulated
+
+
+@dataclass(frozen=True)
+class DetectionLimits:
+    """Stage 3, `detect.py`: where the QRS complexes are. Heights are shares of the usual QRS complex."""
+
+    fs_hz: float = 250.0  # Hz; detection runs at half the rate of everything else
+    band_low_hz: float = 8.0  # Hz, lower end of the band in which slopes are taken (Pan and Tompkins 1985)
+    band_high_hz: float = 30.0  # Hz, upper end
+    qrs_s: float = 0.1  # s over which slope energy is averaged: the length of a QRS complex
+    refractory_s: float = 0.22  # s in which no second beat can follow
+    t_wave_s: float = 0.36  # s in which a lower peak is a T wave
+    level_block: int = 375  # samples of 4 ms: 1.5 s holds a beat
+    noise_block: int = 125  # samples of 4 ms: 0.5 s is mostly not QRS
+    no_beat: float = 0.15  # a block whose maximum is a smaller share of both neighbours' holds no beat
+    threshold: float = 0.35  # height a beat must reach in quiet
+    per_noise: float = 0.6  # and more of it for each unit of noise
+    low: float = 0.15  # lowest peak that is looked at in a gap
+    low_over_noise: float = 2.0  # height over noise of what fills a gap
+    full: float = 0.95  # a peak of the usual height fills a gap in any noise
+    gap: float = 1.6  # median RR; a longer interval is searched again
+    gap_edge: float = 0.4  # median RR; what fills a gap is no nearer to its ends
+    gap_before_first: float = 0.3  # median RR before the first sample at which a beat is assumed, and after the last
+    holds: float = 0.12  # share of a usual beat that what fills a gap holds (CPSC-2019: 0.14 and more; blocked P: 0.1)
+    noisy: float = 0.25  # above this noise a beat must look like the quiet beats
+    alike: float = 0.5  # correlation with them that is asked there
+    very_alike: float = 0.85  # correlation from which a peak needs no height
+    as_large: float = 0.4  # share of a usual beat it must hold then
+    unlike: float = 0.8  # correlation under which a small peak is doubtful
+    small: float = 0.7  # share of a usual beat under which an unlike peak is doubtful
+    unquiet: float = 0.12  # noise above which a beat is asked for its likeness at all
+    split: float = 1.4  # median RR between its neighbours up to which a doubtful beat splits an interval
+    modest: float = 0.7  # height under which it does: an ectopic beat is steep or late
+    too_close: float = 0.35  # median RR; of two beats in noise nearer together one is none
+    restless: float = 0.65  # median noise above which slopes tell nothing and sleepecg decides by height
+    learn_s: float = 2.0  # s from which sleepecg learns its thresholds
+    half: int = 18  # samples of 4 ms on each side of a beat that are compared
+    shift: int = 8  # samples of 4 ms by which it may be shifted for that
+    edge_s: float = 0.03  # s; complexes nearer to the ends of the recording are cut off
+    fiducial_reach: int = 25  # samples around a peak of slope in which R is looked for
+
+
+@dataclass(frozen=True)
+class LowBeatLimits:
+    """Stage 3, `low_beats.py`: beats of the usual shape that are too low for the detector."""
+
+    step: int = 4  # samples a block: at 125 Hz the QRS complex is still whole
+    half: int = 7  # blocks on each side of R that are compared, 56 ms
+    min_rr_s: float = 0.6  # s; with a beat between, a shorter interval would be over 200 a minute
+    away: float = 0.3  # share of the interval from both its ends: beyond the T wave, before the P wave
+    away_s: float = 0.25  # s, and at least that
+    alike: float = 0.8  # correlation of slopes with the usual complex (adds no beat on the 133 recordings of rules.md)
+    lowest: float = 0.1  # share of the usual size
+    share: float = 0.7  # share of the long intervals in which there must be one
+    min_found: int = 3  # and in at least so many
+    rather_alike: float = 0.6  # correlation that is enough for the others once they are there
+    max_template: int = 60  # beats that make the usual complex
+
+
+@dataclass(frozen=True)
+class ClassLimits:
+    """Stage 4, `beats.py`: which beats belong to the dominant rhythm."""
+
+    half: int = 30  # samples on each side of R that are compared between beats, 60 ms
+    shift: int = 10  # samples by which a beat is shifted at most when it is aligned
+    same_shape: float = 0.9  # correlation over all leads from which two beats have one shape
+    max_shapes: int = 8  # what matches none of so many shapes shares the last number
+    seed_beats: int = 60  # beats that are compared with each other to begin a shape
+    as_common: float = 0.8  # share of the commonest shape's beats from which another is about equally common
+    spike_before: int = 80  # samples; a ventricular spike stands at most 160 ms before the R of a wide complex
+    spike_after: int = 5  # samples after R at which a spike may stand
+    steady: float = 0.1  # median RR; median step between intervals under which a rhythm is regular
+    early: float = 0.8  # median RR; a beat of the usual shape after less in such a rhythm is premature
+
+
+@dataclass(frozen=True)
+class MedianBeatLimits:
+    """Stage 5, `median.py`: the median beat and how its waves are put together."""
+
+    min_beats: int = 3  # beats that make a median beat
+    max_beats: int = 60  # more do not make a better median
+    p_agreement: float = 0.56  # correlation that three quarters of the beats' P waves must reach in sinus rhythm
+    p_agreement_share: float = 0.25  # quantile of the beats at which it is asked
+    per_irregularity: float = 1.15  # and more of it for each unit of irregularity: fibrillatory waves agree by chance
+    sinus_irregularity: float = 0.05  # irregularity that sinus rhythm has
+    max_excess: float = 0.25  # irregularity beyond which no more is asked
+    agrees: float = 0.65  # correlation from which a beat counts as having the P wave
+    max_p_s: float = 0.22  # s, the longest P wave
+    late: float = 0.85  # share of the longest RR after which a beat is late, first try
+    rather_late: float = 0.7  # the same, second try
+    late_agreement: float = 0.8  # correlation of every late beat; a quarter of them in fibrillation stay below 0.8
+    ectopic_rise: int = 20  # samples by which an ectopic complex rises longer to its R
+    fast_s: float = 0.6  # s; RR under which T and P can run together
+    before_valley: int = 10  # samples before the valley between T and P from which P is looked for
+    earliest_p: float = 0.68  # RR before R from which a P wave is looked for
+    after_t_peak: int = 20  # samples after the T peak from which a P wave is looked for
+    late_t: int = 25  # samples by which a T peak may be later than expected
+    rest: int = 5  # samples between one wave and the next
+    at_once: int = 12  # samples from T to a P wave that may have begun in it: at most 19 ms where one did, else 39
+
+
+@dataclass(frozen=True)
+class QrsLimits:
+    """Stage 6, `qrs.py`: onset and offset of the QRS complex."""
+
+    low_pass_hz: float = 40.0  # Hz; slopes are taken below it
+    share_low: float = 0.02  # share of the peak velocity, first of three thresholds: one alone follows the noise
+    share_middle: float = 0.04  # second threshold
+    share_high: float = 0.08  # third threshold
+    steep: float = 0.3  # share of the peak velocity that only the QRS complex reaches
+    max_nadir: int = 20  # samples of low velocity within a broad complex
+    max_plateau: int = 50  # samples of low velocity on a plateau of high voltage
+    plateau_height: float = 0.6  # share of the greatest voltage kept on it
+    noise_factor: float = 2.5  # no threshold lies below so many times the quiet velocity beside the complex
+    lead_share: float = 0.03  # share of its peak slope at which a single lead begins and ends
+    lead_noise_before: float = 2.0  # and no less than so many times the quiet slope before it
+    lead_noise_after: float = 3.0  # or after it
+    lead_weight: float = 0.35  # weight of the earliest (latest) leads against the spatial velocity
+    lead_reach: float = 10.0  # samples by which they may differ
+    extreme_share: int = 6  # one in so many leads is among the earliest or latest
+    onset_shift: float = -4.8  # samples from the crossings to the onset that is reported
+    offset_shift: float = 3.5  # samples from the crossings to the offset that is reported
+    onset_spread: float = 3.7  # samples by which the onset lies less far out with fewer leads
+    offset_spread: float = 4.9  # the same for the offset
+    lead_onset_shift: float = -2.8  # samples between the earliest leads and the crossings
+    lead_offset_shift: float = 4.8  # samples between the latest leads and the crossings
+
+
+@dataclass(frozen=True)
+class TWaveLimits:
+    """Stage 7, `twave.py`: peak and end of the T wave."""
+
+    low_pass_hz: float = 10.0  # Hz
+    share_low: float = 0.1  # share of the last summit of velocity, first of three thresholds
+    share_middle: float = 0.2  # second threshold
+    share_high: float = 0.3  # third threshold
+    expected_s: float = 0.32  # s from R to the T peak, times the root of RR in s
+    expected_fast: float = 0.6  # RR; at fast rates no later than that
+    tolerance_s: float = 0.12  # s, standard deviation about the expected place
+    summit_share: float = 0.7  # share of the greatest velocity of the last phase: a biphasic wave ends with its second
+    lead_share: float = 0.3  # share of its own summit at which a single lead ends
+    lead_weight: float = 0.3  # weight of the latest leads
+    lead_reach: float = 15.0  # samples by which they may differ
+    end_shift: float = -0.5  # samples from the crossings to the end that is reported
+    lead_shift: float = 0.8  # samples between the latest leads and the crossings
+
+
+@dataclass(frozen=True)
+class PWaveLimits:
+    """Stage 8, `pwave.py`: the P wave and whether the beats share it."""
+
+    low_pass_hz: float = 16.0  # Hz
+    share_low: float = 0.1  # share of the flank's velocity, first of two thresholds
+    share_high: float = 0.2  # second threshold
+    expected_s: float = 0.105  # s from the P peak to the QRS onset
+    tolerance_s: float = 0.07  # s, standard deviation about it
+    search_s: float = 0.33  # s before the QRS onset in which P is looked for
+    shortest_search_s: float = 0.08  # s that must be there
+    min_prominence: float = 0.1  # share of the higher wave by which each of two rises
+    latest_p_s: float = 0.17  # s before the QRS complex within which the last of them peaks
+    shortest_t_p_s: float = 0.15  # s between two complexes in which two waves have room
+    flutter_from: int = 75  # samples from one flutter wave to the next, 400 a minute
+    flutter_to: int = 150  # the same, 200 a minute
+    like_flutter: float = 0.75  # how alike two such waves are; sinus rhythm reaches 0.4
+    coarse: int = 5  # samples a step when they are compared
+    reach: int = 60  # samples from the peak to its outermost flanks
+    near: int = 42  # samples from the peak in which the steepest flank lies
+    peak_share: float = 0.3  # share of the steepest flank that another must have
+    min_hump: float = 0.48  # height above the chord over the whole range
+    min_height: float = 0.01  # height above the chord over the QRS complex
+    other_wave: float = 0.25  # share of its greatest by which the slope grows where another wave begins
+    short: int = 45  # samples; a shorter P wave that begins off the level may have begun in the T wave
+    off_level: float = 0.1  # share of its height by which it does
+    onset_shift: float = -1.1  # samples from the crossings to the onset that is reported
+    offset_shift: float = -6.4  # samples from the crossings to the offset that is reported
+
+
+@dataclass(frozen=True)
+class QrsShapeLimits:
+    """`qrs_shape.py`: the form of the complex in the terms of conduction criteria."""
+
+    visible: float = 0.05  # share of the lead's QRS height from which a deflection counts
+    terminal_ms: float = 40.0  # ms at the end of the complex that tell late forces
+    late_end: float = 0.08  # share of the QRS height, mean of these
+    late_r_v1_ms: float = 50.0  # ms; R peak time in V1 and V2 beyond which activation is late
+    late_r_lateral_ms: float = 60.0  # ms; the same in I and V6 (AHA/ACC/HRS 2009, Surawicz et al.)
+    wide_ms: float = 120.0  # ms from which a complex is wide (AHA/ACC/HRS 2009)
+    spike_ms: float = 55.0  # ms under which it is none but a smeared spike
+    max_paced_bpm: float = 150.0  # bpm up to which pacemakers follow the atria
+    fast: float = 0.3  # share of the largest spatial speed that ends a slow beginning
+
+
+@dataclass(frozen=True)
+class VariationLimits:
+    """Stage 10, `variation.py`, and stage 9, `intervals.py`: spreads and axes."""
+
+    fewest: int = 3  # beats that make a spread
+    least_gain: float = 0.2  # of a wave in a beat: one that is hardly there tells nothing about when
+    flat_lead: float = 0.02  # share of the others' height under which a limb lead made from them is flat
+
+
+CONDITIONING = ConditioningLimits()
+SPIKES = SpikeLimits()
+DETECTION = DetectionLimits()
+LOW_BEATS = LowBeatLimits()
+CLASSES = ClassLimits()
+MEDIAN_BEAT = MedianBeatLimits()
+QRS = QrsLimits()
+T_WAVE = TWaveLimits()
+P_WAVE = PWaveLimits()
+QRS_SHAPE = QrsShapeLimits()
+VARIATION = VariationLimits()
+STAGES = (CONDITIONING, SPIKES, DETECTION, LOW_BEATS, CLASSES, MEDIAN_BEAT, QRS, T_WAVE, P_WAVE, QRS_SHAPE, VARIATION)
