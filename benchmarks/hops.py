@@ -6,7 +6,6 @@ Requests that go one step further each time, in turns, against the same steps ca
 """
 
 import argparse
-import asyncio
 import statistics
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from benchmarks.figures import save, show
 from benchmarks.load import closed_loop, payload, recording
 from benchmarks.service import our_service
 from ecg import local
-from ecg.pipeline import compose
 
 #: Path of the graph, and what `include` takes it.
 PATHS = {
@@ -32,15 +30,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
     record = recording()
-    stages = local.local_stages("stand-in")
+    models = local.load_models("stand-in")
 
     def in_process(include: str) -> Callable[[], float]:
-        async def once() -> float:
+        def once() -> float:
             start = time.perf_counter()
-            (await compose(record, stages, frozenset(include.split(",")))).to_json()
+            local.run(record, models, frozenset(include.split(","))).to_json()
             return time.perf_counter() - start
 
-        return lambda: asyncio.run(once())
+        return once
 
     rounds = []
     with our_service("stand-in") as server:

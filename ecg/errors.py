@@ -8,6 +8,7 @@ EcgError
 ├── InputTooLarge           more bytes (also after inflation) or samples than accepted
 ├── RequestTooSlow          the sender stopped in the middle
 ├── UnknownFormat           no reader knows the bytes or the content type
+├── NotAcceptable           the answer does not exist in any form that the client takes
 ├── UnknownMessageVersion   a message of a type or version that no decoder here knows
 ├── UnknownRecording        no recording under that id
 ├── BusError                the message bus or its storage refuses or does not answer
@@ -87,6 +88,12 @@ class UnknownFormat(EcgError):
     """No reader knows these bytes or this content type."""
 
     code = "unknown_format"
+
+
+class NotAcceptable(EcgError):
+    """The answer does not exist in any form that the client takes."""
+
+    code = "not_acceptable"
 
 
 class UnknownMessageVersion(EcgError):

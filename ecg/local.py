@@ -1,28 +1,27 @@
-"""The analysis in one process: the stages of `ecg.pipeline` as plain calls."""
+"""The analysis in one process: what the service does with several deployments, as plain calls."""
 
-import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ecg.models import Model, load_model
-from ecg.models.ecgfm.preparation import prepare
-from ecg.models.result import ModelResult, infer
-from ecg.pipeline import ALL, Stages, compose, examine
+from ecg.models.ecgfm.preparation import check_preparable, prepare
+from ecg.models.result import infer
+from ecg.pipeline import ALL, MODEL_PARTS, examine
 from ecg.record import EcgRecord
 from ecg.report import Report
+from ecg.report.analysis import assemble
 
 
-def run(record: EcgRecord, stages: Stages, include: frozenset[str] = ALL) -> Report:
-    """The `Report` of a recording from stages of this process; see `ecg.pipeline.compose`."""
-    # Not asyncio.run: it sets a signal handler, and on the way Python makes a text of the whole report (25 ms).
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(compose(record, stages, include))
-    finally:
-        loop.close()
+def load_models(
+    weights: str,
+    include: frozenset[str] = ALL,
+    backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto",
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
+) -> dict[str, Model]:
+    """The models that `include` needs, by name, loaded from `weights` (see `ecg.models.resolve_weights`)."""
+    kinds: dict[str, Literal["finetuned", "pretrained"]] = {"clinical": "finetuned", "features": "pretrained"}
+    return {name: load_model(weights, backend, precision, kind=kinds[name]) for name in MODEL_PARTS if name in include}
 
 
 def analyze(
@@ -34,20 +33,18 @@ def analyze(
     `ModelNotReady` (features only warn when the clinical part is there). Raises `UnusableRecording` when a model was
     asked for and the recording cannot be prepared.
     """
-    return run(record, Stages(examine, prepare, _stage(clinical), _stage(features)), include)
+    given = {"clinical": clinical, "features": features}
+    return run(record, {name: model for name, model in given.items() if model is not None}, include)
 
 
-def local_stages(
-    weights: str,
-    include: frozenset[str] = ALL,
-    backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto",
-    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
-) -> Stages:
-    """Stages with the models that `include` needs, loaded from `weights` (see `ecg.models.resolve_weights`)."""
-    clinical = load_model(weights, backend, precision, kind="finetuned") if "clinical" in include else None
-    features = load_model(weights, backend, precision, kind="pretrained") if "features" in include else None
-    return Stages(examine, prepare, _stage(clinical), _stage(features))
-
-
-def _stage(model: Model | None) -> Callable[[NDArray[np.float32]], ModelResult] | None:
-    return None if model is None else lambda segments: infer(model, [segments])[0]
+def run(record: EcgRecord, models: Mapping[str, Model], include: frozenset[str] = ALL) -> Report:
+    """The `Report` of a recording with models by name; see `analyze`."""
+    start = time.perf_counter()
+    wanted = [name for name in MODEL_PARTS if name in include]
+    if wanted:
+        check_preparable(record)
+    asked = [name for name in wanted if name in models]
+    segments = prepare(record) if asked else None
+    outcomes = {name: infer(models[name], [segments])[0] for name in asked if segments is not None}
+    examination = examine(record, "clinical" in include, "features" in include)
+    return Report(assemble(record, include, examination, outcomes, time.perf_counter() - start))

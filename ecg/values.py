@@ -36,6 +36,11 @@ class Value:
             if number is not None and not math.isfinite(number):
                 raise ValueError(f"a Value must be finite, not {number}")
 
+    @property
+    def rounded(self) -> float | None:
+        """The number to the digits a measurement can mean, as every output of this project shows it."""
+        return None if self.value is None else round(self.value, 3 if self.unit in ("mV", "") else 1)
+
 
 def missing(unit: str, reason: str) -> Value:
     """A quantity that could not be measured, and why."""

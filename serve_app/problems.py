@@ -13,6 +13,7 @@ STATUS: dict[type[errors.EcgError], int] = {
     errors.MalformedInput: 400,
     errors.InputTooLarge: 413,
     errors.UnknownFormat: 415,
+    errors.NotAcceptable: 406,
     errors.RequestTooSlow: 408,
     errors.UnusableRecording: 422,
     errors.UnknownMessageVersion: 422,

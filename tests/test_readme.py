@@ -28,7 +28,7 @@ def test_the_answer_is_that_to_the_sample() -> None:
     (printed,) = blocks("json")
     shown = orjson.loads(printed)
     record = json_body.parse({"sample": orjson.dumps(sample_body())}, "sample", Stated())
-    real = orjson.loads(local.run(record, local.local_stages("stand-in")).to_json())
+    real = orjson.loads(local.run(record, local.load_models("stand-in")).to_json())
     assert shown.keys() <= real.keys()
     for name in ("signal_quality", "consistency", "warnings"):
         assert shown[name] == real[name]

@@ -18,7 +18,7 @@ from ecg.models.ecgfm.preparation import prepare
 from ecg.models.weights import resolve_weights
 from ecg.pipeline import examine
 from ecg.record import EcgRecord
-from ecg.report import measurements_dict
+from ecg.report.json_form import measurements_dict
 
 
 class Body(BaseModel):

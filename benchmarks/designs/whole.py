@@ -1,13 +1,14 @@
 """The analysis of a batch of recordings in one process, with our engine: what the other servers are given to serve."""
 
-import asyncio
 from collections.abc import Sequence
 
 from ecg.models import load_model
 from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import infer
-from ecg.pipeline import Stages, compose, examine
+from ecg.pipeline import ALL, examine
 from ecg.record import EcgRecord
+from ecg.report import Report
+from ecg.report.analysis import assemble
 
 
 class Whole:
@@ -24,6 +25,6 @@ class Whole:
         segments = [prepare(record) for record in records]
         clinical, features = infer(self._clinical, segments), infer(self._features, segments)
         return [
-            asyncio.run(compose(record, Stages(examine, lambda _: None, lambda _, c=c: c, lambda _, f=f: f))).to_json()  # type: ignore[misc]
+            Report(assemble(record, ALL, examine(record), {"clinical": c, "features": f}, 0.0)).to_json()
             for record, c, f in zip(records, clinical, features, strict=True)
         ]

@@ -6,6 +6,7 @@ do not either, and with them the last bit of every number: a job that was cut sh
 
 import logging
 import pickle
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -17,15 +18,15 @@ from numpy.typing import NDArray
 from deployments.cohort.inputs import read_recording
 from deployments.cohort.tables import Failure, recordings_table
 from deployments.serve.priority import forward_thread
-from ecg import local
 from ecg.errors import EcgError, InconsistentInput
 from ecg.formats.stated import Stated
 from ecg.models import load_model, resolve_weights
 from ecg.models.ecgfm.preparation import SEGMENT_SAMPLES, prepare
 from ecg.models.result import ModelResult, infer
-from ecg.pipeline import Stages, examine
+from ecg.pipeline import examine
 from ecg.record import EcgRecord
 from ecg.report import Report
+from ecg.report.analysis import assemble
 
 Part = Literal["clinical", "features"]
 Row = dict[str, bytes]
@@ -51,7 +52,7 @@ class Item:
     path: str
     record: EcgRecord
     segments: NDArray[np.float32] | None
-    results: Mapping[Part, ModelResult] = field(default_factory=dict)
+    results: Mapping[str, ModelResult] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,20 +124,16 @@ class ModelStage:
 
 
 def compose_chunk(row: Row, include: frozenset[str]) -> Row:
-    """From `Chunk` to `Analysed`: examination and report, by `ecg.pipeline.compose` over results that are there."""
+    """From `Chunk` to `Analysed`: the examination, and the report with the models' results that are there."""
     chunk: Chunk = unpack(row)
 
     def compose(item: Item) -> tuple[str, Report]:
-        stages = Stages(examine, lambda _: item.segments, _answer(item, "clinical"), _answer(item, "features"))
-        return item.path, local.run(item.record, stages, include)
+        start = time.perf_counter()
+        examination = examine(item.record, "clinical" in include, "features" in include)
+        return item.path, Report(assemble(item.record, include, examination, item.results, time.perf_counter() - start))
 
     reports, failures = _each([item.path for item in chunk.items], chunk.items, compose)
     return pack(Analysed(chunk.part, recordings_table(reports), chunk.failures + failures))
-
-
-def _answer(item: Item, part: Part) -> Callable[[object], ModelResult] | None:
-    result = item.results.get(part)
-    return None if result is None else lambda _: result
 
 
 def _each(

@@ -29,11 +29,10 @@ from ecg.errors import InconsistentInput, MalformedInput
 from ecg.features import SCHEMA_VERSION
 from ecg.labels import LABEL_NAMES
 from ecg.measurement.intervals import Measurements
-from ecg.report import Report
+from ecg.report import Report, json_form
 from ecg.values import Value
 
 MEASURED = tuple(name for name, kind in get_type_hints(Measurements).items() if kind is Value)
-_CLINICAL = ("rhythm", "axis_deviation", "confidence", "source", "abnormalities")
 #: Parts of the report that are lists or trees: as JSON text, so that every part of the table has one schema.
 _DOCUMENTS = ("measurements", "quality", "findings", "consistency", "provenance")
 
@@ -80,24 +79,53 @@ def recordings_table(reports: Sequence[tuple[str, Report]]) -> pa.Table:
 
 
 def _row(path: str, report: Report) -> dict[str, Any]:
-    wire = report.to_dict()
-    clinical = wire["clinical_analysis"] or {}
-    measurements = wire["measurements"] or {}
-    given = wire["provenance"]["input"]
-    documents = {name: orjson.dumps(wire[name]).decode() for name in _DOCUMENTS if wire[name] is not None}
-    return {
+    analysis, conclusion = report.analysis, report.conclusion
+    record, include = analysis.record, analysis.include
+    row: dict[str, Any] = {
         "path": path,
-        "input_sha256": wire["provenance"]["input_sha256"],
-        **{name: given[name] for name in ("name", "format", "fs", "duration")},
-        "signal_quality": wire["signal_quality"],
-        "acceptable": (wire["quality"] or {}).get("acceptable"),
-        **{name: clinical.get(name) for name in _CLINICAL},
-        **{label_column(label["name"]): label["probability"] for label in wire["labels"] or ()},
-        **{name: measurements[name]["value"] for name in MEASURED if name in measurements},
-        "features": wire["features"],
-        "warnings": wire["warnings"],
-        **documents,
+        "name": record.name,
+        "format": record.format,
+        "input_sha256": record.sha256,
+        "fs": record.fs_hz,
+        "duration": round(record.duration_s, 3),
+        "features": json_form.rounded_features(analysis),
+        "warnings": conclusion.warnings,
     }
+    if "quality" in include:
+        quality = analysis.examination.quality
+        row |= {"signal_quality": quality.grade, "acceptable": quality.acceptable}
+    if "clinical" in include:
+        row |= {
+            "rhythm": conclusion.rhythm,
+            "axis_deviation": conclusion.axis,
+            "confidence": _rounded(conclusion.confidence, 4),
+            "source": conclusion.source,
+            "abnormalities": conclusion.abnormalities,
+        }
+        row |= {label_column(label.name): _rounded(label.score, 6) for label in conclusion.labels}
+    if "measurements" in include:
+        row |= {name: getattr(analysis.examination.measurements, name).rounded for name in MEASURED}
+    return row | {name: orjson.dumps(part).decode() for name, part in _documents(report).items()}
+
+
+def _documents(report: Report) -> dict[str, Any]:
+    """The parts that are trees, as the JSON answer has them."""
+    analysis, conclusion = report.analysis, report.conclusion
+    documents: dict[str, Any] = {
+        "consistency": [asdict(contradiction) for contradiction in conclusion.contradictions],
+        "provenance": json_form.provenance_dict(analysis),
+    }
+    if "measurements" in analysis.include:
+        documents["measurements"] = json_form.measurements_dict(analysis.examination.measurements)
+    if "quality" in analysis.include:
+        documents["quality"] = analysis.examination.quality.to_dict()
+    if "clinical" in analysis.include:
+        documents["findings"] = [asdict(finding) for finding in conclusion.findings]
+    return documents
+
+
+def _rounded(score: float | None, digits: int) -> float | None:
+    return None if score is None else round(score, digits)
 
 
 @dataclass(frozen=True)

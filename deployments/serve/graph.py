@@ -1,7 +1,7 @@
-"""`Graph`: the deployments as the stages of `ecg.pipeline`, for whoever has a recording and wants its report."""
+"""`Graph`: the deployments working together on one recording."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,9 +18,10 @@ from deployments.serve.preprocess import Preprocess
 from ecg.errors import EcgError, ModelNotReady, Overloaded, UnusableRecording
 from ecg.models.ecgfm.preparation import check_preparable
 from ecg.models.result import ModelResult
-from ecg.pipeline import ALL, Stages, compose
+from ecg.pipeline import ALL, MODEL_PARTS
 from ecg.record import EcgRecord
 from ecg.report import Report
+from ecg.report.analysis import Outcome, assemble
 
 #: A replica that died or cannot be reached; over gRPC some of it arrives as gRPC's own error.
 _REPLICA_LOST = (RayActorError, grpc.RpcError)
@@ -38,27 +39,29 @@ class Handles:
 
 
 class Graph:
-    """The working deployments as stages, and what is known of the two models among them."""
+    """The working deployments, and what is known of the models among them. The only place that waits for them."""
 
     def __init__(self, handles: Handles, most_with_models: int | None = None) -> None:
         #: For recordings that a model is asked about: the next one waits for all that are in here.
         self._room = Room(most_with_models, "The models are at their limit; try again shortly.")
-        self.models = {"clinical": ModelWatch(handles.clinical), "features": ModelWatch(handles.features)}
-        self._stages = Stages(
-            examine=handles.measure.examine.remote,
-            prepare=handles.preprocess.prepare.remote if handles.preprocess else _prepare_here(),
-            clinical=_inference("clinical", handles.clinical, self.models["clinical"]),
-            features=_inference("features", handles.features, self.models["features"]),
-        )
+        self._handles = handles
+        self._models = {"clinical": handles.clinical, "features": handles.features}
+        self._prepare_here = Preprocess() if handles.preprocess is None else None
+        self.models = {name: ModelWatch(handle) for name, handle in self._models.items()}
 
     async def report(self, record: EcgRecord, include: frozenset[str] = ALL) -> Report:
-        """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`."""
+        """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`.
+
+        A model that is not asked for is not run, but every part needs the examination: the clinical part is not given
+        for a recording of poor quality, and half of the features are measured. Raises `UnusableRecording` when a model
+        was asked for and the recording cannot be prepared, and what `ecg.report.analysis.assemble` raises.
+        """
         try:
             with nullcontext() if include <= WITHOUT_MODELS else self._room.place():
                 try:
-                    return await compose(record, self._stages, include)
+                    return await self._report(record, include)
                 except _REPLICA_LOST:  # the stages are pure: another replica may answer the same
-                    return await compose(record, self._stages, include)
+                    return await self._report(record, include)
         except Exception as error:
             refusal = as_ecg_error(error)
             if refusal is None or refusal is error:
@@ -84,21 +87,38 @@ class Graph:
             record = replace(record, notes=(*record.notes, f"No model output: {error.message}"))
         return (await self.report(record, include)).to_json()
 
+    async def _report(self, record: EcgRecord, include: frozenset[str]) -> Report:
+        start = time.perf_counter()
+        wanted = [name for name in MODEL_PARTS if name in include]
+        segments: Any = None
+        if wanted:
+            check_preparable(record)  # here, so that a refusal is this caller's own error and not another process's
+            segments = self._prepared(record)
+        examined, *answers = await asyncio.gather(
+            self._handles.measure.examine.remote(record, "clinical" in include, "features" in include),
+            *(self._infer(name, segments) for name in wanted),
+            return_exceptions=True,
+        )
+        outcomes: dict[str, Outcome] = {}
+        for name, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, BaseException) and not isinstance(answer, ModelNotReady):
+                raise answer
+            outcomes[name] = answer
+        if isinstance(examined, BaseException):
+            raise examined
+        return Report(assemble(record, include, examined, outcomes, time.perf_counter() - start))
 
-def _prepare_here() -> Callable[[EcgRecord], Any]:
-    """Preparation in this process, as a future, which both models can wait for."""
-    preprocess = Preprocess()
-    return lambda record: asyncio.ensure_future(preprocess.prepare(record))
+    def _prepared(self, record: EcgRecord) -> Any:
+        """Segments to come: a future of this process, or a deployment's response, which goes to the models as it is."""
+        if self._prepare_here is not None:
+            return asyncio.ensure_future(self._prepare_here.prepare(record))
+        return self._handles.preprocess.prepare.remote(record)  # type: ignore[union-attr]
 
-
-def _inference(part: str, handle: DeploymentHandle, watch: ModelWatch) -> Callable[[Any], Awaitable[ModelResult]]:
-    async def infer(segments: Any) -> ModelResult:
-        check_ready(part, await watch.ready_or_state())
+    async def _infer(self, name: str, segments: Any) -> ModelResult:
+        check_ready(name, await self.models[name].ready_or_state())
         made_here = isinstance(segments, asyncio.Future)
-        result: ModelResult = await handle.infer.remote(await segments if made_here else segments)
+        result: ModelResult = await self._models[name].infer.remote(await segments if made_here else segments)
         return result
-
-    return infer
 
 
 def check_ready(part: str, state: ModelState) -> None:

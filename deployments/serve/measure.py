@@ -16,7 +16,7 @@ class Measure:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examine")
         self._clock = StageClock()
 
-    async def examine(self, record: EcgRecord, findings: bool) -> Examination:
-        """Measurements, quality and, if wanted, findings; see `ecg.pipeline.examine`."""
+    async def examine(self, record: EcgRecord, findings: bool, features: bool = False) -> Examination:
+        """What `ecg.pipeline.examine` returns."""
         with self._clock.time("measure"):
-            return await aside(self._thread, partial(examine, findings=findings), record)
+            return await aside(self._thread, partial(examine, findings=findings, features=features), record)

@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Analyse each file; one JSON document each on stdout."""
     include = parse_include(args.include)
-    stages = local.local_stages(args.weights, include, args.backend, args.precision)
+    models = local.load_models(args.weights, include, args.backend, args.precision)
 
     def show(path: Path, record: EcgRecord) -> None:
-        document = {"record": path.stem} | local.run(record, stages, include).to_dict()
+        document = {"record": path.stem} | local.run(record, models, include).to_dict()
         option = orjson.OPT_APPEND_NEWLINE | (0 if args.jsonl else orjson.OPT_INDENT_2)
         print(orjson.dumps(document, option=option).decode(), end="", flush=True)
 

@@ -18,7 +18,6 @@ from ecg.inbox.receipts import Limits
 from ecg.inbox.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay, retry_failed
 from ecg.inbox.views import record_view, stats
 from ecg.inbox.worker import Worker
-from ecg.pipeline import Stages, examine
 from ecg.record import EcgRecord
 
 DAY_S = 86_400.0
@@ -142,9 +141,7 @@ def _work(engine: Engine, args: argparse.Namespace) -> int:
 
 def measured(record: EcgRecord) -> bytes:
     """What can be said of a recording without a model, as the service says it, JSON."""
-    stages = Stages(examine=examine, prepare=lambda _: None, clinical=None, features=None)
-    report = local.run(record, stages, frozenset({"measurements", "quality"}))
-    return report.to_json()
+    return local.analyze(record, include=frozenset({"measurements", "quality"})).to_json()
 
 
 def _say(document: bytes) -> int:

@@ -10,7 +10,6 @@ import orjson
 from ecg.cli.recordings import add_file_arguments, for_each
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
-from ecg.report import rounded
 
 #: Key of the JSON line -> field of `Measurements`. QTc is Fridericia's.
 _KEYS = {
@@ -32,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
 def summary(name: str, examination: Examination) -> dict[str, Any]:
     """The JSON line of one recording: values in bpm, ms and degrees, null where not measurable."""
-    values = {key: rounded(getattr(examination.measurements, field)) for key, field in _KEYS.items()}
+    values = {key: getattr(examination.measurements, field).rounded for key, field in _KEYS.items()}
     return {
         "record": name,
         **values,

@@ -4,6 +4,8 @@ Positions never move within a `SCHEMA_VERSION`; a test holds the table to its di
 groups.
 """
 
+from collections.abc import Sequence
+
 from ecg.features import morphological, spatial, temporal
 from ecg.features.schema import Feature
 from ecg.measurement.amplitudes import no_millivolts
@@ -11,7 +13,7 @@ from ecg.measurement.intervals import Measurements
 from ecg.models.result import ModelResult
 from ecg.record import EcgRecord
 
-__all__ = ["EMBEDDING_DIM", "SCHEMA", "SCHEMA_VERSION", "Feature", "feature_vector"]
+__all__ = ["EMBEDDING_DIM", "SCHEMA", "SCHEMA_VERSION", "Feature", "feature_vector", "named_features", "with_embedding"]
 
 SCHEMA_VERSION = "1"
 EMBEDDING_DIM = 768
@@ -31,14 +33,23 @@ def feature_vector(record: EcgRecord, measurements: Measurements, model: ModelRe
     Without a model the embedding positions are None. What depends on amplitude is None when the unit of the samples is
     not known or not plausible. Raises `ValueError` for an embedding of another width than `EMBEDDING_DIM`.
     """
+    return with_embedding(named_features(record, measurements), model)
+
+
+def with_embedding(named: Sequence[float | None], model: ModelResult | None) -> list[float | None]:
+    """The whole feature vector, from the values of `named_features` and what the feature model said."""
     embedding: list[float | None] = [None] * (2 * EMBEDDING_DIM)
     if model is not None:
         embedding = [*model.embedding.tolist(), *model.spread.tolist()]
         if len(embedding) != 2 * EMBEDDING_DIM:
             raise ValueError(f"an embedding of {EMBEDDING_DIM} values is needed, not {len(model.embedding)}")
+    return [*embedding, *named]
+
+
+def named_features(record: EcgRecord, measurements: Measurements) -> list[float | None]:
+    """The values behind the embedding, which need no model, in the order of `SCHEMA`."""
     unit_known = no_millivolts(measurements.median_beat, record.unit) is None
     return [
-        *embedding,
         *temporal.values(measurements, record.fs_hz),
         *morphological.values(measurements, unit_known),
         *spatial.values(measurements, unit_known),

@@ -10,9 +10,8 @@ import pytest
 from deployments.serve.graph import WITHOUT_MODELS, Graph, Handles
 from deployments.serve.model import ModelState
 from ecg.errors import Overloaded
-from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import ModelIdentity, ModelResult
-from ecg.pipeline import examine
+from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
 
 CLINICAL = frozenset({"clinical"})
@@ -20,6 +19,10 @@ CLINICAL = frozenset({"clinical"})
 
 def handle(**methods: Any) -> Any:
     return SimpleNamespace(**{name: SimpleNamespace(remote=method) for name, method in methods.items()})
+
+
+async def examined(record: EcgRecord, findings: bool, features: bool) -> Examination:
+    return examine(record, findings, features)
 
 
 class HeldModel:
@@ -45,7 +48,7 @@ class HeldModel:
 
 def graph_of(model: HeldModel, most_with_models: int) -> Graph:
     models = handle(state=model.state, infer=model.infer)
-    return Graph(Handles(handle(prepare=prepare), models, models, handle(examine=examine)), most_with_models)
+    return Graph(Handles(None, models, models, handle(examine=examined)), most_with_models)
 
 
 def test_no_more_wait_for_the_models_than_are_let_in(sinus: EcgRecord) -> None:
@@ -56,10 +59,12 @@ def test_no_more_wait_for_the_models_than_are_let_in(sinus: EcgRecord) -> None:
         await model.is_asked(1)
         with pytest.raises(Overloaded):
             await graph.report(sinus, CLINICAL)
-        assert (await graph.report(sinus, WITHOUT_MODELS)).measurements.heart_rate.value is not None
+        assert (
+            await graph.report(sinus, WITHOUT_MODELS)
+        ).analysis.examination.measurements.heart_rate.value is not None
         model.go_on.set()
-        assert (await first).clinical is not None
-        assert (await graph.report(sinus, CLINICAL)).clinical is not None
+        assert "clinical" in (await first).analysis.results
+        assert "clinical" in (await graph.report(sinus, CLINICAL)).analysis.results
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
 
@@ -73,6 +78,6 @@ def test_one_who_goes_makes_room(sinus: EcgRecord) -> None:
         gone.cancel()
         await asyncio.wait({gone})
         model.go_on.set()
-        assert (await graph.report(sinus, CLINICAL)).clinical is not None
+        assert "clinical" in (await graph.report(sinus, CLINICAL)).analysis.results
 
     asyncio.run(asyncio.wait_for(scenario(), 60))

@@ -58,8 +58,8 @@ def post(graph: DeploymentHandle, record: EcgRecord) -> dict[str, Any]:
 
 def test_the_local_graph_answers_as_the_library(graph: DeploymentHandle, sinus: EcgRecord) -> None:
     answer = post(graph, sinus)
-    stages = local.local_stages("stand-in", precision="float32")
-    assert stable(answer) == stable(orjson.loads(local.run(sinus, stages).to_json()))
+    models = local.load_models("stand-in", precision="float32")
+    assert stable(answer) == stable(orjson.loads(local.run(sinus, models).to_json()))
 
 
 def test_a_model_that_failed_says_why(sinus: EcgRecord) -> None:

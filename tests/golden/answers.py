@@ -121,10 +121,10 @@ class Service:
         await response(scope, receive, send)
         return b"".join(message.get("body", b"") for message in sent)
 
-    async def _examine(self, record: EcgRecord, findings: bool) -> Examination:
-        key = f"{record.sha256} {record.unit} {record.leads}"
+    async def _examine(self, record: EcgRecord, findings: bool, features: bool) -> Examination:
+        key = f"{record.sha256} {record.unit} {record.leads} {features}"
         if key not in self._examined:
-            self._examined[key] = examine(record)
+            self._examined[key] = examine(record, True, features)
         return self._examined[key] if findings else replace(self._examined[key], findings=())
 
     def _model(self, name: str) -> DeploymentHandle:

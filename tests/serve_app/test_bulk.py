@@ -11,8 +11,6 @@ from starlette.requests import Request
 
 from ecg import local
 from ecg.errors import InputTooLarge, Overloaded
-from ecg.models.ecgfm.preparation import prepare
-from ecg.pipeline import Stages, examine
 from ecg.record import EcgRecord
 from ecg.report import Report
 from serve_app.bulk import BulkRoute
@@ -51,7 +49,7 @@ class SlowGraph:
 
 @pytest.fixture(scope="module")
 def report(sinus: EcgRecord) -> Report:
-    return local.run(sinus, Stages(examine, prepare, None, None), frozenset({"quality"}))
+    return local.analyze(sinus, include=frozenset({"quality"}))
 
 
 def bulk_request(record: EcgRecord, count: int) -> Request:

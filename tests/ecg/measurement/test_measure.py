@@ -9,7 +9,7 @@ import ecg
 from ecg.leads import STANDARD_LEADS
 from ecg.measurement.intervals import Measurements
 from ecg.pipeline import examine
-from ecg.report import measurements_dict
+from ecg.report.json_form import measurements_dict
 from ecg.simulation import SCENARIOS, simulate
 from ecg.values import Value
 

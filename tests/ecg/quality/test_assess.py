@@ -16,7 +16,7 @@ from ecg.quality import GRADES, Quality, assess_quality
 from ecg.quality.beat_check import MATCH_S, view_beats
 from ecg.quality.figures import measure_figures
 from ecg.record import EcgRecord
-from ecg.report import Report
+from ecg.report import Analysis, Report
 from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
 
 CLEAN = ("sinus", "sinus_tachycardia", "long_qt", "lbbb", "rbbb", "lafb", "preexcitation", "pvc", "atrial_flutter",
@@ -224,8 +224,7 @@ def test_a_suspected_limb_reversal_leaves_the_axis_undecided_with_a_warning() ->
     for made, suspected in ((scenario, True), (Scenario(), False)):
         record = simulate(made, seed=1).record
         found = examine(record)
-        parts = (found.measurements, found.quality, found.findings)
-        answer = Report(record, frozenset({"clinical"}), *parts, None, None, (), 0.1).to_dict()
+        answer = Report(Analysis(record, frozenset({"clinical"}), found, {}, (), 0.1)).to_dict()
         assert found.measurements.qrs_axis.value is not None
         assert (answer["clinical_analysis"]["axis_deviation"] is None) == suspected
         assert any("LA/RA" in warning for warning in answer["warnings"]) == suspected

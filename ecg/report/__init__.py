@@ -1,0 +1,39 @@
+"""The answer about a recording: analysis, conclusion, and the forms it is given in.
+
+`analysis` holds what was worked out, `conclusion` what is said of it, `encodings` the media types it can be written in.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ecg.report import json_form
+from ecg.report.analysis import Analysis
+from ecg.report.conclusion import Conclusion, conclude
+from ecg.report.encodings import encoding_of
+
+__all__ = ["Analysis", "Conclusion", "Report", "conclude"]
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """An analysis with its conclusion, and every form it can be given in."""
+
+    analysis: Analysis
+
+    @cached_property
+    def conclusion(self) -> Conclusion:
+        """What is said about the recording."""
+        return conclude(self.analysis)
+
+    def encoded(self, media_type: str) -> bytes:
+        """The report as a document of a media type of `ecg.report.encodings`; `NotAcceptable` for another one."""
+        return encoding_of(media_type).encode(self.analysis, self.conclusion)
+
+    def to_json(self) -> bytes:
+        """The report as JSON (docs/api.md)."""
+        return json_form.to_json(self.analysis, self.conclusion)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, before it is written: plain JSON values."""
+        return json_form.to_dict(self.analysis, self.conclusion)

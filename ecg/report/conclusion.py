@@ -1,0 +1,161 @@
+"""`Conclusion`: what is said about a recording, from its measurements and what the models found."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ecg.findings import Contradiction, Finding, contradictions
+from ecg.labels import LABELS
+from ecg.quality import Quality
+from ecg.report.analysis import Analysis
+
+#: A label counts as found at this score: the balance point of the class-weighted training loss. Not calibrated.
+SCORE_CUTOFF = 0.5
+RHYTHMS = (
+    "Sinus rhythm",
+    "Atrial fibrillation",
+    "Atrial flutter",
+    "Ventricular tachycardia",
+    "Supraventricular tachycardia with aberrancy",
+    "Electronic pacemaker",
+)
+NOT_ABNORMAL = ("Sinus rhythm", "Poor data quality")
+LIMB_REVERSAL = (
+    "The limb electrodes {} seem to be exchanged: axes and limb-lead amplitudes are of the leads as recorded."
+)
+POSSIBLE_REVERSAL = "The limb electrodes {} may be exchanged, or the rhythm may come from an unusual focus."
+INVERTED = "All leads {} turned over: signs and axes are of the leads as recorded."
+POOR = "The recording is of poor quality: the findings are indeterminate."
+UNTRAINED = "The {} model is untrained (stand-in weights): its output carries no meaning."
+
+AxisDeviation = Literal["Normal", "Left", "Right", "Extreme"]
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """A label of a model and its score, 0 to 1 and not calibrated.
+
+    `score` is None when the model may not speak: it is untrained, or the recording is of poor quality.
+    """
+
+    name: str
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What is said about one recording. All of it is worked out, also what was not asked for (`Analysis.include`).
+
+    Attributes
+    ----------
+    rhythm
+        One of `RHYTHMS`; None when none is found.
+    abnormalities
+        Labels that were found, in the order of `ecg.labels.LABELS`.
+    confidence
+        The model's score of `rhythm`; None from the rules.
+    source
+        Who decided rhythm and abnormalities: the clinical model, or the rules when it may not speak or is absent.
+    axis
+        Of the QRS complex; None when it was not measured, or when exchanged electrodes make it doubtful.
+    labels
+        Every label of the clinical model in its order.
+    findings
+        What the rules say of each label, with their evidence.
+    contradictions
+        Where a trained model and the rules disagree.
+    warnings
+        Sentences that a reader of the answer must see.
+    """
+
+    rhythm: str | None
+    abnormalities: tuple[str, ...]
+    confidence: float | None
+    source: Literal["ecg-fm", "rules"]
+    axis: AxisDeviation | None
+    labels: tuple[LabelScore, ...]
+    findings: tuple[Finding, ...]
+    contradictions: tuple[Contradiction, ...]
+    warnings: tuple[str, ...]
+
+
+def conclude(analysis: Analysis) -> Conclusion:
+    """The conclusion of an analysis.
+
+    A trained clinical model decides on a recording of acceptable quality; otherwise the rules do.
+    """
+    examination = analysis.examination
+    scores = _model_scores(analysis)
+    reversal = _reversal_warning(examination.quality)
+    rhythm, abnormalities, confidence = _by_rules(examination.findings) if scores is None else _by_model(scores)
+    return Conclusion(
+        rhythm=rhythm,
+        abnormalities=abnormalities,
+        confidence=confidence,
+        source="rules" if scores is None else "ecg-fm",
+        axis=None if reversal else axis_deviation(examination.measurements.qrs_axis.rounded),
+        labels=tuple(LabelScore(label.name, None if scores is None else scores[label.name]) for label in LABELS),
+        findings=examination.findings,
+        contradictions=() if scores is None else tuple(contradictions(scores, examination.findings)),
+        warnings=_warnings(analysis, reversal),
+    )
+
+
+def axis_deviation(qrs_axis_deg: float | None) -> AxisDeviation | None:
+    """Normal (-30 to 90 degrees), Left (-90 to -30), Right (90 to 180) or Extreme; None without an axis.
+
+    AHA/ACCF/HRS recommendations, part III (2009).
+    """
+    if qrs_axis_deg is None:
+        return None
+    if -30 <= qrs_axis_deg <= 90:
+        return "Normal"
+    if -90 <= qrs_axis_deg < -30:
+        return "Left"
+    return "Right" if qrs_axis_deg > 90 else "Extreme"
+
+
+def _model_scores(analysis: Analysis) -> dict[str, float] | None:
+    """Score by label name; None unless a trained clinical model answered on a recording of acceptable quality."""
+    clinical = analysis.results.get("clinical")
+    if clinical is None or clinical.scores is None or not clinical.identity.trained:
+        return None
+    if not analysis.examination.quality.acceptable:
+        return None
+    return {label.name: float(score) for label, score in zip(LABELS, clinical.scores, strict=True)}
+
+
+def _by_rules(findings: tuple[Finding, ...]) -> tuple[str | None, tuple[str, ...], None]:
+    present = [finding.label for finding in findings if finding.present]
+    rhythm = next((name for name in present if name in RHYTHMS and name != "Sinus rhythm"), None)
+    rhythm = rhythm or ("Sinus rhythm" if "Sinus rhythm" in present else None)
+    return rhythm, tuple(name for name in present if name not in NOT_ABNORMAL), None
+
+
+def _by_model(scores: dict[str, float]) -> tuple[str | None, tuple[str, ...], float | None]:
+    rhythm = max(RHYTHMS, key=scores.__getitem__)
+    abnormal = tuple(name for name, score in scores.items() if score >= SCORE_CUTOFF and name not in NOT_ABNORMAL)
+    if scores[rhythm] < SCORE_CUTOFF:
+        return None, abnormal, None
+    return rhythm, abnormal, scores[rhythm]
+
+
+def _reversal_warning(quality: Quality) -> str | None:
+    """Why the axes are in doubt; None when they are not, and for precordial leads, which do not affect them."""
+    named, possible = quality.lead_reversal, quality.possible_reversal
+    if "all leads" in (named, possible):
+        return INVERTED.format("seem to be" if named else "may be")
+    if possible is not None:
+        return POSSIBLE_REVERSAL.format(possible)
+    return None if named is None or named.startswith("V") else LIMB_REVERSAL.format(named)
+
+
+def _warnings(analysis: Analysis, reversal: str | None) -> tuple[str, ...]:
+    warnings = list(analysis.notes)
+    if not analysis.examination.quality.acceptable:
+        warnings.append(POOR)
+    if reversal:
+        warnings.append(reversal)
+    for name, title in (("clinical", "clinical"), ("features", "feature")):
+        if name in analysis.results and not analysis.results[name].identity.trained:
+            warnings.append(UNTRAINED.format(title))
+    return tuple(warnings)

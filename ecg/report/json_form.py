@@ -1,0 +1,118 @@
+"""The answer as JSON (docs/api.md)."""
+
+import math
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+import orjson
+
+from ecg._version import __version__
+from ecg.features import SCHEMA_VERSION
+from ecg.measurement.intervals import Measurements
+from ecg.models.ecgfm.preparation import PREPARATION
+from ecg.report.analysis import Analysis
+from ecg.report.conclusion import Conclusion
+from ecg.values import Value
+
+
+def to_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
+    """The answer, JSON-ready; a part that was not asked for is null."""
+    include, examination = analysis.include, analysis.examination
+    clinical = "clinical" in include
+    return {
+        "clinical_analysis": clinical_dict(analysis, conclusion) if clinical else None,
+        "labels": labels_list(conclusion) if clinical else None,
+        "features": rounded_features(analysis),
+        "signal_quality": examination.quality.grade if "quality" in include else None,
+        "processing_time": round(analysis.seconds, 6),
+        "measurements": measurements_dict(examination.measurements) if "measurements" in include else None,
+        "quality": examination.quality.to_dict() if "quality" in include else None,
+        "findings": [asdict(finding) for finding in conclusion.findings] if clinical else None,
+        "consistency": [asdict(contradiction) for contradiction in conclusion.contradictions],
+        "warnings": list(conclusion.warnings),
+        "provenance": provenance_dict(analysis),
+    }
+
+
+def to_json(analysis: Analysis, conclusion: Conclusion) -> bytes:
+    """The answer as JSON bytes."""
+    return orjson.dumps(to_dict(analysis, conclusion), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def clinical_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
+    """Rhythm, abnormalities, and the measurements a clinician reads first."""
+    measurements = analysis.examination.measurements
+    basic = {
+        "heart_rate": measurements.heart_rate.rounded,
+        "qrs_duration": measurements.qrs_duration.rounded,
+        "qt_interval": measurements.qt_interval.rounded,
+        "pr_interval": measurements.pr_interval.rounded,
+    }
+    return {
+        "rhythm": conclusion.rhythm,
+        **basic,
+        "axis_deviation": conclusion.axis,
+        "abnormalities": list(conclusion.abnormalities),
+        "confidence": None if conclusion.confidence is None else round(conclusion.confidence, 4),
+        "source": conclusion.source,
+        "physiological_parameters": {**basic, "qrs_axis": measurements.qrs_axis.rounded},
+    }
+
+
+def labels_list(conclusion: Conclusion) -> list[dict[str, Any]]:
+    """Every label of the clinical model with its score."""
+    return [
+        {
+            "name": label.name,
+            "probability": None if label.score is None else round(label.score, 6),
+            "calibrated": False,
+        }
+        for label in conclusion.labels
+    ]
+
+
+def rounded_features(analysis: Analysis) -> list[float | None] | None:
+    """The feature vector to six decimals; None when there is none."""
+    vector = analysis.feature_vector()
+    if vector is None:
+        return None
+    rounded: list[float] = np.array(vector, dtype=np.float64).round(6).tolist()  # None becomes NaN
+    return [None if math.isnan(value) else value for value in rounded]
+
+
+def provenance_dict(analysis: Analysis) -> dict[str, Any]:
+    """Which software, weights and input the numbers come from."""
+    record = analysis.record
+    return {
+        "service": f"ecg-serve/{__version__}",
+        "models": {name: asdict(result.identity) for name, result in analysis.results.items()},
+        "input_sha256": record.sha256,
+        "input": {
+            "name": record.name,
+            "format": record.format,
+            "leads": list(record.leads),
+            "fs": record.fs_hz,
+            "units": record.unit,
+            "duration": round(record.duration_s, 3),
+        },
+        "preparation": PREPARATION,
+        "features_schema": SCHEMA_VERSION,
+    }
+
+
+def measurements_dict(measurements: Measurements) -> dict[str, Any]:
+    """Every measured value with unit, spread and reason, JSON-ready; amplitudes under ``lead_amplitudes`` by lead."""
+    values = {f.name: getattr(measurements, f.name) for f in fields(measurements)}
+    wire: dict[str, Any] = {name: value_dict(value) for name, value in values.items() if isinstance(value, Value)}
+    wire["lead_amplitudes"] = {
+        lead: {f.name: value_dict(getattr(amplitudes, f.name)) for f in fields(amplitudes)}
+        for lead, amplitudes in measurements.lead_amplitudes.items()
+    }
+    return wire
+
+
+def value_dict(value: Value) -> dict[str, Any]:
+    """``{"value", "unit", "spread", "reason"}``, numbers rounded to what a measurement can mean."""
+    spread = None if value.spread is None else round(value.spread, 3)
+    return {"value": value.rounded, "unit": value.unit, "spread": spread, "reason": value.reason}
