@@ -10,7 +10,7 @@ from ecg.models.result import infer
 from ecg.pipeline import ALL, MODEL_PARTS, examine
 from ecg.record import EcgRecord
 from ecg.report import Report
-from ecg.report.analysis import assemble
+from ecg.report.analysis import Analysis, assemble
 
 
 def load_models(
@@ -48,3 +48,11 @@ def run(record: EcgRecord, models: Mapping[str, Model], include: frozenset[str] 
     outcomes = {name: infer(models[name], [segments])[0] for name in asked if segments is not None}
     examination = examine(record, "clinical" in include, "features" in include)
     return Report(assemble(record, include, examination, outcomes, time.perf_counter() - start))
+
+
+def measured(record: EcgRecord) -> Report:
+    """The `Report` of a recording without any model: measurements, quality and what the rules say."""
+    start = time.perf_counter()
+    examination = examine(record)
+    include = frozenset({"measurements", "quality"})
+    return Report(Analysis(record, include, examination, {}, record.notes, time.perf_counter() - start))

@@ -15,6 +15,7 @@ COMMANDS = {
         "whole analysis of recordings in this process: labels, features, intervals, quality",
     ),
     "measure": ("ecg.cli.measure", "rate, intervals, axis, quality and rule findings, without any model"),
+    "report": ("ecg.cli.report", "one page of paper at true scale: PDF, SVG or PNG"),
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
     "batch": ("ecg.cli.batch", "analyse a whole archive on all processors or a cluster, into Parquet tables"),
     "manifest": ("ecg.cli.manifest", "list the WFDB records under a directory"),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ecg.errors import MalformedInput, NotAcceptable
-from ecg.report import json_form
+from ecg.report import csv_form, display, fhir, json_form, page_form
 from ecg.report.analysis import Analysis
 from ecg.report.conclusion import Conclusion
 
@@ -29,8 +29,18 @@ class Encoding:
 
 
 JSON = Encoding("json", "application/json", json_form.to_json)
-#: By media type; the first one is given to whom does not mind.
-ENCODINGS: dict[str, Encoding] = {JSON.media_type: JSON}
+#: By media type; the first one is given to a caller who accepts any.
+ENCODINGS: dict[str, Encoding] = {
+    encoding.media_type: encoding
+    for encoding in (
+        JSON,
+        Encoding("fhir", "application/fhir+json", fhir.to_fhir),
+        Encoding("csv", "text/csv", csv_form.to_csv),
+        Encoding("pdf", "application/pdf", page_form.to_pdf),
+        Encoding("svg", "image/svg+xml", page_form.to_svg),
+        Encoding("display", display.MEDIA_TYPE, display.to_json),
+    )
+}
 
 
 def register(encoding: Encoding) -> None:

@@ -42,10 +42,10 @@ def test_one_registration_adds_an_encoding(sinus: EcgRecord, plain: Encoding) ->
         ("*/*", "application/json"),
         ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json"),
         ("APPLICATION/JSON; charset=utf-8", "application/json"),
-        ("text/*", PLAIN),
+        ("text/*", "text/csv"),  # the first of them
         (f"application/json;q=0.2, {PLAIN};q=0.9", PLAIN),
         (f"*/*, {PLAIN};q=0", "application/json"),
-        ("application/json;q=0, */*;q=0.1", PLAIN),
+        ("application/json;q=0, */*;q=0.1", "application/fhir+json"),
     ],
 )
 @pytest.mark.usefixtures("plain")

@@ -1,0 +1,159 @@
+"""The forms of an answer beside JSON: paper at true scale, FHIR, CSV, and samples for a display."""
+
+import base64
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pypdfium2
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from ecg import local
+from ecg.pipeline import examine
+from ecg.record import EcgRecord
+from ecg.report import Report
+from ecg.report.analysis import Analysis
+from ecg.report.csv_form import HEADER
+from ecg.report.fhir import bundle
+from ecg.report.page_form import page
+from ecg.report.paper import PAGES, Page, Style, as_bytes
+from ecg.simulation import Scenario, simulate
+from ecg.simulation.catalogue import SCENARIOS
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+DPI = 254  # ten pixels a millimetre
+ALL = frozenset({"clinical", "measurements", "quality"})
+
+
+def report_of(record: EcgRecord) -> Report:
+    return Report(Analysis(record, ALL, examine(record), {}, record.notes, 0.1))
+
+
+def squares(fs_hz: float = 500.0) -> EcgRecord:
+    """A lead that is 1 mV high in every other second: its edges and heights are known to the pixel."""
+    seconds = np.arange(int(10 * fs_hz)) / fs_hz
+    return EcgRecord.from_array((seconds.astype(int) % 2).astype(float)[None, :], fs_hz, ["II"], "mV")
+
+
+def rendered(content: bytes) -> np.ndarray:
+    """Darkness of a page, [row, column], at `DPI`."""
+    image = pypdfium2.PdfDocument(content)[0].render(scale=DPI / 72, grayscale=True).to_numpy()
+    return 255 - np.asarray(image, dtype=float).reshape(image.shape[0], image.shape[1])
+
+
+@pytest.mark.parametrize(("size", "speed", "gain"), [("A4", 25.0, 10.0), ("A4", 25.0, 5.0), ("letter", 25.0, 20.0)])
+def test_a_printed_second_and_millivolt_are_as_long_as_the_paper_says(size: Page, speed: float, gain: float) -> None:
+    report = report_of(squares())
+    style = Style(page=size, speed_mm_s=speed, gain_mm_mv=gain)
+    dark = rendered(as_bytes(page(report.analysis, report.conclusion, style=style), "pdf"))
+    height, width = dark.shape
+    assert (width / 10, height / 10) == pytest.approx(PAGES[size], rel=0.01)
+    ink = dark > 200  # the trace, not the grid
+    field = ink[height // 4 : -100]  # without header and footer
+    tops = np.nonzero(field[:, width // 2 - 400 : width // 2 + 400].sum(axis=1) > 150)[0]  # both levels of the trace
+    assert (tops.max() - tops.min()) / 10 == pytest.approx(gain, rel=0.01, abs=0.25)  # 0.25 mm is the pen
+    columns = np.nonzero(field.sum(axis=0) > 0.8 * gain * 10)[0]  # the upright edges, a second apart
+    edges = columns[np.diff(columns, prepend=-10) > 5]
+    steps = np.diff(edges)[np.abs(np.diff(edges) - speed * 10) < 20] / 10
+    assert len(steps) >= 5
+    assert np.median(steps) == pytest.approx(speed, rel=0.01)
+
+
+def test_a_page_names_nobody_unless_told() -> None:
+    report = report_of(simulate(Scenario()).record)
+    texts = [t.get_text() for t in page(report.analysis, report.conclusion).texts]
+    named = [t.get_text() for t in page(report.analysis, report.conclusion, "A. Name").texts]
+    assert not any("A. Name" in text for text in texts)
+    assert any("A. Name" in text for text in named)
+    assert any("Research use only" in text for text in texts)
+
+
+def test_the_same_answer_gives_the_same_files() -> None:
+    report = report_of(simulate(Scenario()).record)
+    for media_type in ("application/pdf", "image/svg+xml", "text/csv"):
+        assert report.encoded(media_type) == report.encoded(media_type), media_type
+
+
+def test_a_recording_without_unit_says_so_on_paper() -> None:
+    record = EcgRecord.from_array(simulate(Scenario()).record.signal * 37.0, 500.0, simulate(Scenario()).record.leads)
+    report = report_of(record)
+    sheet = page(report.analysis, report.conclusion)
+    assert any("amplitudes without a unit" in text.get_text() for text in sheet.texts)
+    assert not any(line.get_gid() == "pulse" for line in sheet.axes[0].lines)
+
+
+@pytest.mark.parametrize("name", ["sinus", "atrial_fibrillation", "lbbb", "missing_samples", "ambulance", "lead_off"])
+def test_bundles_are_valid_fhir(name: str) -> None:
+    report = report_of(simulate(SCENARIOS[name]).record)
+    made = bundle(report.analysis, report.conclusion, AT, "Patient/17")
+    parsed = Bundle.model_validate_json(json.dumps(made))
+    kinds = [entry.resource.get_resource_type() for entry in parsed.entry]
+    assert kinds[0] == "DiagnosticReport"
+    assert {"Observation", "Device", "Provenance"} < set(kinds)
+    known = {entry["fullUrl"] for entry in made["entry"]}
+    assert len(known) == len(made["entry"])
+    assert {r["reference"] for r in made["entry"][0]["resource"]["result"]} <= known
+
+
+def test_a_bundle_says_what_was_measured_and_why_something_was_not() -> None:
+    report = report_of(simulate(SCENARIOS["atrial_fibrillation"]).record)
+    made = bundle(report.analysis, report.conclusion, AT)
+    assert not any("subject" in entry["resource"] for entry in made["entry"])
+    coded = {
+        entry["resource"]["code"]["coding"][0]["code"]: entry["resource"]
+        for entry in made["entry"]
+        if entry["resource"].get("code", {}).get("coding")
+    }
+    rate = report.analysis.examination.measurements.heart_rate
+    assert coded["8867-4"]["valueQuantity"]["value"] == rate.rounded
+    assert coded["8625-6"]["dataAbsentReason"]["text"] == report.analysis.examination.measurements.pr_interval.reason
+
+
+def test_the_waveform_of_a_bundle_is_the_recording() -> None:
+    record = simulate(SCENARIOS["missing_samples"]).record
+    report = report_of(record)
+    made = bundle(report.analysis, report.conclusion, AT)
+    components = next(e["resource"]["component"] for e in made["entry"] if "component" in e["resource"])
+    assert [c["code"]["coding"][0]["code"] for c in components][:3] == ["131329", "131330", "131389"]
+    for row, component in enumerate(components):
+        data = component["valueSampledData"]
+        values = [np.nan if word == "E" else int(word) * data["factor"] for word in data["data"].split(" ")]
+        np.testing.assert_allclose(values, record.signal[row], atol=0.0006)  # counts are microvolts
+        assert data["period"] == 2.0
+
+
+def test_the_table_has_a_row_for_everything_and_no_formula() -> None:
+    report = report_of(simulate(SCENARIOS["atrial_fibrillation"]).record)
+    rows = list(csv.reader(io.StringIO(report.encoded("text/csv").decode())))
+    assert tuple(rows[0]) == HEADER
+    by_name = {row[1]: row for row in rows}
+    assert by_name["Atrial fibrillation"][2] == "present"
+    assert by_name["pr_interval"][2] == ""
+    assert by_name["pr_interval"][5] == report.analysis.examination.measurements.pr_interval.reason
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+
+
+def test_the_display_gets_samples_and_marks() -> None:
+    record = simulate(SCENARIOS["missing_samples"]).record
+    report = report_of(record)
+    body = json.loads(report.encoded("application/vnd.ecg-serve.display+json"))
+    wave = body["waveform"]
+    for row, text in enumerate(wave["samples"]):
+        counts = np.frombuffer(base64.b64decode(text), dtype="<i2").astype(float)
+        values = np.where(counts == wave["missing"], np.nan, counts * wave["scale"])
+        np.testing.assert_allclose(values, record.signal[row], atol=0.0006)
+    marks = wave["median_beat"]["marks"]
+    measured = report.analysis.examination.measurements
+    assert marks["qrs_offset"] - marks["qrs_onset"] == pytest.approx(measured.qrs_duration.value, abs=0.11)  # rounding
+    assert marks["qrs_onset"] - marks["p_onset"] == pytest.approx(measured.pr_interval.value, abs=0.11)
+    assert len(wave["beats"]) == len(measured.beats.r_samples)
+    assert {key: value for key, value in body.items() if key != "waveform"} == json.loads(report.to_json())
+
+
+def test_a_recording_is_measured_without_any_model() -> None:
+    report = local.measured(simulate(SCENARIOS["lbbb"]).record)
+    assert report.conclusion.source == "rules"
+    assert "Left bundle branch block" in report.conclusion.abnormalities
