@@ -1,6 +1,7 @@
 """The weights-only file: safetensors with the architecture and the origin in its metadata.
 
-Tensors stand under the names of `ecg.models.ecgfm.network.EcgFm`, float32. The header is read here without torch.
+Tensors stand under the names of `ecg.models.ecgfm.network.EcgFm`, float32, or float16 in the file of the package. The
+header is read here without torch.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecg.errors import CheckpointRejected
+from ecg.models.calibration import Calibration
 from ecg.models.ecgfm.architecture import Architecture
 
 if TYPE_CHECKING:
@@ -26,12 +28,24 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class WeightFileHeader:
-    """What a weights-only file says of itself: its network, the SHA-256 of the checkpoint it came from, whether it was
-    trained."""  # fmt: skip
+    """What a weights-only file says of itself.
+
+    Attributes
+    ----------
+    architecture
+        Its network.
+    source_sha256
+        Of the checkpoint it came from.
+    trained
+        False where the outputs mean nothing.
+    calibration
+        How its label scores become probabilities; None for scores that nobody has calibrated.
+    """
 
     architecture: Architecture
     source_sha256: str
     trained: bool
+    calibration: Calibration | None = None
 
 
 def is_weight_file(path: Path) -> bool:
@@ -62,16 +76,16 @@ def read_header(path: Path) -> WeightFileHeader:
             "metadata.ecg_fm_version", VERSION, metadata.get("ecg_fm_version"),
         )  # fmt: skip
     try:
-        architecture = json.loads(metadata["architecture"])
-        return WeightFileHeader(
-            Architecture.from_dict(architecture), metadata["source_sha256"], metadata["trained"] == "true"
-        )
+        architecture = Architecture.from_dict(json.loads(metadata["architecture"]))
+        lines = metadata.get("calibration")
+        calibration = None if lines is None else Calibration.from_json(lines)
+        return WeightFileHeader(architecture, metadata["source_sha256"], metadata["trained"] == "true", calibration)
     except (KeyError, ValueError) as error:
         raise CheckpointRejected("The safetensors file lacks its description.", "metadata", None, str(error)) from error
 
 
 def write_weight_file(path: Path, tensors: "Mapping[str, Tensor]", header: WeightFileHeader) -> None:
-    """Write float32 `tensors` and their description to `path`."""
+    """Write `tensors` (float32 or float16) and their description to `path`."""
     from safetensors.torch import save_file
 
     metadata = {
@@ -81,12 +95,14 @@ def write_weight_file(path: Path, tensors: "Mapping[str, Tensor]", header: Weigh
         "source_sha256": header.source_sha256,
         "trained": "true" if header.trained else "false",
     }
+    if header.calibration is not None:
+        metadata["calibration"] = header.calibration.to_json()
     save_file(dict(tensors), path, metadata)
     path.chmod(0o644)  # safetensors writes for the owner alone; a cache may be filled by one user and read by another
 
 
 def read_tensors(path: Path) -> "dict[str, Tensor]":
-    """Tensors of a weights-only file, mapped from the file rather than copied."""
+    """Float32 tensors of a weights-only file; what is stored as float32 is mapped from the file rather than copied."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -94,7 +110,7 @@ def read_tensors(path: Path) -> "dict[str, Tensor]":
         tensors: dict[str, Tensor] = load_file(path)
     except SafetensorError as error:
         raise CheckpointRejected("The safetensors file cannot be read.", "checkpoint", None, str(error)) from error
-    return tensors
+    return {name: tensor.float() for name, tensor in tensors.items()}
 
 
 def convert(source: Path, destination: Path, source_sha256: str) -> None:

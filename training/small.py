@@ -1,0 +1,185 @@
+"""Make the small model of the package.
+
+    python -m training.small --archive ptb-xl/ --external diagnoses.csv --out build/small
+
+A stopped run goes on where it was. The archive is PTB-XL as downloaded (`ptbxl_database.csv` and its records
+of 500 Hz) or a folder of `foldN.npz`. Figures go to `log.jsonl` and `evidence.json`, the weights to `small.pt`
+(a fairseq-signals checkpoint) and `small.safetensors` (float16, what the package ships).
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecg.labels import LABEL_NAMES
+from ecg.models.weight_file import file_sha256
+from ecg.pipeline import examine
+from training import recordings as data
+from training.copies import COPIES, copies
+from training.evidence import Judged, alike, by_label, calibrated, gate, table
+from training.export import write_checkpoint, write_shipped
+from training.external import labelled
+from training.loop import Log, Setting, Stage, log_odds, train
+from training.network import SMALL
+from training.recordings import STEPS, Recordings
+
+CHOOSING = 6
+DATABASES = ("ludb", "cinc2021_sample")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is learnt from what.
+
+    Attributes
+    ----------
+    simulated
+        How many recordings are simulated.
+    foundation
+        On simulated recordings alone: what every later stage starts from, and what no archive had a part in.
+    shipped
+        The network that is shipped.
+    judges
+        Nets that have not seen some folds, so that these can be judged, each with the folds it judges.
+    """
+
+    simulated: int
+    foundation: Stage
+    shipped: Stage
+    judges: tuple[tuple[Stage, tuple[int, ...]], ...]
+
+
+PLAN = Plan(
+    simulated=6000,
+    foundation=Stage("foundation", 1000, 2e-3, 8e-4, (), 16),
+    shipped=Stage("shipped", 2000, 1.2e-3, 1e-5, (1, 2, 3, 4, 5), 6),
+    judges=(
+        (Stage("judge-a", 700, 1.2e-3, 1e-5, (3, 4, 5), 6), (1, 2)),
+        (Stage("judge-b", 700, 1.2e-3, 1e-5, (1, 2, 5), 6), (3, 4)),
+    ),
+)
+Parameters = dict[str, torch.Tensor]
+Judges = list[tuple[Parameters, tuple[int, ...]]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train, judge, calibrate and write the model; the exit status is 0."""
+    args = _parser().parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    make(PLAN, args.archive, args.external, args.out, args.seed)
+    return 0
+
+
+def make(plan: Plan, archive: Path, external: Path | None, out: Path, seed: int = 0) -> Path:
+    """Train on `archive` and judge on it and on the table `external`; returns the weights file made in `out`."""
+    say = Log(out / "log.jsonl")
+    cache = out / "cache"
+    simulated = data.cached(cache, "simulated", partial(data.simulated, plan.simulated), say)
+    as_downloaded = (archive / "ptbxl_database.csv").exists()
+    read = data.ptbxl_archive if as_downloaded else data.ptbxl_standardised
+    setting = Setting(simulated, data.cached(cache, "ptbxl", partial(read, archive), say), seed, out, say)
+    foundation = train(plan.foundation, None, setting)
+    shipped = train(plan.shipped, foundation, setting)
+    judges = [(train(stage, foundation, setting), folds) for stage, folds in plan.judges]
+    rounded = {name: value.half().float() for name, value in shipped.items()}  # what float16 leaves of it
+    judged, agreement = _judge(plan, rounded, judges, setting, external)
+    return _write(shipped, judged, agreement, _between_nets(judged[0], judges, setting), setting)
+
+
+def _judge(
+    plan: Plan, shipped: Parameters, judges: Judges, setting: Setting, external: Path | None
+) -> tuple[list[Judged], dict[str, NDArray[np.float32]]]:
+    """What was seen of recordings that were not learnt from, the choosing fold first, and the log odds of copies."""
+    archive = cast(Recordings, setting.archive)
+    judged = [_of_folds(shipped, archive, (CHOOSING,), True)]
+    judged += [_of_folds(net, archive, folds, False) for net, folds in judges]
+    later = tuple(sorted(set(archive.fold.tolist()) - {*plan.shipped.folds, CHOOSING}))
+    if later:
+        judged.append(_of_folds(shipped, archive, later, True))
+    seen: list[dict[str, NDArray[np.float32]]] = []
+    for database in DATABASES if external else ():
+        setting.say(f"judging {database}")
+        own, odds = _external(shipped, cast(Path, external), database)
+        judged.append(own)
+        seen.append(odds)
+    return judged, {name: np.concatenate([each[name] for each in seen]) for name in COPIES if seen}
+
+
+def _write(
+    shipped: Parameters, judged: list[Judged], agreement: dict[str, NDArray[np.float32]],
+    seeds: dict[str, list[float | None]], setting: Setting,
+) -> Path:  # fmt: skip
+    """Calibrate the labels that may speak, and write evidence, checkpoint and weights file."""
+    calibration = calibrated(judged[0], gate(judged))
+    checkpoint, weights = setting.folder / "small.pt", setting.folder / "small.safetensors"
+    network = {name.removeprefix("network."): v for name, v in shipped.items() if name.startswith("network.")}
+    write_checkpoint(checkpoint, SMALL, network)
+    evidence: dict[str, Any] = {
+        "sha256": write_shipped(checkpoint, weights, calibration),
+        "checkpoint_sha256": file_sha256(checkpoint),
+        "seed": setting.seed,
+        "calibration": {name: list(line) for name, line in calibration.lines.items()},
+        "alike": alike(calibration, agreement) if agreement else None,
+        "nets": seeds,
+        "labels": table(judged, judged[0]),
+    }
+    (setting.folder / "evidence.json").write_text(json.dumps(evidence, indent=1) + "\n")
+    for name, row in evidence["labels"].items():
+        setting.say(f"{name}: {'speaks' if row['speaks'] else 'silent'}, {row['all']}")
+    setting.say(f"wrote {weights}, SHA-256 {evidence['sha256']}")
+    return weights
+
+
+def _of_folds(parameters: Parameters, archive: Recordings, folds: tuple[int, ...], shipped: bool) -> Judged:
+    rows = np.flatnonzero(np.isin(archive.fold, folds))
+    age = archive.age[rows]
+    groups = {
+        "sex": archive.sex[rows],
+        "age": np.where(np.isnan(age), "", np.where(age < 60, "under 60", "60 and over")),
+    }
+    origin = f"PTB-XL folds {', '.join(map(str, folds))}"
+    return Judged(origin, log_odds(parameters, archive.signal[rows]), archive.labels[rows], shipped, groups)
+
+
+def _external(parameters: Parameters, table_path: Path, database: str) -> tuple[Judged, dict[str, NDArray[np.float32]]]:
+    """A database as it is, with the grade of its recordings' quality, and the log odds of each of its `COPIES`."""
+    records, examples = zip(*labelled(table_path, database), strict=True)
+    grades = np.array([examine(record, findings=False).quality.grade for record in records])
+    made = [copies(record) for record in records]
+    odds = {}
+    for name in COPIES:
+        joined = np.stack([copy[name].transpose(1, 0, 2).reshape(12, -1) for copy in made])
+        odds[name] = log_odds(parameters, np.clip(np.rint(joined * STEPS), -32767, 32767).astype(np.int16))
+    labels = np.stack([example.labels for example in examples])
+    return Judged(database, odds["raw"], labels, True, {"quality": grades}), odds
+
+
+def _between_nets(choosing: Judged, judges: Judges, setting: Setting) -> dict[str, list[float | None]]:
+    """AUROC of each label on the choosing fold: of the shipped net, then of each judge."""
+    archive = cast(Recordings, setting.archive)
+    found = [by_label([choosing])]
+    found += [by_label([_of_folds(net, archive, (CHOOSING,), False)]) for net, _ in judges]
+    return {name: [each[name].to_dict()["auroc"] for each in found] for name in LABEL_NAMES}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m training.small", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--archive", type=Path, required=True, help="folder of PTB-XL")
+    parser.add_argument("--external", type=Path, help="table of labelled recordings of other databases (diagnoses.csv)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for cache, checkpoints, figures and the model")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
