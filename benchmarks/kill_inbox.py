@@ -33,7 +33,7 @@ from ecg.cardioai.rows import parse_rows
 from ecg.inbox.database import open_database, reading
 from ecg.inbox.tables import messages, parts, recordings, results
 from ecg.inbox.views import stats
-from ecg.inbox.worker import Worker
+from ecg.inbox.worker import Patience, Worker
 from ecg.record import EcgRecord
 
 LEASE_S = 2.0
@@ -197,7 +197,7 @@ def work(url: str) -> None:
             engine = open_database(url)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    Worker(engine, analyse, lease_s=LEASE_S, max_attempts=1000).run(stop)
+    Worker(engine, analyse, Patience(lease_s=LEASE_S, max_attempts=1000)).run(stop)
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ EcgError
 ├── UnknownRecording        no recording under that id
 ├── BusError                the message bus or its storage refuses or does not answer
 ├── Overloaded              no room now, come again after `retry_after_s`
+│   ├── AnalysisLost        the process that analysed a recording ended, or gave no answer in time
 │   ├── QuotaExceeded       one origin has too much unfinished work here
 │   └── StoreUnavailable    the durable store does not answer
 ├── UnusableRecording       well-formed, but no valid analysis exists for it
@@ -136,6 +137,13 @@ class QuotaExceeded(Overloaded):
     """One origin has too much unfinished work here."""
 
     code = "quota_exceeded"
+
+
+class AnalysisLost(Overloaded):
+    """The process that worked on a recording ended or did not answer: by chance, or because of the recording.
+
+    To a client it is an overload: the same request may succeed on another replica.
+    """
 
 
 class StoreUnavailable(Overloaded):

@@ -15,7 +15,7 @@ from deployments.serve.admission import Room
 from deployments.serve.model import ModelState
 from deployments.serve.model_watch import ModelWatch
 from deployments.serve.preprocess import Preprocess
-from ecg.errors import EcgError, ModelNotReady, Overloaded, UnusableRecording
+from ecg.errors import AnalysisLost, EcgError, ModelNotReady, Overloaded, UnusableRecording
 from ecg.models.ecgfm.preparation import check_preparable
 from ecg.models.result import ModelResult
 from ecg.pipeline import ALL, MODEL_PARTS
@@ -134,5 +134,6 @@ def as_ecg_error(error: BaseException) -> EcgError | None:
     if isinstance(error, BackPressureError):
         return Overloaded("The service is at its limit; try again shortly.")
     if isinstance(error, (DeploymentUnavailableError, *_REPLICA_LOST)):
-        return Overloaded("A part of the service is being restarted; try again shortly.", retry_after_s=5.0)
+        kind = Overloaded if isinstance(error, DeploymentUnavailableError) else AnalysisLost
+        return kind("A part of the service is being restarted; try again shortly.", retry_after_s=5.0)
     return error if isinstance(error, EcgError) else None

@@ -4,49 +4,55 @@ import uuid
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import Engine, Update, and_, insert, not_, or_, select, update
+from sqlalchemy import Engine, Update, insert, not_, or_, select, update
 
-from ecg.errors import MalformedInput
+from ecg.errors import MalformedInput, RecordingTooLong
 from ecg.inbox.assemble import assemble
 from ecg.inbox.database import clock, reading, writing
+from ecg.inbox.receipts import DEFAULT_LIMITS, Limits
 from ecg.inbox.tables import State, parts, recordings, results
 from ecg.record import EcgRecord
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One worker's right to a recording until `lease_s` pass without a renewal. `token` is new with every claim."""
+    """One worker's right to a recording until `lease_s` pass without a renewal. `token` is new with every claim.
+
+    `attempt` counts this and all earlier attempts but the `refusals`: those for which the analysis had no room.
+    """
 
     sequence_id: str
     token: str
     attempt: int
+    refusals: int
 
 
 def claim(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
     """The recording that has waited longest, or one whose worker let its lease run out; None when there is none.
 
-    A recording that took `max_attempts` workers down with it fails instead of taking the next.
+    A recording fails instead of being claimed when `max_attempts` at it have ended without a result.
     """
     with writing(engine) as connection:
         now = clock(connection)
         # A lease that ends much later than one given now was given by a clock that has been put back since.
         in_force = recordings.c.lease_until.between(now, now + 2 * lease_s)
-        lapsed = and_(recordings.c.state == State.RUNNING, not_(in_force))
+        is_free = or_(recordings.c.lease_until.is_(None), not_(in_force))
         longest_waiting = (
-            select(recordings.c.sequence_id, recordings.c.attempts)
-            .where(or_(recordings.c.state == State.READY, lapsed))
+            select(recordings.c.sequence_id, recordings.c.attempts, recordings.c.refusals, recordings.c.reason)
+            .where(recordings.c.state.in_((State.READY, State.RUNNING)), is_free)
             .order_by(recordings.c.ready_at)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
         while (row := connection.execute(longest_waiting).one_or_none()) is not None:
             this_one = update(recordings).where(recordings.c.sequence_id == row.sequence_id)
-            if row.attempts < max_attempts:
-                claimed = Claim(row.sequence_id, str(uuid.uuid4()), row.attempts + 1)
-                running = {"state": State.RUNNING, "attempts": claimed.attempt, "lease_until": now + lease_s}
-                connection.execute(this_one.values(running | {"lease_token": claimed.token}))
+            done = row.attempts - row.refusals
+            if done < max_attempts:
+                claimed = Claim(row.sequence_id, str(uuid.uuid4()), done + 1, row.refusals)
+                running = {"state": State.RUNNING, "attempts": row.attempts + 1, "lease_until": now + lease_s}
+                connection.execute(this_one.values(running | {"lease_token": claimed.token, "reason": None}))
                 return claimed
-            reason = f"worker_lost: {row.attempts} workers ended without a result."
+            reason = row.reason or f"worker_lost: {done} workers ended without a result."
             connection.execute(this_one.values(state=State.FAILED, reason=reason, finished_at=now, lease_token=None))
     return None
 
@@ -57,18 +63,26 @@ def renew(engine: Engine, claimed: Claim, lease_s: float) -> bool:
         return connection.execute(_held(claimed).values(lease_until=clock(connection) + lease_s)).rowcount == 1
 
 
-def load(engine: Engine, claimed: Claim) -> EcgRecord:
-    """The claimed recording, assembled. Raises what `assemble` raises when it makes no valid record."""
+def load(engine: Engine, claimed: Claim, limits: Limits = DEFAULT_LIMITS) -> EcgRecord:
+    """The claimed recording, assembled.
+
+    Raises `RecordingTooLong` for more than `limits` allow, before its parts are read, and what `assemble` raises when
+    they make no valid record.
+    """
     with reading(engine) as connection:
         row = connection.execute(
             select(recordings).where(recordings.c.sequence_id == claimed.sequence_id)
         ).one_or_none()
+        if row is None:
+            raise MalformedInput("The recording is no longer kept.", "sequenceId", None, claimed.sequence_id)
+        calibration = orjson.loads(row.calibration)
+        excess = limits.excess(row.samples_received, row.headers.count(","), calibration.get("fs"))
+        if excess is not None:
+            raise RecordingTooLong(excess.reason, "data", f"<= {limits.recording_s:g} s", row.samples_received)
         bodies = connection.scalars(
             select(parts.c.body).where(parts.c.sequence_id == claimed.sequence_id).order_by(parts.c.part_index)
         ).all()
-    if row is None or not bodies:
-        raise MalformedInput("The recording is no longer kept.", "sequenceId", None, claimed.sequence_id)
-    return assemble(row.record_id, row.headers, orjson.loads(row.calibration), list(bodies))
+    return assemble(row.record_id, row.headers, calibration, list(bodies))
 
 
 def finish(engine: Engine, claimed: Claim, result: bytes, worker: str) -> bool:
@@ -92,19 +106,16 @@ def fail(engine: Engine, claimed: Claim, reason: str) -> bool:
         return connection.execute(closed).rowcount == 1
 
 
-def put_off(engine: Engine, claimed: Claim, reason: str, lease_s: float) -> None:
-    """Leave a recording to the next attempt, once `lease_s` have passed; until then the others have their turn."""
-    with writing(engine) as connection:
-        later = clock(connection) + lease_s
-        connection.execute(_held(claimed).values(reason=reason, lease_token=None, lease_until=later))
+def put_off(engine: Engine, claimed: Claim, reason: str, delay_s: float, refused: bool = False) -> None:
+    """Leave a recording to the next attempt, once `delay_s` have passed; until then the others have their turn.
 
-
-def release(engine: Engine, claimed: Claim) -> None:
-    """Give a recording back untouched: the attempt was not its fault and does not count."""
+    The attempt counts unless it was `refused`, which is not the recording's fault and is counted apart. `delay_s` is
+    at most a lease: `claim` takes a lease that ends later for one of a clock that has been put back.
+    """
     with writing(engine) as connection:
-        connection.execute(
-            _held(claimed).values(state=State.READY, lease_token=None, attempts=recordings.c.attempts - 1)
-        )
+        later = {"state": State.READY, "reason": reason, "lease_until": clock(connection) + delay_s}
+        later |= {"lease_token": None, "refusals": recordings.c.refusals + int(refused)}
+        connection.execute(_held(claimed).values(later))
 
 
 def _held(claimed: Claim) -> Update:

@@ -5,14 +5,24 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from ecg.cardioai.message import MAX_ID_CHARS
 from ecg.errors import MalformedInput
 from ecg.inbox.database import clock, reading, writing
+from ecg.inbox.receipts import DEFAULT_LIMITS, Limits
 from ecg.inbox.tables import State, devices, recordings
 
 _UNITS_CHARS = 16  # of the table's column
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One transaction on the store: its connection, the limits in force and the time on the store's clock."""
+
+    connection: Connection
+    limits: Limits
+    now: float
 
 
 @dataclass(frozen=True)
@@ -26,18 +36,18 @@ class Device:
     units: str | None = None
 
 
-def register(engine: Engine, device: Device) -> int:
+def register(engine: Engine, device: Device, limits: Limits = DEFAULT_LIMITS) -> int:
     """Store an entry, replacing an older one; how many recordings that waited for it are ready now.
 
     Recordings that have started keep the values they started with. Raises `MalformedInput`.
     """
     _check(device)
     with writing(engine) as connection:
-        now = clock(connection)
+        turn = Turn(connection, limits, clock(connection))
         connection.execute(delete(devices).where(devices.c.device_code == device.device_code))
-        connection.execute(insert(devices).values(asdict(device) | {"updated_at": now}))
+        connection.execute(insert(devices).values(asdict(device) | {"updated_at": turn.now}))
         waiting = connection.execute(
-            select(recordings.c.sequence_id, recordings.c.calibration, recordings.c.headers)
+            select(recordings)
             .where(recordings.c.state == State.WAITING_FS, recordings.c.device_code == device.device_code)
             .with_for_update()
         ).all()
@@ -45,7 +55,7 @@ def register(engine: Engine, device: Device) -> int:
             calibration, source = complete_calibration(
                 connection, orjson.loads(row.calibration), device.device_code, row.headers.count(",")
             )
-            make_ready(connection, row.sequence_id, calibration, source, now)
+            make_ready(turn, row, calibration, source)
     return len(waiting)
 
 
@@ -66,20 +76,27 @@ def _check(device: Device) -> None:
 
 
 def make_ready(
-    connection: Connection, sequence_id: str, calibration: dict[str, Any], fs_source: str | None, now: float
-) -> None:
-    """Give a recording that waited for its sampling rate to the workers."""
-    connection.execute(
-        update(recordings)
-        .where(recordings.c.sequence_id == sequence_id)
-        .values(
-            calibration=orjson.dumps(calibration).decode(),
-            fs_source=fs_source,
-            state=State.READY,
-            reason=None,
-            ready_at=now,
-        )
-    )
+    turn: Turn, recording: Row[Any], calibration: dict[str, Any], fs_source: str | None
+) -> tuple[State, str | None]:
+    """Move on a recording that waited for its sampling rate; its state and the reason for it."""
+    n_leads = recording.headers.count(",")
+    values = next_state(turn, calibration, fs_source, recording.samples_received, n_leads)
+    turn.connection.execute(update(recordings).where(recordings.c.sequence_id == recording.sequence_id).values(values))
+    return values["state"], values["reason"]
+
+
+def next_state(
+    turn: Turn, calibration: dict[str, Any], fs_source: str | None, samples: int, n_leads: int
+) -> dict[str, Any]:
+    """The columns that change in a recording whose parts are all there and fit together."""
+    if "fs" not in calibration:
+        reason = "unknown_fs: no message and no device entry states the sampling rate."
+        return {"state": State.WAITING_FS, "reason": reason}
+    known = {"calibration": orjson.dumps(calibration).decode(), "fs_source": fs_source}
+    excess = turn.limits.excess(samples, n_leads, calibration["fs"])
+    if excess is not None:
+        return known | {"state": State.FAILED, "reason": str(excess), "finished_at": turn.now}
+    return known | {"state": State.READY, "reason": None, "ready_at": turn.now}
 
 
 def registered(engine: Engine) -> list[Device]:

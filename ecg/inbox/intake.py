@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from ecg.cardioai.message import Payload, calibration_fields
 from ecg.errors import QuotaExceeded
 from ecg.inbox.database import clock
-from ecg.inbox.devices import complete_calibration, make_ready
+from ecg.inbox.devices import Turn, complete_calibration, make_ready, next_state
 from ecg.inbox.receipts import Fault, Incoming, Limits, Part, Receipt
 from ecg.inbox.tables import Outcome, State, messages, parts, quarantine, recordings
 
@@ -18,37 +18,39 @@ def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
 
     Raises `QuotaExceeded` when its origin has too much unfinished work here; nothing has been written then.
     """
-    now = clock(connection)
+    turn = Turn(connection, limits, clock(connection))
     part = incoming.part
     # Locked first: two nodes that receive parts of one recording take turns (PostgreSQL; SQLite has one writer).
     recording = _locked(connection, part.payload.sequence_id) if part else None
     known = connection.execute(select(messages).where(messages.c.message_id == incoming.message_id)).one_or_none()
     if known is not None and (known.content_hash, known.sequence_id, known.part_index) != incoming.identity:
         fault = Fault("message_id_reused", f"Message id {incoming.message_id} came before with another content.")
-        return _quarantined(connection, incoming, fault, now, log=False)
+        return _quarantined(turn, incoming, fault, log=False)
     if part is None:
         if known is not None:
             return _receipt(incoming, Outcome.QUARANTINED, None, known.reason)
-        return _quarantined(connection, incoming, incoming.fault or Fault("malformed_input", "No payload."), now)
+        fault = incoming.fault or Fault("malformed_input", "No payload.")
+        return _quarantined(turn, incoming, fault)
     again = known is not None and known.outcome == Outcome.QUARANTINED
     near = {} if recording is None else _stored_near(connection, part.payload)
     contradiction = _contradiction(incoming, part.payload, limits) or _misfit(incoming, part, recording, near, limits)
-    if contradiction is not None:
-        return _quarantined(connection, incoming, contradiction, now, log=known is None)
     is_new = recording is None or part.payload.index not in near
+    if contradiction is None and is_new:
+        contradiction = _excess(incoming, part, recording, limits)
+    if contradiction is not None:
+        return _quarantined(turn, incoming, contradiction, log=known is None)
     if is_new:
-        _check_quota(connection, incoming, part.payload, recording, limits)
+        _check_quota(turn, incoming, part.payload, recording)
     if again:  # its address or its recording is another by now
         forget_quarantined(connection, incoming.message_id, incoming.content_hash)
     if recording is None or is_new:
         outcome = Outcome.ACCEPTED
-        state, reason = _add(connection, incoming, part, recording, now)
+        state, reason = _add(turn, incoming, part, recording)
     else:
         outcome = Outcome.DUPLICATE
-        state = _learn_fs(connection, recording, _stated(incoming, part.payload).get("fs"), now)
-        reason = None if state is State.READY else recording.reason
+        state, reason = _learn_fs(turn, recording, _stated(incoming, part.payload).get("fs"))
     if known is None or again:
-        _log(connection, incoming, outcome, None, now)
+        _log(turn, incoming, outcome, None)
     return _receipt(incoming, outcome, state, reason)
 
 
@@ -66,12 +68,12 @@ def forget_quarantined(connection: Connection, message_id: str, content_hash: st
     )
 
 
-def _learn_fs(connection: Connection, recording: Row[Any], fs_hz: float | None, now: float) -> State:
-    """A repeated part may bring the sampling rate that its recording waits for; the state after it."""
+def _learn_fs(turn: Turn, recording: Row[Any], fs_hz: float | None) -> tuple[State, str | None]:
+    """A repeated part may bring the sampling rate that its recording waits for; state and reason after it."""
     if recording.state != State.WAITING_FS or fs_hz is None:
-        return State(recording.state)
-    make_ready(connection, recording.sequence_id, orjson.loads(recording.calibration) | {"fs": fs_hz}, "sender", now)
-    return State.READY
+        return State(recording.state), recording.reason
+    known = orjson.loads(recording.calibration) | {"fs": fs_hz}
+    return make_ready(turn, recording, known, "sender")
 
 
 def _locked(connection: Connection, sequence_id: str) -> Row[Any] | None:
@@ -121,14 +123,22 @@ def _misfit(
         return Fault("inconsistent_part", f"{', '.join(differing)} differs from the parts that came before.")
     if index not in near and recording.bytes_received + incoming.size > limits.recording_bytes:
         return Fault("recording_too_large", f"Its parts have more than {limits.recording_bytes} bytes.")
-    before, after = near.get(index - 1), near.get(index + 1)
-    if before is not None and before.last_sample + 1 != part.first_sample:
-        where = f"starts at sample {part.first_sample}, but the part before it ends at {before.last_sample}."
-    elif after is not None and after.first_sample != part.last_sample + 1:
-        where = f"ends at sample {part.last_sample}, but the part after it starts at {after.first_sample}."
+    last, following = near.get(index - 1), near.get(index + 1)
+    if last is not None and last.last_sample + 1 != part.first_sample:
+        where = f"starts at sample {part.first_sample}, but the part before it ends at {last.last_sample}."
+    elif following is not None and following.first_sample != part.last_sample + 1:
+        where = f"ends at sample {part.last_sample}, but the part after it starts at {following.first_sample}."
     else:
         return None
     return Fault("index_gap", f"Part {index} {where}")
+
+
+def _excess(incoming: Incoming, part: Part, recording: Row[Any] | None, limits: Limits) -> Fault | None:
+    """A fault when the recording would be longer with this part than is ever analysed."""
+    before = {} if recording is None else orjson.loads(recording.calibration)
+    samples = part.samples + (0 if recording is None else recording.samples_received)
+    fs_hz = _stated(incoming, part.payload).get("fs", before.get("fs"))
+    return limits.excess(samples, part.payload.headers.count(","), fs_hz)
 
 
 def _differing(incoming: Incoming, payload: Payload, recording: Row[Any]) -> list[str]:
@@ -146,34 +156,33 @@ def _differing(incoming: Incoming, payload: Payload, recording: Row[Any]) -> lis
     return [name for name, (said, says) in pairs.items() if None not in (said, says) and said != says]
 
 
-def _check_quota(
-    connection: Connection, incoming: Incoming, payload: Payload, recording: Row[Any] | None, limits: Limits
-) -> None:
+def _check_quota(turn: Turn, incoming: Incoming, payload: Payload, recording: Row[Any] | None) -> None:
     """Refuse to begin or to lengthen a recording; one that the part completes is taken, for that makes room."""
     if payload.sequence == (1 if recording is None else recording.parts_received + 1):
         return
-    count, size = connection.execute(
+    count, size = turn.connection.execute(
         select(func.count(), func.coalesce(func.sum(recordings.c.bytes_received), 0)).where(
             recordings.c.origin_id == incoming.origin_id, recordings.c.state == State.OPEN
         )
     ).one()
-    too_many = recording is None and count >= limits.open_recordings_per_origin
-    if too_many or size >= limits.open_bytes_per_origin:
+    most, most_bytes = turn.limits.open_recordings_per_origin, turn.limits.open_bytes_per_origin
+    if (recording is None and count >= most) or size >= most_bytes:
         raise QuotaExceeded(
             f"{count} unfinished recordings of this origin wait for parts.",
-            "originId", f"< {limits.open_recordings_per_origin} recordings, < {limits.open_bytes_per_origin} bytes",
-            f"{count} recordings, {size} bytes", retry_after_s=60.0,
-        )  # fmt: skip
+            "originId",
+            f"< {most} recordings, < {most_bytes} bytes",
+            f"{count} recordings, {size} bytes",
+            retry_after_s=60.0,
+        )
 
 
-def _add(
-    connection: Connection, incoming: Incoming, part: Part, recording: Row[Any] | None, now: float
-) -> tuple[State, str | None]:
+def _add(turn: Turn, incoming: Incoming, part: Part, recording: Row[Any] | None) -> tuple[State, str | None]:
     """Insert the part and move its recording on; the state after it, and why if it is stuck."""
     payload = part.payload
     stated = _stated(incoming, payload)
     received = 1 if recording is None else recording.parts_received + 1
     size = incoming.size + (0 if recording is None else recording.bytes_received)
+    samples = part.samples + (0 if recording is None else recording.samples_received)
     known = stated if recording is None else orjson.loads(recording.calibration) | stated
     device_code = incoming.device_code if recording is None else recording.device_code
     values: dict[str, Any] = {
@@ -181,9 +190,10 @@ def _add(
         "fs_source": "sender" if "fs" in known else None,
         "parts_received": received,
         "bytes_received": size,
+        "samples_received": samples,
         "state": State.OPEN,
         "reason": None,
-        "last_received_at": now,
+        "last_received_at": turn.now,
         "ready_at": None,
     }
     here = {
@@ -196,7 +206,9 @@ def _add(
         "body": incoming.body,
     }
     if received == payload.sequence:
-        values |= _whole(connection, payload, known, device_code, now)
+        n_leads = payload.headers.count(",")
+        calibration, source = complete_calibration(turn.connection, known, device_code, n_leads)
+        values |= next_state(turn, calibration, source, samples, n_leads)
     if recording is None:
         first = {
             "sequence_id": payload.sequence_id,
@@ -208,49 +220,57 @@ def _add(
             "customer_id": payload.customer_id,
             "headers": payload.headers,
             "parts_expected": payload.sequence,
-            "first_received_at": now,
+            "first_received_at": turn.now,
             "attempts": 0,
         }
-        connection.execute(insert(recordings), first | values)
+        turn.connection.execute(insert(recordings), first | values)
     else:
-        connection.execute(update(recordings).where(recordings.c.sequence_id == payload.sequence_id), values)
-    connection.execute(insert(parts), here)
+        turn.connection.execute(update(recordings).where(recordings.c.sequence_id == payload.sequence_id), values)
+    turn.connection.execute(insert(parts), here)
     return values["state"], values["reason"]
 
 
-def _whole(
-    connection: Connection, payload: Payload, known: dict[str, Any], device_code: str | None, now: float
-) -> dict[str, Any]:
-    """What changes in a recording whose parts are all there and fit together."""
-    calibration, source = complete_calibration(connection, known, device_code, payload.headers.count(","))
-    if "fs" not in calibration:
-        reason = "unknown_fs: no message and no device entry states the sampling rate."
-        return {"state": State.WAITING_FS, "reason": reason}
-    return {
-        "state": State.READY,
-        "ready_at": now,
-        "calibration": orjson.dumps(calibration).decode(),
-        "fs_source": source,
-    }
-
-
-def _quarantined(connection: Connection, incoming: Incoming, fault: Fault, now: float, log: bool = True) -> Receipt:
-    there = connection.execute(
+def _quarantined(turn: Turn, incoming: Incoming, fault: Fault, log: bool = True) -> Receipt:
+    there = turn.connection.execute(
         select(quarantine.c.id).where(
             quarantine.c.message_id == incoming.message_id, quarantine.c.content_hash == incoming.content_hash
         )
     ).one_or_none()
     if there is None:
-        entry = {"fs_hz": incoming.fs_hz, "code": fault.code, "reason": fault.reason, "body": incoming.body}
-        connection.execute(insert(quarantine), incoming.columns(now) | entry)
-    reason = f"{fault.code}: {fault.reason}"
+        _check_quarantine_quota(turn, incoming)
+        entry = {
+            "fs_hz": incoming.fs_hz,
+            "code": fault.code,
+            "reason": fault.reason,
+            "size": len(incoming.body),
+            "body": incoming.body,
+        }
+        turn.connection.execute(insert(quarantine), incoming.columns(turn.now) | entry)
     if log:
-        _log(connection, incoming, Outcome.QUARANTINED, reason, now)
-    return _receipt(incoming, Outcome.QUARANTINED, None, reason)
+        _log(turn, incoming, Outcome.QUARANTINED, str(fault))
+    return _receipt(incoming, Outcome.QUARANTINED, None, str(fault))
 
 
-def _log(connection: Connection, incoming: Incoming, outcome: Outcome, reason: str | None, now: float) -> None:
-    connection.execute(insert(messages), incoming.columns(now) | {"outcome": outcome, "reason": reason})
+def _check_quarantine_quota(turn: Turn, incoming: Incoming) -> None:
+    """Refuse a message that cannot be used when its origin has filled its share of the quarantine."""
+    count, size = turn.connection.execute(
+        select(func.count(), func.coalesce(func.sum(quarantine.c.size), 0)).where(
+            quarantine.c.origin_id == incoming.origin_id
+        )
+    ).one()
+    most, most_bytes = turn.limits.quarantined_per_origin, turn.limits.quarantined_bytes_per_origin
+    if count >= most or size + len(incoming.body) > most_bytes:
+        raise QuotaExceeded(
+            f"{count} messages of this origin are in quarantine; an operator has to look at them.",
+            "originId",
+            f"< {most} messages, <= {most_bytes} bytes",
+            f"{count} messages, {size} bytes",
+            retry_after_s=600.0,
+        )
+
+
+def _log(turn: Turn, incoming: Incoming, outcome: Outcome, reason: str | None) -> None:
+    turn.connection.execute(insert(messages), incoming.columns(turn.now) | {"outcome": outcome, "reason": reason})
 
 
 def _receipt(incoming: Incoming, outcome: Outcome, state: State | None, reason: str | None) -> Receipt:

@@ -11,13 +11,32 @@ from ecg.inbox.tables import Outcome, State
 
 @dataclass(frozen=True)
 class Limits:
-    """What one origin and one message may take. Beyond them a message is refused or quarantined, never half kept."""
+    """Limits of messages, recordings and origins. Beyond them a message is refused or quarantined, never half kept.
+
+    `recording_s` bounds the time of an analysis, `recording_samples` (of all leads together) its memory also where the
+    sampling rate is not known yet. One hour of 12 leads at 500 Hz fits both.
+    """
 
     max_message_bytes: int = 16 * 2**20
     max_parts: int = 10_000
     recording_bytes: int = 512 * 2**20
+    recording_s: float = 3600.0
+    recording_samples: int = 25_000_000
     open_recordings_per_origin: int = 1_000
     open_bytes_per_origin: int = 4 * 2**30
+    quarantined_per_origin: int = 1_000
+    quarantined_bytes_per_origin: int = 128 * 2**20
+
+    def excess(self, samples: int, leads: int, fs_hz: float | None) -> "Fault | None":
+        """Why a recording of `samples` in each of `leads` is more than is analysed at once, or None."""
+        if samples * leads > self.recording_samples:
+            return Fault("recording_too_long", f"{samples * leads} samples are more than {self.recording_samples}.")
+        if fs_hz is not None and samples / fs_hz > self.recording_s:
+            return Fault("recording_too_long", f"{samples / fs_hz:.0f} s are more than {self.recording_s:g} s.")
+        return None
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -27,6 +46,9 @@ class Fault:
     code: str
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -35,6 +57,11 @@ class Part:
     payload: Payload
     first_sample: int
     last_sample: int
+
+    @property
+    def samples(self) -> int:
+        """Samples of each lead."""
+        return self.last_sample - self.first_sample + 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +95,7 @@ class Incoming:
             "content_hash": content_hash,
             "sequence_id": sequence_id,
             "part_index": part_index,
+            "origin_id": self.origin_id,
             "origin_code": self.origin_code,
             "route": self.route,
             "received_at": now,

@@ -6,13 +6,13 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ecg.errors import Overloaded, StoreUnavailable
+from ecg.errors import AnalysisLost, Overloaded, StoreUnavailable
 from ecg.inbox.database import open_database
 from ecg.inbox.receipts import Limits, Receipt
 from ecg.inbox.receiver import Receiver
 from ecg.inbox.upkeep import give_up_waiting, prune
 from ecg.inbox.views import prometheus, record_view, stats
-from ecg.inbox.worker import Worker
+from ecg.inbox.worker import DEFAULT_PATIENCE, Patience, Worker
 from ecg.record import EcgRecord
 
 UPKEEP_EVERY_S = 30.0
@@ -30,8 +30,8 @@ class Inbox:
     analyse
         Turns a record into the JSON document to keep; awaited on the loop this object is created on. None when
         workers run elsewhere.
-    incomplete_after_s
-        How long an unfinished recording waits for its next part.
+    limits, patience
+        How much is taken, and how long is waited.
     keep_days
         How long finished recordings, results and quarantined messages are kept; None for ever.
     """
@@ -41,7 +41,7 @@ class Inbox:
         url: str,
         analyse: Callable[[EcgRecord], Coroutine[Any, Any, bytes]] | None,
         limits: Limits,
-        incomplete_after_s: float = 900.0,
+        patience: Patience = DEFAULT_PATIENCE,
         keep_days: float | None = None,
     ) -> None:
         self._receiver = Receiver(open_database(url), limits)
@@ -49,7 +49,7 @@ class Inbox:
         # Commits are shared by all messages in progress: the more wait at once, the fewer syncs each needs.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="inbox")
         self._in_progress = 0
-        self._incomplete_after_s = incomplete_after_s
+        self._incomplete_after_s = patience.incomplete_after_s
         self._keep_s = None if keep_days is None else keep_days * 86_400.0
         self._stop = threading.Event()
         self._background = [threading.Thread(target=self._upkeep, name="inbox-upkeep", daemon=True)]
@@ -57,9 +57,14 @@ class Inbox:
             loop = asyncio.get_running_loop()
 
             def wait_for(record: EcgRecord) -> bytes:
-                return asyncio.run_coroutine_threadsafe(analyse(record), loop).result()
+                answer = asyncio.run_coroutine_threadsafe(analyse(record), loop)
+                try:
+                    return answer.result(patience.analysis_s)
+                except TimeoutError:
+                    answer.cancel()
+                    raise AnalysisLost(f"No analysis within {patience.analysis_s:g} s.") from None
 
-            worker = Worker(self._engine, wait_for)
+            worker = Worker(self._engine, wait_for, patience, limits)
             self._background.append(
                 threading.Thread(target=worker.run, args=(self._stop,), name="inbox-worker", daemon=True)
             )

@@ -94,6 +94,8 @@ def retry_failed(engine: Engine, record_id: str | None) -> int:
             "state": State.READY,
             "reason": None,
             "attempts": 0,
+            "refusals": 0,
+            "lease_until": None,
             "finished_at": None,
             "ready_at": clock(connection),
         }

@@ -5,15 +5,17 @@ from dataclasses import replace
 
 import orjson
 import pytest
+import zstandard
 
 from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration, Sender
 from ecg.errors import InputTooLarge, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
+from ecg.inbox.claims import claim
 from ecg.inbox.database import Engine
 from ecg.inbox.devices import Device, register, registered
 from ecg.inbox.receipts import Limits, Receipt
 from ecg.inbox.receiver import Receiver
-from ecg.inbox.upkeep import give_up_waiting, quarantined
+from ecg.inbox.upkeep import give_up_waiting, quarantined, replay
 from ecg.inbox.views import record_view, stats
 
 
@@ -303,6 +305,64 @@ def test_recordings_given_up_leave_room_for_others(engine: Engine) -> None:
         receiver.accept(message(payload("seq-1", sequence=2)))
         give_up_waiting(engine, idle_s=-1.0)
         assert receiver.accept(message(payload("seq-2", sequence=2))).outcome == "accepted"
+
+
+def test_a_recording_of_hours_is_quarantined_at_the_part_that_is_too_much(engine: Engine) -> None:
+    """Each part holds one second of two leads at 100 Hz."""
+    slow = Calibration(fs_hz=100.0)
+    with Receiver(engine, Limits(recording_s=3.0)) as receiver:
+        receipts = [receiver.accept(message(payload(sequence=6, index=k, calibration=slow))) for k in range(1, 7)]
+    assert [receipt.outcome for receipt in receipts] == ["accepted"] * 3 + ["quarantined"] * 3
+    assert receipts[3].reason == "recording_too_long: 4 s are more than 3 s."
+    assert (view(engine)["state"], view(engine)["missing"]) == ("open", [4, 5, 6])
+    assert claim(engine, 60.0, 5) is None
+
+
+@pytest.mark.parametrize("device", [False, True])
+def test_a_rate_that_comes_later_shows_that_a_recording_is_too_long(engine: Engine, device: bool) -> None:
+    limits = Limits(recording_s=3.0)
+    with Receiver(engine, limits) as receiver:
+        whole = message(payload(data=rows(0, 400)))
+        assert receiver.accept(whole).state == "waiting_fs"
+        if device:
+            register(engine, Device("D3F153", 100.0), limits)
+        else:
+            receipt = receiver.accept(whole, fs_hz=100.0)
+            assert (receipt.state, receipt.reason) == ("failed", "recording_too_long: 4 s are more than 3 s.")
+    assert (view(engine)["state"], view(engine)["fs"]) == ("failed", 100.0)
+    assert claim(engine, 60.0, 5) is None
+
+
+def test_without_a_rate_the_number_of_samples_is_bounded(engine: Engine) -> None:
+    with Receiver(engine, Limits(recording_samples=2 * 250)) as receiver:
+        receipts = [receiver.accept(message(payload(sequence=4, index=index))) for index in (1, 2, 3)]
+    assert [receipt.outcome for receipt in receipts] == ["accepted", "accepted", "quarantined"]
+    assert receipts[2].reason == "recording_too_long: 600 samples are more than 500."
+
+
+def test_an_origin_has_a_share_of_the_quarantine(engine: Engine) -> None:
+    bad = [message(payload(f"seq-{number}"), f"m{number}", messageVersion=9) for number in range(4)]
+    with Receiver(engine, Limits(quarantined_per_origin=3)) as receiver:
+        for body in bad[:3]:
+            receiver.accept(body)
+        with pytest.raises(QuotaExceeded):
+            receiver.accept(bad[3])
+        assert receiver.accept(bad[0]).outcome == "quarantined"  # it is kept already
+        other = Sender("origin-2", "consumer", "D3F153")
+        assert receiver.accept(message(payload(), sender=other, messageVersion=9)).outcome == "quarantined"
+        assert receiver.accept(message(payload(calibration=FS_500))).state == "ready"
+    assert len(quarantined(engine)) == 4
+
+
+def test_quarantined_bytes_are_bounded_and_room_is_made_by_a_replay(engine: Engine) -> None:
+    bad = [message(payload(f"seq-{number}", sequence=3, calibration=FS_500)) for number in range(2)]
+    kept_bytes = len(zstandard.compress(bad[0], level=1))
+    with Receiver(engine, Limits(max_parts=2, quarantined_bytes_per_origin=kept_bytes + 10)) as receiver:
+        receiver.accept(bad[0])
+        with pytest.raises(QuotaExceeded):
+            receiver.accept(bad[1])
+        replay(engine, quarantined(engine)[0].id, Limits(max_parts=3))
+        assert receiver.accept(bad[1]).outcome == "quarantined"
 
 
 def test_a_recording_has_a_largest_size(engine: Engine) -> None:

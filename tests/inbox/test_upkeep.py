@@ -72,7 +72,7 @@ def test_retention_deletes_what_is_finished_and_old(engine: Engine, receiver: Re
 def test_retention_deletes_any_number(engine: Engine, receiver: Receiver) -> None:
     """In transactions of a few hundred, with nothing left over."""
     count = 1201
-    old = {"content_hash": "c", "origin_code": "clinical", "route": "http", "code": "x", "reason": "x", "body": b""}
+    old = {"content_hash": "c", "origin_id": "o", "route": "http", "code": "x", "reason": "x", "size": 0, "body": b""}
     with writing(engine) as connection:
         rows_of = [old | {"message_id": str(number), "received_at": 0.0} for number in range(count)]
         connection.execute(insert(quarantine), rows_of)

@@ -1,8 +1,10 @@
 """Claims, leases, results; and the recording that a worker is given."""
 
+import asyncio
 import sys
 import threading
 import uuid
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -13,13 +15,15 @@ from sqlalchemy import insert, select, update
 
 from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Calibration
-from ecg.errors import MissingLeads, ModelNotReady, Overloaded
+from ecg.errors import AnalysisLost, MissingLeads, ModelNotReady, Overloaded, RecordingTooLong
 from ecg.inbox.claims import claim, fail, finish, load, renew
-from ecg.inbox.database import Engine, reading, writing
+from ecg.inbox.database import Engine, open_database, reading, writing
+from ecg.inbox.receipts import Limits
 from ecg.inbox.receiver import Receiver
-from ecg.inbox.tables import recordings
+from ecg.inbox.service import Inbox
+from ecg.inbox.tables import parts, recordings
 from ecg.inbox.views import record_view, stats
-from ecg.inbox.worker import Worker
+from ecg.inbox.worker import Patience, Worker
 from ecg.record import EcgRecord
 
 SCALED = Calibration(500.0, (200.0, 100.0), (1024, -5), ("mV", "uV"), "2020-02-03T04:05:06")
@@ -130,6 +134,17 @@ def test_claims_of_many_workers_never_overlap(engine: Engine, receiver: Receiver
     assert sorted(claimed) == sorted(f"seq-{number}" for number in range(20))
 
 
+def test_a_recording_beyond_the_limits_is_refused_before_its_parts_are_read(engine: Engine, receiver: Receiver) -> None:
+    """One that is kept from before the limits were set."""
+    receiver.accept(message(payload(calibration=FS_500)))
+    with writing(engine) as connection:
+        connection.execute(update(parts).values(body=b"not to be read"))
+    claimed = claim(engine, 60.0, 5)
+    assert claimed is not None
+    with pytest.raises(RecordingTooLong):
+        load(engine, claimed, Limits(recording_s=0.1))
+
+
 def test_a_worker_stores_what_the_analysis_says(engine: Engine, receiver: Receiver) -> None:
     receiver.accept(message(payload(calibration=FS_500)))
     worker = Worker(engine, lambda record: orjson.dumps({"samples": record.n_samples}))
@@ -160,10 +175,76 @@ def test_a_busy_analysis_does_not_use_up_attempts(engine: Engine, receiver: Rece
     receiver.accept(message(payload(calibration=FS_500)))
     for _ in range(3):
         with pytest.raises(type(error)):
-            Worker(engine, busy, max_attempts=1).step()
+            Worker(engine, busy, Patience(lease_s=-1.0, max_attempts=1)).step()
     assert view(engine)["state"] == "ready"
-    assert Worker(engine, lambda _: b"{}", max_attempts=1).step() is True
+    assert Worker(engine, lambda _: b"{}", Patience(max_attempts=1)).step() is True
     assert view(engine)["state"] == "done"
+
+
+def test_a_recording_that_is_always_refused_lets_the_others_pass_and_fails_in_the_end(
+    engine: Engine, receiver: Receiver
+) -> None:
+    def analyse(record: EcgRecord) -> bytes:
+        if record.name == "refused":
+            raise Overloaded("full")
+        return b"{}"
+
+    receiver.accept(message(payload("seq-1", calibration=FS_500, record_id="refused")))
+    receiver.accept(message(payload("seq-2", calibration=FS_500, record_id="good")))
+    with pytest.raises(Overloaded):
+        Worker(engine, analyse).step()
+    assert [Worker(engine, analyse).step(), Worker(engine, analyse).step()] == [True, False]
+    assert view(engine, "good")["state"] == "done"
+    with writing(engine) as connection:
+        connection.execute(update(recordings).values(lease_until=None))
+    with pytest.raises(Overloaded):
+        Worker(engine, analyse, Patience(max_refusals=2)).step()
+    assert (view(engine, "refused")["state"], view(engine, "refused")["reason"]) == (
+        "failed",
+        "overloaded: full (2 times)",
+    )
+
+
+def test_a_recording_whose_analysis_is_lost_every_time_fails_with_the_reason(
+    engine: Engine, receiver: Receiver
+) -> None:
+    """A recording that ends the process which analyses it: every attempt counts, as after a fault."""
+
+    def lost(_: EcgRecord) -> bytes:
+        raise AnalysisLost("The replica has ended.")
+
+    receiver.accept(message(payload(calibration=FS_500)))
+    worker = Worker(engine, lost, Patience(lease_s=-1.0, max_attempts=3))
+    assert [worker.step() for _ in range(4)] == [True, True, True, False]
+    assert (view(engine)["state"], view(engine)["reason"]) == ("failed", "analysis_lost: The replica has ended.")
+
+
+def test_an_analysis_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    """A stuck model: the inbox goes on with the next recording and shuts down in time."""
+    url = f"sqlite:///{tmp_path / 'inbox.db'}"
+    analysed: list[str | None] = []
+    good_done = asyncio.Event()
+
+    async def analyse(record: EcgRecord) -> bytes:
+        if record.name == "stuck":
+            await asyncio.Event().wait()
+        analysed.append(record.name)
+        good_done.set()
+        return b"{}"
+
+    async def scenario() -> None:
+        inbox = Inbox(url, analyse, Limits(), Patience(analysis_s=0.2))
+        await inbox.accept(message(payload("seq-1", calibration=FS_500, record_id="stuck")), None)
+        await inbox.accept(message(payload("seq-2", calibration=FS_500, record_id="good")), None)
+        await asyncio.wait_for(good_done.wait(), 30.0)
+        await inbox.close()
+
+    asyncio.run(scenario())
+    assert analysed == ["good"]
+    engine = open_database(url)
+    assert view(engine, "stuck")["state"] == "ready"
+    assert view(engine, "stuck")["reason"] == "analysis_lost: No analysis within 0.2 s."
+    engine.dispose()
 
 
 def crash(_: EcgRecord) -> bytes:
@@ -172,8 +253,8 @@ def crash(_: EcgRecord) -> bytes:
 
 def test_a_fault_of_ours_leaves_the_recording_to_a_later_attempt(engine: Engine, receiver: Receiver) -> None:
     receiver.accept(message(payload(calibration=FS_500)))
-    assert Worker(engine, crash, lease_s=-1.0).step() is True
-    assert view(engine)["state"] == "running"
+    assert Worker(engine, crash, Patience(lease_s=-1.0)).step() is True
+    assert view(engine)["state"] == "ready"
     assert view(engine)["reason"] == "internal_error: ZeroDivisionError in 1 attempts."
     assert Worker(engine, lambda _: b"{}").step() is True
     assert (view(engine)["state"], view(engine)["reason"]) == ("done", None)
@@ -189,7 +270,7 @@ def test_a_recording_that_fails_every_time_stops_nobody(engine: Engine, receiver
     assert [worker.step() for _ in range(3)] == [True, True, False]  # put off for a lease, not tried at once
     assert view(engine, "good")["state"] == "done"
     receiver.accept(message(payload("seq-3", calibration=FS_500, record_id="poison-2")))
-    assert Worker(engine, crash, max_attempts=1).step() is True
+    assert Worker(engine, crash, Patience(max_attempts=1)).step() is True
     assert view(engine, "poison-2")["state"] == "failed"
     assert view(engine, "poison-2")["reason"] == "internal_error: ZeroDivisionError in 1 attempts."
 
@@ -197,7 +278,7 @@ def test_a_recording_that_fails_every_time_stops_nobody(engine: Engine, receiver
 def test_any_number_of_lost_recordings_is_closed_in_one_claim(engine: Engine) -> None:
     lost = {"record_id": "r", "origin_id": "o", "headers": "INDEX,I", "calibration": "{}", "parts_expected": 1}
     lost |= {"parts_received": 1, "bytes_received": 1, "first_received_at": 0.0, "last_received_at": 0.0}
-    lost |= {"state": "running", "attempts": 5, "ready_at": 0.0, "lease_until": 0.0}
+    lost |= {"state": "running", "attempts": 5, "ready_at": 0.0, "lease_until": 0.0, "samples_received": 1}
     count = sys.getrecursionlimit() + 1
     with writing(engine) as connection:
         connection.execute(insert(recordings), [lost | {"sequence_id": str(number)} for number in range(count)])
@@ -215,7 +296,7 @@ def test_a_long_analysis_renews_its_lease(engine: Engine, receiver: Receiver) ->
                 leases.add(connection.scalars(select(recordings.c.lease_until)).one())
         return b"{}"
 
-    assert Worker(engine, slow, lease_s=0.6).step() is True
+    assert Worker(engine, slow, Patience(lease_s=0.6)).step() is True
     assert view(engine)["state"] == "done"
 
 
