@@ -10,13 +10,28 @@ STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4",
 LIMB_LEADS = STANDARD_LEADS[:6]
 PRECORDIAL_LEADS = STANDARD_LEADS[6:]
 MAX_LEADS = 64  # five times what an ECG has
+MAX_LEAD_NAME = 80  # characters; the longest of DICOM has 52
 
+#: Other spellings of the twelve, in lower case and without the prefixes of `_PREFIX`.
+ALIASES = {
+    "I": ("l1", "di", "d1", "i (einthoven)"),
+    "II": ("l2", "dii", "d2"),
+    "III": ("l3", "diii", "d3"),
+    "aVR": ("avr, augmented voltage, right", "avr (goldberger)"),
+    "aVL": ("avl, augmented voltage, left", "avl (goldberger)"),
+    "aVF": ("avf, augmented voltage, foot", "avf (goldberger)"),
+    **{f"V{number}": (f"c{number}", f"v{number} (wilson)") for number in range(1, 7)},
+}
 _BY_LOWER = {name.lower(): name for name in STANDARD_LEADS}
-_BY_LOWER |= {
-    "l1": "I", "l2": "II", "l3": "III", "di": "I", "dii": "II", "diii": "III", "d1": "I", "d2": "II", "d3": "III",
-    "c1": "V1", "c2": "V2", "c3": "V3", "c4": "V4", "c5": "V5", "c6": "V6",
-}  # fmt: skip
-_PREFIX = re.compile(r"^(mdc_ecg_lead_|ecg|lead)[\s:_-]*", re.IGNORECASE)
+_BY_LOWER |= {alias: name for name, aliases in ALIASES.items() for alias in aliases}
+_PREFIX = re.compile(r"^(?:mdc_ecg_lead_|(?:ecg|ekg)[\s:_-]*(?:lead)?|lead)[\s:_-]*", re.IGNORECASE)
+
+#: Names of ECG leads beyond the twelve: Frank, right and posterior chest, monitor and Holter leads.
+_OTHER_LEADS = re.compile(
+    r"v?[xyz]|v?[xyz] ?\(frank\)|v[1-9]r|v[7-9]|c[1-9]r|c[7-9]|ml ?(?:i{1,3}|[1-3])|mcl ?[1-6]|m?v|mv[1-6]|"
+    r"c[msc]-?[1-6]|(?:ecg|ekg)(?:[\s_-]*(?:lead|ch(?:annel)?)?[\s_-]*\d{1,2})?|aux\d? ?ecg|d[45]|a-?[is]|e-?s|-avr",
+    re.IGNORECASE,
+)
 
 # Coefficients on (I, II): Einthoven's law and Goldberger's definitions.
 _FROM_I_II = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
@@ -25,11 +40,19 @@ _FROM_I_II = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF"
 def canonical_lead(name: str) -> str:
     """The standard spelling of a lead name, or the name itself, stripped, when it is not one of the twelve.
 
-    Case, the prefixes ``ECG``, ``Lead`` and ``MDC_ECG_LEAD_``, and the aliases L1/DI/D1 … and C1 … C6 are understood.
-    ``-aVR`` is not aVR and stays as it is.
+    Case does not matter. The prefixes ``ECG``, ``EKG``, ``Lead`` and ``MDC_ECG_LEAD_`` and the spellings of `ALIASES`
+    are understood. ``-aVR`` is not aVR and stays as it is, and so does ``ECG1``, which numbers a channel.
     """
-    stripped = _PREFIX.sub("", name.strip())
-    return _BY_LOWER.get(stripped.lower(), stripped or name)
+    stripped = name.strip()
+    return _BY_LOWER.get(stripped.lower()) or _BY_LOWER.get(_PREFIX.sub("", stripped).lower()) or stripped or name
+
+
+def is_lead(name: str) -> bool:
+    """Whether a signal of this name is a lead of an ECG: one of the twelve, or another that devices record."""
+    stripped = name.strip()
+    return canonical_lead(name) in STANDARD_LEADS or bool(
+        _OTHER_LEADS.fullmatch(stripped) or _OTHER_LEADS.fullmatch(_PREFIX.sub("", stripped))
+    )
 
 
 def distinct_leads(names: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from ecg.errors import (
     RecordingTooLong,
     SamplingRateOutOfRange,
 )
-from ecg.leads import MAX_LEADS, STANDARD_LEADS, canonical_lead, derivable_leads, derive_lead
+from ecg.leads import MAX_LEAD_NAME, MAX_LEADS, STANDARD_LEADS, canonical_lead, derivable_leads, derive_lead
 
 Signal = NDArray[np.float32]
 
@@ -66,8 +66,7 @@ class EcgRecord:
         signal = np.ascontiguousarray(self.signal, dtype=np.float32)
         if signal is self.signal and signal.flags.writeable:
             signal = signal.copy()  # the caller may go on writing into the array
-        if len(self.leads) > MAX_LEADS:
-            raise MalformedInput("Too many lead names.", "lead_names", f"<= {MAX_LEADS}", len(self.leads))
+        check_names(self.leads)
         leads = tuple(canonical_lead(lead) for lead in self.leads)
         if signal.ndim != 2 or signal.shape[1] == 0:
             raise MalformedInput("The signal is not [lead, sample].", "signal", "2 dimensions", list(signal.shape))
@@ -82,11 +81,7 @@ class EcgRecord:
                 raise DuplicateLead(f"Lead {lead} stands more than once.", "lead_names", "each lead once", list(leads))
             seen.add(lead)
         fs_hz = float(self.fs_hz)
-        if not MIN_FS_HZ <= fs_hz <= MAX_FS_HZ:
-            raise SamplingRateOutOfRange(
-                f"A sampling rate of {fs_hz:g} Hz is outside {MIN_FS_HZ:g} to {MAX_FS_HZ:g} Hz.",
-                "fs", [MIN_FS_HZ, MAX_FS_HZ], fs_hz if np.isfinite(fs_hz) else str(fs_hz),
-            )  # fmt: skip
+        check_rate(fs_hz)
         if self.unit not in ("mV", None):
             raise MalformedInput("Samples are millivolt, or of unknown scale.", "units", ["mV", None], self.unit)
         if np.isinf(signal).any():
@@ -176,6 +171,32 @@ class EcgRecord:
         ]
         notes = (*self.notes, f"{', '.join(derived)} derived from I and II.") if derived else self.notes
         return replace(self, signal=np.stack(rows), leads=STANDARD_LEADS, notes=notes)
+
+
+def check_names(leads: Sequence[str]) -> None:
+    """Raise `MalformedInput` for more or longer lead names than a recording has."""
+    if len(leads) > MAX_LEADS:
+        raise MalformedInput("Too many lead names.", "lead_names", f"<= {MAX_LEADS}", len(leads))
+    longest = max(map(len, leads), default=0)
+    if longest > MAX_LEAD_NAME:
+        raise MalformedInput("A lead name is too long.", "lead_names", f"<= {MAX_LEAD_NAME} characters", longest)
+
+
+def check_rate(fs_hz: float) -> None:
+    """Raise `SamplingRateOutOfRange` outside `MIN_FS_HZ` to `MAX_FS_HZ`."""
+    if not MIN_FS_HZ <= fs_hz <= MAX_FS_HZ:
+        raise SamplingRateOutOfRange(
+            f"A sampling rate of {fs_hz:g} Hz is outside {MIN_FS_HZ:g} to {MAX_FS_HZ:g} Hz.",
+            "fs",
+            [MIN_FS_HZ, MAX_FS_HZ],
+            fs_hz if np.isfinite(fs_hz) else str(fs_hz),
+        )
+
+
+def check_announced(n_samples: float, fs_hz: float, max_duration_s: float) -> None:
+    """Raise `SamplingRateOutOfRange` or `RecordingTooLong` for what a file announces, before its samples are read."""
+    check_rate(fs_hz)
+    check_duration(n_samples / fs_hz, max_duration_s)
 
 
 def check_duration(duration_s: float, max_duration_s: float) -> None:

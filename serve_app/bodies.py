@@ -1,6 +1,7 @@
 """Request bodies: read with a bound, inflated with a bound, and decoded to an `EcgRecord` by content type."""
 
 import asyncio
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -145,31 +146,46 @@ async def uploaded_files(
     return files, texts
 
 
-async def decode_aside(kind: str, body: bytes, parameters: Mapping[str, str], files: Mapping[str, bytes]) -> EcgRecord:
+async def decode_aside(
+    kind: str,
+    body: bytes,
+    parameters: Mapping[str, str],
+    files: Mapping[str, bytes],
+    max_duration_s: float = math.inf,
+) -> EcgRecord:
     """`decode` without holding up the event loop: in a thread, unless that takes longer than the decoding."""
     if kind in (NPY, INT16) and len(body) <= _AT_ONCE:
-        return decode(kind, body, parameters, files)
-    return await asyncio.to_thread(decode, kind, body, parameters, files)
+        return decode(kind, body, parameters, files, max_duration_s)
+    return await asyncio.to_thread(decode, kind, body, parameters, files, max_duration_s)
 
 
-def decode(kind: str, body: bytes, parameters: Mapping[str, str], files: Mapping[str, bytes]) -> EcgRecord:
-    """The recording of a body of media type `kind`; `parameters` state what the bytes do not say."""
+def decode(
+    kind: str,
+    body: bytes,
+    parameters: Mapping[str, str],
+    files: Mapping[str, bytes],
+    max_duration_s: float = math.inf,
+) -> EcgRecord:
+    """The recording of a body of media type `kind`; `parameters` state what the bytes do not say.
+
+    Raises `RecordingTooLong` for more than `max_duration_s`, where the file announces it before it is decoded.
+    """
     if "scale" in parameters and kind != INT16:
         raise MalformedInput("Only int16 bodies take a scale.", "scale", INT16, kind)
     stated = Stated(_number(parameters, "fs"), _leads(parameters.get("leads")), parameters.get("units"))
     if kind == JSON:
-        return json_body.parse({"body.json": body}, "body.json", stated)
+        return json_body.parse({"body.json": body}, "body.json", stated, max_duration_s)
     if kind == NPY:
-        return npy_array.parse({"body.npy": body}, "body.npy", stated)
+        return npy_array.parse({"body.npy": body}, "body.npy", stated, max_duration_s)
     if kind == INT16:
         scale = _number(parameters, "scale")
         if scale is None:
             raise MalformedInput("The scale of the counts is not stated.", "scale", "unit per count", None)
         return npy_array.parse_int16(body, stated, scale)
     if kind == MULTIPART:
-        return formats.parse(files, stated)
+        return formats.parse(files, stated, max_duration_s)
     default_name = "upload.csv" if "csv" in kind else "upload"
-    return formats.parse({parameters.get("filename", default_name): body}, stated)
+    return formats.parse({parameters.get("filename", default_name): body}, stated, max_duration_s)
 
 
 def _leads(text: str | None) -> tuple[str, ...] | None:

@@ -187,6 +187,6 @@ def _decode(item: Item, parameters: dict[str, str], settings: AppSettings) -> Ec
     size = sum(map(len, item.files.values()))
     if size > settings.max_body_bytes:
         raise InputTooLarge("The recording is too large.", "body", settings.max_body_bytes, size)
-    record = bodies.decode(item.kind, next(iter(item.files.values())), parameters, item.files)
+    record = bodies.decode(item.kind, next(iter(item.files.values())), parameters, item.files, settings.max_duration_s)
     check_duration(record.duration_s, settings.max_duration_s)
     return record

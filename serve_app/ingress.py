@@ -167,7 +167,7 @@ class Ingress:
             unread = set(texts) - set(allowed)
             if unread:
                 raise MalformedInput("Unknown form field.", sorted(unread)[0], list(allowed), None)
-        record = await bodies.decode_aside(kind, body, parameters, files)
+        record = await bodies.decode_aside(kind, body, parameters, files, self._settings.max_duration_s)
         check_duration(record.duration_s, self._settings.max_duration_s)
         return record, parameters
 

@@ -18,7 +18,7 @@ ONLY_UNDER = {
     "openvino": ["ecg/models"],
     "safetensors": ["ecg/models"],
     "huggingface_hub": ["ecg/models"],
-    "wfdb": ["ecg/formats"],
+    "soundfile": ["ecg/formats"],
     "sqlalchemy": ["ecg/inbox"],
     "alembic": ["ecg/inbox"],
     "boto3": ["ecg/cardioai/bus"],

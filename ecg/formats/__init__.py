@@ -4,6 +4,7 @@ A reader raises `MalformedInput` or another `EcgError` for bytes it cannot read,
 does that, and only beside the file it was given.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,23 +18,35 @@ from ecg.record import EcgRecord, check_duration
 
 @dataclass(frozen=True)
 class Format:
-    """A reader: whether a file of a lower-case name and these first bytes is its own; the recording in files by name,
-    of which one is the main one; the names of the files that belong to that one; and how many seconds it announces."""
+    """A reader of one format.
+
+    Attributes
+    ----------
+    name
+        As `EcgRecord.format` gives it.
+    claims
+        Whether a file of this lower-case name, with these first bytes, is of the format.
+    parse
+        The recording in files by name, of which one is the main one, with what was stated beside. Raises
+        `RecordingTooLong` for more seconds than the last argument, before the samples are decoded.
+    companions
+        Names of the files that belong to a main file of this content.
+    """
 
     name: str
     claims: Callable[[str, bytes], bool]
-    parse: Callable[[Mapping[str, bytes], str, Stated], EcgRecord]
+    parse: Callable[[Mapping[str, bytes], str, Stated, float], EcgRecord]
     companions: Callable[[bytes], tuple[str, ...]] = lambda data: ()
-    announced_s: Callable[[bytes], float] = lambda data: 0.0
 
 
 FORMATS = (
-    Format(wfdb_record.NAME, wfdb_record.claims, wfdb_record.parse, wfdb_record.companions, wfdb_record.announced_s),
+    Format(wfdb_record.NAME, wfdb_record.claims, wfdb_record.parse, wfdb_record.companions),
     Format(npy_array.NAME, npy_array.claims, npy_array.parse),
     Format(json_body.NAME, json_body.claims, json_body.parse),
     Format(csv_table.NAME, csv_table.claims, csv_table.parse),
 )
 _MAX_NAME = 255
+_NOTHING_STATED = Stated()
 _HEAD_BYTES = 4096
 
 
@@ -66,18 +79,23 @@ def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated, max_dur
     data = fetch(name) if data is None else data
     files = {name: data}
     reader = _format_of(name, data)
-    check_duration(reader.announced_s(data), max_duration_s)
     for companion in reader.companions(data):
-        _refuse_path(companion)
-        try:
-            files[companion] = fetch(companion)
-        except FileNotFoundError:
-            raise MalformedInput(
-                f"{name} needs {companion}, which is not beside it.", "file", companion, "no such file"
-            ) from None
-    record = reader.parse(files, name, stated)
+        found = _fetched(fetch, companion)
+        if found is not None:
+            files[companion] = found
+    record = reader.parse(files, name, stated, max_duration_s)
     check_duration(record.duration_s, max_duration_s)
     return record
+
+
+def _fetched(fetch: Callable[[str], bytes], companion: str) -> bytes | None:
+    """A companion where the main file says, or beside it; None when it is in neither place: it may not be needed."""
+    for name in dict.fromkeys((companion, companion.rpartition("/")[2])):
+        for part in name.split("/"):
+            _refuse_path(part)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return fetch(name)
+    return None
 
 
 def is_named_like_a_recording(name: str) -> bool:
@@ -85,11 +103,15 @@ def is_named_like_a_recording(name: str) -> bool:
     return any(reader.claims(name.lower(), b"") for reader in FORMATS)
 
 
-def parse(files: Mapping[str, bytes], stated: Stated = Stated()) -> EcgRecord:  # noqa: B008
+def parse(
+    files: Mapping[str, bytes],
+    stated: Stated = _NOTHING_STATED,
+    max_duration_s: float = math.inf,
+) -> EcgRecord:
     """The recording in files that are already in memory, such as an upload: file name to content.
 
     It starts from the file whose format asks for the others. Raises `MalformedInput` for a file that is not part of the
-    recording, and for a name that could be a path.
+    recording, and for a name that could be a path; `RecordingTooLong` before the samples are decoded.
     """
     for name in files:
         _refuse_path(name)
@@ -97,13 +119,16 @@ def parse(files: Mapping[str, bytes], stated: Stated = Stated()) -> EcgRecord:  
     if main is None:
         raise MalformedInput("No file was given.", "file", "at least one file", 0)
     reader = _format_of(main, files[main])
-    strangers = sorted(set(files) - {main, *reader.companions(files[main])})
+    companions = {name.rpartition("/")[2] for name in reader.companions(files[main])}
+    strangers = sorted(set(files) - {main, *companions})
     if strangers:
         raise MalformedInput(
             f"Not part of the recording {main}: {', '.join(strangers)[:200]}.", "file", "the files of one recording",
             strangers[:5],
         )  # fmt: skip
-    return reader.parse(files, main, stated)
+    record = reader.parse(files, main, stated, max_duration_s)
+    check_duration(record.duration_s, max_duration_s)
+    return record
 
 
 def _format_of(name: str, data: bytes) -> Format:

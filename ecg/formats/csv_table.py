@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping
 
@@ -12,7 +13,7 @@ from ecg.errors import InconsistentInput, InputTooLarge, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.formats.time_column import check_rate, rate_of, seconds_per_unit
 from ecg.leads import MAX_LEADS
-from ecg.record import EcgRecord, to_millivolt
+from ecg.record import EcgRecord, check_announced, to_millivolt
 
 NAME = "csv"
 MAX_VALUES = 10_000_000  # cells: 64 MiB of text hold more only at less than seven characters each
@@ -31,7 +32,7 @@ def claims(name: str, head: bytes) -> bool:
     return bool(lines) and bool(re.search(r"\b(aVR|II|V1|MLII)\b", lines[0], re.IGNORECASE))
 
 
-def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
+def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
     """The recording in a table whose heading names the leads; an empty cell or ``nan`` is a missing sample.
 
     A column of times must agree with the sampling rate, and gives it where nothing else does and its name has the unit
@@ -48,6 +49,9 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
     if not leads or any(_is_number(name) for name in names):
         raise MalformedInput("The first row does not name the leads.", "lead_names", "a heading of lead names", None)
     names = stated.settle_leads(names)
+    announced = stated.fs_hz or _comment_fs(comments.get("fs"))
+    if announced:
+        check_announced(rows.count("\n"), announced, max_duration_s)
     table = _numbers(rows, delimiter, len(columns))
     fs_in_file = _comment_fs(comments.get("fs"))
     if fs_in_file is None and stated.fs_hz is None:

@@ -1,5 +1,6 @@
 """JSON recordings: ``{"signal": [[…], …], "fs": 500, "lead_names": […], "recording_duration": 10, "units": "mV"}``."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import orjson
 from ecg.errors import InconsistentInput, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.leads import MAX_LEADS
-from ecg.record import EcgRecord, Signal, to_millivolt
+from ecg.record import EcgRecord, Signal, check_announced, to_millivolt
 
 NAME = "json"
 FIELDS = ("signal", "fs", "lead_names", "recording_duration", "units", "name")
@@ -26,7 +27,7 @@ def claims(name: str, head: bytes) -> bool:
     return name.endswith(".json") or head.lstrip()[:1] == b"{"
 
 
-def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
+def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
     """The recording in a JSON body; a ``null`` sample is a missing one. Raises `MalformedInput` naming the field.
 
     A field that is not one of `FIELDS`, or that stands twice, is refused: what it states would go unread.
@@ -48,6 +49,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
         raise MalformedInput("The field signal is missing.", "signal", "rows of samples", None)
     fs_hz = stated.settle_fs(_number(body, "fs"))
     leads = stated.settle_leads(_lead_names(body))
+    check_announced(_row_length(body["signal"]), fs_hz, max_duration_s)
     signal, unit = to_millivolt(_samples(body["signal"], len(leads)), stated.settle_unit(_text(body, "units")))
     _check_duration(_number(body, "recording_duration"), signal.shape[1], fs_hz)
     return EcgRecord(signal, leads, fs_hz, unit, name=_text(body, "name"), format=NAME)
@@ -97,6 +99,11 @@ def _lead_names(body: dict[str, Any]) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise MalformedInput("lead_names is not a list of texts.", "lead_names", "a list of texts", None)
     return tuple(value)
+
+
+def _row_length(rows: Any) -> int:
+    """Samples of the first row, 0 for what is no list of rows: `_samples` says what is wrong with that."""
+    return len(rows[0]) if isinstance(rows, list) and rows and isinstance(rows[0], list) else 0
 
 
 def _samples(rows: Any, n_leads: int) -> Signal:

@@ -1,5 +1,6 @@
 """NumPy ``.npy`` arrays [lead, sample], and headerless little-endian int16; both need leads and rate stated beside."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import MalformedInput
 from ecg.formats.stated import Stated
-from ecg.record import EcgRecord, to_millivolt
+from ecg.record import EcgRecord, check_announced, to_millivolt
 
 NAME = "npy"
 _MAGIC = b"\x93NUMPY"
@@ -24,7 +25,7 @@ def claims(name: str, head: bytes) -> bool:
     return name.endswith(".npy") or head.startswith(_MAGIC)
 
 
-def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
+def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
     """The recording in an array of integers or floats [lead, sample]. Pickled (object) arrays are refused unread."""
     data = files[main]
     start, dtype, fortran_order, shape = _read_header(data)
@@ -32,6 +33,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated) -> EcgRecord:
     expected = shape[0] * shape[1] * dtype.itemsize
     if len(content) != expected:
         raise MalformedInput("The array is cut off or has trailing bytes.", "body", expected, len(content))
+    check_announced(shape[1], stated.settle_fs(None), max_duration_s)
     array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
     return _record(array, stated, NAME)
 

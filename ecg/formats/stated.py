@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from ecg.errors import InconsistentInput, MalformedInput
-from ecg.leads import MAX_LEADS, canonical_lead
-from ecg.record import MILLIVOLTS_PER_UNIT
+from ecg.leads import canonical_lead
+from ecg.record import MILLIVOLTS_PER_UNIT, check_names
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Stated:
         """Lead names in row order, from the file or the statement; `MalformedInput` when neither says."""
         settled = self.leads if in_file is None else in_file
         for names in (self.leads, in_file):
-            if names is not None and len(names) > MAX_LEADS:
-                raise MalformedInput("Too many lead names.", "lead_names", f"<= {MAX_LEADS}", len(names))
+            if names is not None:
+                check_names(names)
         if settled is None:
             raise MalformedInput("The lead names are not stated.", "lead_names", "one name a row", None)
         if self.leads is not None and [canonical_lead(n) for n in settled] != [canonical_lead(n) for n in self.leads]:

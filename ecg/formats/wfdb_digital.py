@@ -1,30 +1,31 @@
-"""WFDB records as the raw ADC integers that WFDB's `rdsamp -c -H` prints."""
+"""WFDB records as the raw ADC integers that WFDB's `rdsamp -c -H` prints, read from disk in blocks."""
 
-import datetime
-import re
+import mmap
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from ecg.errors import MalformedInput, RecordingTooShort
-from ecg.formats.wfdb_signals import GAP_IN_FORMAT, INVALID_SAMPLE
+from ecg.formats.wfdb_header import MAX_BYTES, Header, SignalLine, read_header
+from ecg.formats.wfdb_samples import GAPS, INVALID_SAMPLE, frames_in, read_frames
 
 BLOCK_FRAMES = 2**17
-_GAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
 class DigitalRecord:
-    """Header of a WFDB record, in high-resolution terms: every lead at the highest rate in the record.
+    """A WFDB record in high-resolution terms: every lead at the highest rate in the record.
 
     Attributes
     ----------
-    stem
-        Path of the header without ``.hea``.
+    folder
+        Where the signal files lie.
+    header
+        What the header says.
     leads, baseline, units
         One entry a signal.
     gain
@@ -37,7 +38,8 @@ class DigitalRecord:
         Start of the recording as ISO 8601 without an offset, or None when the header gives no date.
     """
 
-    stem: Path
+    folder: Path
+    header: Header
     leads: tuple[str, ...]
     gain: tuple[float, ...] | None
     baseline: tuple[int, ...]
@@ -45,7 +47,6 @@ class DigitalRecord:
     fs_hz: float
     n_samples: int
     acquired: str | None
-    samples_per_frame: tuple[int, ...]
 
     def sample_at(self, seconds: int) -> int:
         """The number of the sample at a time, rounded as WFDB's `strtim` rounds."""
@@ -57,50 +58,65 @@ class DigitalRecord:
         A signal of a lower rate repeats its value (zero-order hold), as in WFDB's high-resolution mode; a missing
         sample is `INVALID_SAMPLE`. Raises `MalformedInput` when the signal files cannot be read.
         """
-        per_frame = max(self.samples_per_frame)
+        per_frame = max(line.samples_per_frame for line in self.header.signals)
         stop = min(stop, self.n_samples)
-        while start < stop:
-            frame = start // per_frame
-            last_frame = min(frame + BLOCK_FRAMES, -(-stop // per_frame))
-            block = self._frames(frame, last_frame)
-            first = frame * per_frame
-            yield start, block[start - first : stop - first]
-            start = last_frame * per_frame
+        with ExitStack() as open_files:
+            contents = {file: _mapped(self.folder / file, open_files) for file in self.header.files}
+            while start < stop:
+                frame = start // per_frame
+                last_frame = min(frame + BLOCK_FRAMES, -(-stop // per_frame))
+                block = self._frames(contents, frame, last_frame)
+                first = frame * per_frame
+                yield start, block[start - first : stop - first]
+                start = last_frame * per_frame
 
-    def _frames(self, start: int, stop: int) -> NDArray[np.int32]:
-        per_frame = max(self.samples_per_frame)
-        record = _read(wfdb.rdrecord, self.stem, sampfrom=start, sampto=stop, physical=False, smooth_frames=False)
+    def _frames(self, contents: dict[str, mmap.mmap | bytes], start: int, stop: int) -> NDArray[np.int32]:
+        per_frame = max(line.samples_per_frame for line in self.header.signals)
+        total = self.n_samples // per_frame
         columns = []
-        for samples, width, fmt in zip(record.e_d_signal, self.samples_per_frame, record.fmt, strict=True):
-            held = samples.reshape(-1, width)[:, np.arange(per_frame) * width // per_frame].reshape(-1)
-            columns.append(np.where(held == GAP_IN_FORMAT.get(fmt), INVALID_SAMPLE, held))
+        for file, group in _by_file(self.header).items():
+            read: dict[tuple[int, int], list[NDArray[np.int32]]] = {}
+            for number, line in enumerate(group):
+                # Beyond the end a skewed signal has no samples; differences (format 8) are summed from the beginning.
+                begin, end = min(start + line.skew_frames, total), min(stop + line.skew_frames, total)
+                first = 0 if line.format == 8 else begin
+                if (first, end) not in read:
+                    read[first, end] = read_frames(contents[file], group, first, end)
+                width = line.samples_per_frame
+                samples = read[first, end][number][(begin - first) * width :]
+                samples = np.where(samples == GAPS.get(line.format), INVALID_SAMPLE, samples)
+                missing = (stop - start) * width - len(samples)
+                samples = np.pad(samples, (0, missing), constant_values=INVALID_SAMPLE)
+                held = samples.reshape(-1, width)[:, np.arange(per_frame) * width // per_frame]
+                columns.append(held.reshape(-1))
         return np.stack(columns, axis=1).astype(np.int32)
 
 
-def open_digital(header: Path) -> DigitalRecord:
-    """What a ``.hea`` file says. Raises `MalformedInput` for one that cannot be read or has no signals."""
-    stem = header.with_suffix("") if header.suffix == ".hea" else header
-    found = _read(wfdb.rdheader, stem)
-    if not isinstance(found, wfdb.Record):
-        raise MalformedInput("Multi-segment WFDB records are not supported; list their segments.", "header")
-    if not found.n_sig:
-        raise MalformedInput("The WFDB header describes no signals.", "header", ">= 1 signal", 0)
-    per_frame = tuple(int(n or 1) for n in found.samps_per_frame)
-    if found.sig_len is None:
-        found = _read(wfdb.rdrecord, stem, physical=False, smooth_frames=False)
-    acquired = None
-    if found.base_date is not None:
-        acquired = datetime.datetime.combine(found.base_date, found.base_time or datetime.time()).isoformat()
+def open_digital(path: Path) -> DigitalRecord:
+    """The record of a ``.hea`` file, whose samples are not read yet.
+
+    Raises `MalformedInput` for a header that cannot be read or states no rate, and for missing signal files.
+    """
+    path = path if path.suffix == ".hea" else path.with_name(f"{path.name}.hea")
+    header = read_header(_read(path))
+    if header.frames_hz is None:
+        raise MalformedInput("The WFDB header states no rate.", "fs", "Hz", None)
+    groups = _by_file(header)
+    with ExitStack() as open_files:
+        available = min(frames_in(_mapped(path.parent / file, open_files), group) for file, group in groups.items())
+    frames = available if header.frames is None else header.frames
+    per_frame = max(line.samples_per_frame for line in header.signals)
+    gains = [line.gain for line in header.signals]
     return DigitalRecord(
-        stem=stem,
-        leads=tuple(name or f"sig {number}" for number, name in enumerate(found.sig_name)),
-        gain=tuple(float(gain) for gain in found.adc_gain) if _calibrated(stem, found.n_sig) else None,
-        baseline=tuple(int(baseline) for baseline in found.baseline),
-        units=tuple(found.units),
-        fs_hz=float(found.fs) * max(per_frame),
-        n_samples=int(found.sig_len) * max(per_frame),
-        acquired=acquired,
-        samples_per_frame=per_frame,
+        folder=path.parent,
+        header=header,
+        leads=tuple(line.name or f"sig {number}" for number, line in enumerate(header.signals)),
+        gain=None if None in gains else tuple(gain for gain in gains if gain is not None),
+        baseline=tuple(line.baseline for line in header.signals),
+        units=tuple(line.unit or "mV" for line in header.signals),
+        fs_hz=header.frames_hz * per_frame,
+        n_samples=frames * per_frame,
+        acquired=header.acquired,
     )
 
 
@@ -114,20 +130,24 @@ def check_range(record: DigitalRecord, start: int, stop: int) -> None:
         raise MalformedInput("The end is not after the start.", "to", f"> {start}", stop)
 
 
-def _calibrated(stem: Path, n_signals: int) -> bool:
-    """Whether every signal line states a gain other than 0; wfdb itself reports 200 for one that does not."""
-    lines = stem.with_name(stem.name + ".hea").read_text(encoding="utf-8", errors="replace").splitlines()
-    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    gains = [_GAIN.match(fields[2]) for fields in map(str.split, lines[1 : n_signals + 1]) if len(fields) > 2]
-    return len(gains) == n_signals and all(gain and float(gain[0]) != 0 for gain in gains)
+def _by_file(header: Header) -> dict[str, list[SignalLine]]:
+    return {file: [line for line in header.signals if line.file == file] for file in header.files}
 
 
-def _read(reader: object, stem: Path, **arguments: object) -> wfdb.Record:
-    """Call a wfdb reader; what it raises on damaged files becomes `MalformedInput`."""
+def _read(path: Path) -> bytes:
     try:
-        return reader(str(stem), **arguments)  # type: ignore[operator]
-    except FileNotFoundError as error:
-        missing = Path(error.filename).name if error.filename else stem.name
-        raise MalformedInput(f"{missing} is missing.", "header", "header and signal files", missing) from None
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise MalformedInput(f"wfdb cannot read {stem.name}: {error}.", "header", "a readable WFDB record") from error
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise MalformedInput(f"{path.name} is missing.", "header", "header and signal files", path.name) from None
+
+
+def _mapped(path: Path, open_files: ExitStack) -> mmap.mmap | bytes:
+    """The content of a file, read when it is looked at; closed with `open_files`."""
+    try:
+        stream = open_files.enter_context(path.open("rb"))
+    except FileNotFoundError:
+        raise MalformedInput(f"{path.name} is missing.", "header", "header and signal files", path.name) from None
+    if path.stat().st_size == 0:
+        return b""
+    return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)

@@ -1,0 +1,130 @@
+"""Which signals of a file are the ECG: decided once, for every format, by names, units and rates."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ecg.errors import UnusableRecording
+from ecg.leads import STANDARD_LEADS, canonical_lead, is_lead
+from ecg.record import MILLIVOLTS_PER_UNIT
+
+#: Names of signals that stand beside an ECG and are none, in lower case, whole or followed by a number or a bracket.
+_NO_LEAD = re.compile(
+    r"(?:resp(?:iration|iratory.*)?|imp(?:edance)?|abp|art|ao|bp|nbp|nibp|cvp|pap|lap|rap|icp|uap|p[1-9]|pleth|ppg|spo2|"
+    r"sao2|co2|etco2|o2|flow|airflow|volume|temp.*|eeg.*|emg.*|eog.*|chin.*|leg.*|snor.*|posi.*|acc(?:el.*)?|gyro.*|"
+    r"gsr|eda|scg|pcg|heart ?sound.*|sound|light|marker|mark|event.*|trigger|status|annot.*|label|class|beat.*|"
+    r"hr|heart ?rate|pulse|rr|edf annotations|bdf annotations|timestamp.*|crc.*|battery|pace[rd]?|index|sample.*|"
+    r"unnamed.*|.*time.*|date.*)(?:[ _-]?\d{1,2})?(?: ?[(\[].*)?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What a file says of one signal.
+
+    Attributes
+    ----------
+    name
+        As written in the file.
+    unit
+        Of its samples as written, ``"mV"`` where the format defines a default; None when their scale is not known.
+    rate
+        Samples a second, or a frame: any measure by which the signals of one file compare.
+    unit_stated
+        Whether the unit is written, and not the format's default.
+    """
+
+    name: str
+    unit: str | None
+    rate: float
+    unit_stated: bool = True
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether it is one of the twelve leads."""
+        return canonical_lead(self.name) in STANDARD_LEADS
+
+    @property
+    def is_voltage(self) -> bool:
+        """Whether it is calibrated in a unit of voltage."""
+        return self.unit is not None and self.unit.strip().lower() in MILLIVOLTS_PER_UNIT
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The signals that make the recording.
+
+    Attributes
+    ----------
+    rows
+        Their numbers, in the order of the file.
+    unit
+        ``"mV"`` when they have units, which may differ; None when none has one.
+    rate
+        The one rate of all, as the channels state it.
+    notes
+        What is left out and why.
+    """
+
+    rows: tuple[int, ...]
+    unit: str | None
+    rate: float
+    notes: tuple[str, ...]
+
+
+def choose(channels: Sequence[Channel]) -> Choice:
+    """The signals of one rate and one scale with the ECG leads; the notes name what is left out.
+
+    The standard leads decide on rate and scale; without any, the other known leads; without those, every signal that
+    can be a voltage. Beside leads of known names, a signal of an unknown name is left out. Raises `UnusableRecording`
+    when the leads are of different rates, when only some are calibrated, and when no signal can be an ECG.
+    """
+    judges = _judges(channels)
+    rates = sorted({channels[i].rate for i in judges})
+    if len(rates) > 1:
+        raise UnusableRecording("The leads differ in sampling rate.", "fs", "one rate", rates)
+    bare = [i for i in judges if channels[i].unit is None]
+    if bare and len(bare) < len(judges):
+        names = [channels[i].name for i in bare]
+        raise UnusableRecording("Some leads are calibrated and some are not.", "units", "a gain for every lead", names)
+    known = is_lead(channels[judges[0]].name)
+    rows: list[int] = []
+    notes: list[str] = []
+    for i, channel in enumerate(channels):
+        reason = None if i in judges else _reason_against(channel, rates[0], bool(bare), known)
+        if reason is None:
+            rows.append(i)
+        else:
+            notes.append(f"Signal {channel.name[:40]} is left out: {reason}.")
+    return Choice(tuple(rows), None if bare else "mV", rates[0], tuple(notes))
+
+
+def _judges(channels: Sequence[Channel]) -> list[int]:
+    every = range(len(channels))
+    possible = [i for i in every if not _NO_LEAD.fullmatch(channels[i].name.strip())]
+    for judges in (
+        [i for i in every if channels[i].is_standard],
+        [i for i in possible if is_lead(channels[i].name) and (channels[i].is_voltage or channels[i].unit is None)],
+        [i for i in possible if channels[i].is_voltage or channels[i].unit is None],
+    ):
+        if judges:
+            return judges
+    raise UnusableRecording(
+        "No signal of the file is an ECG lead.",
+        "lead_names",
+        list(STANDARD_LEADS),
+        [c.name[:40] for c in channels[:20]],
+    )
+
+
+def _reason_against(channel: Channel, rate: float, uncalibrated: bool, known: bool) -> str | None:
+    if channel.rate != rate:
+        return "it has another sampling rate than the leads"
+    if uncalibrated and channel.unit is not None:
+        return "it is calibrated and the leads are not"
+    if not uncalibrated and channel.unit is None:
+        return "it is not calibrated"
+    if channel.unit is not None and not channel.is_voltage:
+        return f"its unit is {channel.unit[:20]}"
+    return "its name is of no ECG lead" if known and not is_lead(channel.name) else None
