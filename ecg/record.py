@@ -208,6 +208,14 @@ def check_duration(duration_s: float, max_duration_s: float) -> None:
         )  # fmt: skip
 
 
+def millivolts_per(unit: str, field: str = "units") -> float:
+    """How many mV one of `unit` is: V, mV, µV, uV, nV in any case. Raises `MalformedInput` for any other word."""
+    factor = MILLIVOLTS_PER_UNIT.get(unit.strip().lower())
+    if factor is None:
+        raise MalformedInput(f"Unknown unit {unit[:40]!r}.", field, ["mV", "uV", "V", "nV"], unit[:40])
+    return factor
+
+
 def to_millivolt(samples: Signal, unit: str | None, field: str = "units") -> tuple[Signal, str | None]:
     """Samples in mV and ``"mV"``, or the samples untouched and None when no unit is stated.
 
@@ -215,7 +223,5 @@ def to_millivolt(samples: Signal, unit: str | None, field: str = "units") -> tup
     """
     if unit is None or unit.strip() == "":
         return samples, None
-    factor = MILLIVOLTS_PER_UNIT.get(unit.strip().lower())
-    if factor is None:
-        raise MalformedInput(f"Unknown unit {unit!r}.", field, ["mV", "uV", "V", "nV"], unit)
+    factor = millivolts_per(unit, field)
     return (samples if factor == 1.0 else (samples * np.float32(factor)).astype(np.float32)), "mV"

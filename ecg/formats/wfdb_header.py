@@ -195,8 +195,8 @@ def _signal_line(line: str, number: int) -> SignalLine:
     value = float(gain["gain"]) if gain else 0.0
     if not math.isfinite(value):
         raise _broken(number, "gain", "a finite number", fields[2])
-    _, adc_zero, initial, checksum, _ = [*map(int, integers), *[None] * (5 - len(integers))]
-    zero = adc_zero or 0
+    numbers = dict(zip(_INTEGER_FIELDS, map(int, integers), strict=False))
+    zero = numbers.get("ADC zero", 0)
     return SignalLine(
         file=_plain_path(fields[0]),
         format=int(kind["format"]),
@@ -206,9 +206,9 @@ def _signal_line(line: str, number: int) -> SignalLine:
         gain=value or None,
         baseline=int(gain["baseline"]) if gain and gain["baseline"] else zero,
         adc_zero=zero,
-        initial=zero if initial is None else initial,
+        initial=numbers.get("initial value", zero),
         unit=gain["unit"] if gain else None,
-        checksum=(checksum or 0) % 65536 or None,
+        checksum=numbers.get("checksum", 0) % 65536 or None,
         name=fields[8][:MAX_LEAD_NAME] if len(fields) > 8 else None,
     )
 
@@ -258,7 +258,8 @@ def _start(text: str | None) -> tuple[str | None, tuple[str, ...]]:
             numbers = [int(parts.get(key) or 0) for key in ("year", "month", "day", "hour", "minute", "second")]
             microsecond = int(f"{parts.get('fraction') or 0:0<6}"[:6])
             try:
-                return datetime.datetime(*numbers, microsecond).isoformat(), ()  # type: ignore[arg-type,misc]
+                year, month, day, hour, minute, second = numbers
+                return datetime.datetime(year, month, day, hour, minute, second, microsecond).isoformat(), ()
             except ValueError:
                 break
     return None, (f"The start time {text[:40]!r} of the header is not understood.",)

@@ -13,7 +13,7 @@ from ecg.formats.stated import Stated
 from ecg.formats.wfdb_header import MAX_VALUES, Header, SignalLine, read_header
 from ecg.formats.wfdb_samples import GAPS, aligned, check_sum, frames_in, read_frames
 from ecg.leads import distinct_leads
-from ecg.record import EcgRecord, Signal, check_announced, to_millivolt
+from ecg.record import EcgRecord, Signal, check_announced, millivolts_per
 
 NAME = "wfdb"
 _FIRST_LINES = re.compile(
@@ -95,8 +95,8 @@ def _physical(counts: np.ndarray, line: SignalLine, stated: Stated) -> Signal:
     """float32 [sample] in mV, or in ADC units where the signal is uncalibrated; NaN for a missing sample."""
     physical = counts.astype(np.float64)
     if line.gain is not None:
-        physical = (physical - line.baseline) / line.gain
-        physical, _ = to_millivolt(physical, stated.settle_unit(line.unit or "mV"))
+        unit = stated.settle_unit(line.unit or "mV") or "mV"
+        physical = (physical - line.baseline) / line.gain * millivolts_per(unit)
     if line.format in GAPS:
         physical[counts == GAPS[line.format]] = np.nan
     with np.errstate(over="ignore"):  # beyond float32 becomes infinity, which EcgRecord refuses
