@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from deployments.serve.graph import Graph, as_ecg_error
+from deployments.serve.graph import Graph
+from deployments.serve.ray_errors import as_ecg_error
 from ecg.errors import InputTooLarge, MalformedInput, Overloaded
 from ecg.pipeline import parse_include
 from ecg.record import EcgRecord, check_duration

@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from deployments.serve.admission import Room
-from deployments.serve.graph import Graph, Handles, as_ecg_error, check_ready
+from deployments.serve.graph import Graph, Handles, check_ready
+from deployments.serve.ray_errors import as_ecg_error
 from deployments.serve.stage_metrics import LATENCY_BUCKETS_MS
 from ecg._version import __version__
 from ecg.errors import MalformedInput

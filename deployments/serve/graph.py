@@ -6,16 +6,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import grpc
-from ray.exceptions import RayActorError, RayTaskError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from deployments.serve.admission import Room
 from deployments.serve.model import ModelState
 from deployments.serve.model_watch import ModelWatch
 from deployments.serve.preprocess import Preprocess
-from ecg.errors import AnalysisLost, EcgError, ModelNotReady, Overloaded, UnusableRecording
+from deployments.serve.ray_errors import as_ecg_error, is_replica_lost
+from ecg.errors import ModelNotReady, UnusableRecording
 from ecg.models.ecgfm.preparation import check_preparable
 from ecg.models.result import ModelResult
 from ecg.pipeline import ALL, MODEL_PARTS
@@ -23,8 +21,6 @@ from ecg.record import EcgRecord
 from ecg.report import Report
 from ecg.report.analysis import Outcome, assemble
 
-#: A replica that died or cannot be reached; over gRPC some of it arrives as gRPC's own error.
-_REPLICA_LOST = (RayActorError, grpc.RpcError)
 WITHOUT_MODELS = frozenset({"measurements", "quality"})
 
 
@@ -60,7 +56,10 @@ class Graph:
             with nullcontext() if include <= WITHOUT_MODELS else self._room.place():
                 try:
                     return await self._report(record, include)
-                except _REPLICA_LOST:  # the stages are pure: another replica may answer the same
+                except Exception as error:
+                    if not is_replica_lost(error):
+                        raise
+                    # The stages are pure: another replica may answer the same.
                     return await self._report(record, include)
         except Exception as error:
             refusal = as_ecg_error(error)
@@ -125,15 +124,3 @@ def check_ready(part: str, state: ModelState) -> None:
     """Raise `ModelNotReady` for a model that cannot answer yet."""
     if state.state != "ready":
         raise ModelNotReady(state.detail or f"The {part} model is still loading.", part, "ready", state.state)
-
-
-def as_ecg_error(error: BaseException) -> EcgError | None:
-    """The `EcgError` behind an exception, also one that crossed processes; None for a fault of ours."""
-    if isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
-        error = error.cause  # the wrapper's own text holds paths, addresses and source lines
-    if isinstance(error, BackPressureError):
-        return Overloaded("The service is at its limit; try again shortly.")
-    if isinstance(error, (DeploymentUnavailableError, *_REPLICA_LOST)):
-        kind = Overloaded if isinstance(error, DeploymentUnavailableError) else AnalysisLost
-        return kind("A part of the service is being restarted; try again shortly.", retry_after_s=5.0)
-    return error if isinstance(error, EcgError) else None

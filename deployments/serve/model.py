@@ -23,6 +23,10 @@ Kind = Literal["finetuned", "pretrained"]
 logger = logging.getLogger("ray.serve")
 
 
+class _Replaced(Exception):
+    """Ends the thread of a load whose configuration has been replaced meanwhile."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """`user_config` of a model deployment: what a running replica can change without a restart."""
@@ -67,7 +71,8 @@ class ModelRunner:
         self._kind = kind
         self._after = after
         self._name = "clinical" if kind == "finetuned" else "features"
-        self._config: ModelConfig | None = None
+        #: What is loaded or being loaded; None after a failure, so that the same configuration is tried again.
+        self._wanted: ModelConfig | None = None
         self._model: Model | None = None
         self._state = ModelState("waiting")
         self._loading: asyncio.Task[None] | None = None
@@ -84,13 +89,13 @@ class ModelRunner:
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take a new configuration; other weights are loaded beside the present ones and then swapped in at once."""
-        config, previous = ModelConfig(**user_config), self._config
-        self._config = config
+        config, wanted = ModelConfig(**user_config), self._wanted
         self._batcher.max_segments = config.max_batch_segments
-        if previous is not None and replace(previous, max_batch_segments=config.max_batch_segments) == config:
+        if wanted is not None and replace(wanted, max_batch_segments=config.max_batch_segments) == config:
             return
+        self._wanted = config
         if self._loading is not None:
-            self._loading.cancel()
+            self._loading.cancel()  # its thread goes on until it next tells its progress
         self._loading = asyncio.create_task(self._load(config))
         if not await self._must_wait(config):
             await self._loading
@@ -134,12 +139,11 @@ class ModelRunner:
         try:
             model = await asyncio.to_thread(self._load_model, config)
         except EcgError as error:
-            # A replica with an older model goes on with it; one without says why it cannot answer.
-            self._say(ModelState("failed", detail=error.message))
+            self._failed(error.message)
             return
         except Exception as error:
             logger.exception("loading the %s model failed", self._name)
-            self._say(ModelState("failed", detail=f"{type(error).__name__} while loading; the log has the details"))
+            self._failed(f"{type(error).__name__} while loading; the log has the details")
             return
         self._model = model
         identity = identity_of(model)
@@ -152,15 +156,22 @@ class ModelRunner:
         give_way()  # the engine's own threads begin here
 
         def progress(step: str, done: int, total: int | None) -> None:
+            if config is not self._wanted:
+                raise _Replaced
             self._say(ModelState("loading", step=step, done_bytes=done, total_bytes=total))
 
         weights = resolve_weights(config.weights, self._kind, progress)
-        self._say(ModelState("loading", step="compiling"))
+        progress("compiling", 0, None)
         # Both models run at once: with every processor for each of them, they wait for one another's threads.
         threads = config.threads or max(1, (os.cpu_count() or 1) // 2)
         model = load_model(weights, config.backend, config.precision, kind=self._kind, threads=threads)
         model(np.zeros((1, 12, SEGMENT_SAMPLES), np.float32))  # the first pass allocates and compiles
         return model
+
+    def _failed(self, detail: str) -> None:
+        """A replica with an older model goes on with it; one without says why it cannot answer."""
+        self._say(ModelState("failed", detail=detail))
+        self._wanted = None
 
     def _say(self, state: ModelState) -> None:
         if self._model is None:
