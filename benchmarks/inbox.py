@@ -21,8 +21,8 @@ import orjson
 import urllib3
 
 from benchmarks.inbox_server import serving
-from benchmarks.messages import FS_500, message, payload
-from benchmarks.postgres import Cluster
+from tests.builders.messages import FS_500, message, payload
+from tests.builders.postgres import Cluster
 
 ID = "0" * 8 + "-0000-4000-8000-" + "0" * 12
 

@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ecg.cardioai.inbox import Inbox
+from ecg.cardioai.receipts import Limits
 from ecg.errors import EcgError, InputTooLarge, Overloaded, QuotaExceeded, UnknownRecording
-from ecg.inbox.receipts import Limits
-from ecg.inbox.service import Inbox
 from serve_app import inbox as inbox_http
 from serve_app.inbox import InboxRoutes
 

@@ -26,15 +26,17 @@ from pathlib import Path
 import orjson
 from sqlalchemy import func, select
 
-from benchmarks.messages import FS_500, payload, rows
-from benchmarks.postgres import Cluster
+from ecg.cardioai.assemble import load
 from ecg.cardioai.message import encode_payload
 from ecg.cardioai.rows import parse_rows
-from ecg.inbox.database import open_database, reading
-from ecg.inbox.tables import messages, parts, recordings, results
-from ecg.inbox.views import stats
-from ecg.inbox.worker import Patience, Worker
+from ecg.cardioai.tables import messages, parts
+from ecg.cardioai.views import stats
 from ecg.record import EcgRecord
+from ecg.store.database import open_database, reading
+from ecg.store.tables import recordings, results
+from ecg.store.worker import Patience, Worker
+from tests.builders.messages import FS_500, payload, rows
+from tests.builders.postgres import Cluster
 
 LEASE_S = 2.0
 ROWS = 60
@@ -168,7 +170,7 @@ def run(count: int, kills: int, seed: int, store: str) -> dict[str, object]:
 def verdict(engine: object, expected: dict[str, str], count: int) -> dict[str, object]:
     """The counts that must hold, and whether they do."""
     with reading(engine) as connection:  # type: ignore[arg-type]
-        found = {row.sequence_id: orjson.loads(row.body)["samples"] for row in connection.execute(select(results))}
+        found = {row.recording: orjson.loads(row.body)["samples"] for row in connection.execute(select(results))}
         kept = connection.scalar(select(func.count()).select_from(parts))
         accepted = connection.scalar(select(func.count()).where(messages.c.outcome == "accepted"))
         duplicates = connection.scalar(select(func.count()).where(messages.c.outcome == "duplicate"))
@@ -197,7 +199,7 @@ def work(url: str) -> None:
             engine = open_database(url)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    Worker(engine, analyse, Patience(lease_s=LEASE_S, max_attempts=1000)).run(stop)
+    Worker(engine, load, analyse, Patience(lease_s=LEASE_S, max_attempts=1000)).run(stop)
 
 
 def main() -> int:

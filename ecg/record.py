@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -47,6 +48,8 @@ class EcgRecord:
         Name of the format it was read from.
     notes
         What the reader had to say about the input: oddities that did not stop it.
+    acquired
+        When the first sample was taken; without an offset it is the device's local time. None unless the input says.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class EcgRecord:
     name: str | None = None
     format: str = "array"
     notes: tuple[str, ...] = ()
+    acquired: datetime | None = None
 
     def __post_init__(self) -> None:
         signal = np.ascontiguousarray(self.signal, dtype=np.float32)
@@ -92,7 +96,8 @@ class EcgRecord:
         object.__setattr__(self, "fs_hz", fs_hz)
 
     def __reduce__(self) -> tuple[object, ...]:
-        fields = (self.signal, self.leads, self.fs_hz, self.unit, self.name, self.format, self.notes)
+        about = (self.name, self.format, self.notes, self.acquired)
+        fields = (self.signal, self.leads, self.fs_hz, self.unit, *about)
         return (EcgRecord, fields)
 
     @classmethod

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ecg.cardioai.receipts import Receipt
 from ecg.errors import MalformedInput
-from ecg.inbox.receipts import Receipt
 from serve_app.bodies import JSON, check_parameters, read_body
 
 PATH = "/data/v1"  # with and without a final slash, never redirected: the original sender follows no redirects

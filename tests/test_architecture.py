@@ -19,8 +19,8 @@ ONLY_UNDER = {
     "safetensors": ["ecg/models"],
     "huggingface_hub": ["ecg/models"],
     "soundfile": ["ecg/formats"],
-    "sqlalchemy": ["ecg/inbox"],
-    "alembic": ["ecg/inbox"],
+    "sqlalchemy": ["ecg/store", "ecg/cardioai"],
+    "alembic": ["ecg/store"],
     "boto3": ["ecg/cardioai/bus"],
     "botocore": ["ecg/cardioai/bus"],
 }

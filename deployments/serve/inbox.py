@@ -1,9 +1,9 @@
 """`GraphInbox`: the durable inbox with the deployed graph as its analysis."""
 
 from deployments.serve.graph import Graph, Handles
-from ecg.inbox.receipts import Limits
-from ecg.inbox.service import Inbox
-from ecg.inbox.worker import Patience
+from ecg.cardioai.inbox import Inbox
+from ecg.cardioai.receipts import Limits
+from ecg.store.worker import Patience
 
 
 class GraphInbox(Inbox):

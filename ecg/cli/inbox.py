@@ -10,15 +10,17 @@ from dataclasses import asdict
 import orjson
 
 from ecg import local
+from ecg.cardioai.assemble import load
+from ecg.cardioai.devices import Device, register, registered
+from ecg.cardioai.receipts import Limits
+from ecg.cardioai.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay
+from ecg.cardioai.views import record_view, stats
 from ecg.cli import actions_of, write_line
 from ecg.errors import MalformedInput, UnknownRecording
-from ecg.inbox.database import Engine, open_database
-from ecg.inbox.devices import Device, register, registered
-from ecg.inbox.receipts import Limits
-from ecg.inbox.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay, retry_failed
-from ecg.inbox.views import record_view, stats
-from ecg.inbox.worker import Worker
 from ecg.record import EcgRecord
+from ecg.store.claims import retry_failed
+from ecg.store.database import Engine, open_database
+from ecg.store.worker import Worker
 
 DAY_S = 86_400.0
 
@@ -127,7 +129,7 @@ def _prune(engine: Engine, args: argparse.Namespace) -> int:
 
 
 def _work(engine: Engine, args: argparse.Namespace) -> int:
-    worker = Worker(engine, measured)
+    worker = Worker(engine, load, measured)
     if args.once:
         while worker.step():
             pass

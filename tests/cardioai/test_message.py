@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.messages import message, payload
 from ecg.cardioai.message import (
     Calibration,
     Sender,
@@ -21,6 +20,7 @@ from ecg.cardioai.message import (
 )
 from ecg.cardioai.rows import INVALID_SAMPLE, content_hash, parse_rows
 from ecg.errors import MalformedInput, UnknownMessageVersion
+from tests.builders.messages import message, payload
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "cardioai-samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/cardioai-samples is absent")

@@ -16,11 +16,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks.fault_proxy import FaultProxy, proxy_to, read_http
-from benchmarks.messages import payload
 from ecg.cardioai.message import encode_payload
 from ecg.cardioai.sender.delivery import retry_after_s
 from ecg.cli import main
+from tests.builders.fault_proxy import FaultProxy, proxy_to, read_http
+from tests.builders.messages import payload
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 import pytest
 
-from benchmarks.messages import message, payload
 from ecg.cardioai.message import Calibration
 from ecg.record import EcgRecord
+from tests.builders.messages import message, payload
 from tests.e2e.payloads import as_npy
 
 GAIN = 1000

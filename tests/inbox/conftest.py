@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from benchmarks.postgres import Cluster, find_binaries
-from ecg.inbox.database import Engine, open_database
-from ecg.inbox.receiver import Receiver
-from ecg.inbox.tables import metadata
+from ecg.cardioai.receiver import Receiver
+from ecg.store.database import Engine, open_database
+from ecg.store.tables import metadata
+from tests.builders.postgres import Cluster, find_binaries
 
 
 @pytest.fixture(scope="session")

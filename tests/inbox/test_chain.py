@@ -10,15 +10,16 @@ from moto.server import ThreadedMotoServer
 
 import ecg
 from benchmarks.inbox_server import serving
+from ecg.cardioai.assemble import load
 from ecg.cardioai.bus.consumer import Consumer
 from ecg.cardioai.bus.layout import Layout, connect, set_up
+from ecg.cardioai.receiver import Receiver
+from ecg.cardioai.views import record_view, stats
 from ecg.cli import main
 from ecg.cli.inbox import measured
-from ecg.inbox.database import open_database
-from ecg.inbox.receiver import Receiver
-from ecg.inbox.views import record_view, stats
-from ecg.inbox.worker import Worker
 from ecg.record import EcgRecord
+from ecg.store.database import open_database
+from ecg.store.worker import Worker
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 pytestmark = [pytest.mark.shared, pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent")]
@@ -108,7 +109,7 @@ def test_over_the_bus_the_samples_equal_those_of_the_files(
         found[str(record.name)] = record.sha256
         return b"{}"
 
-    worker = Worker(engine, note)
+    worker = Worker(engine, load, note)
     while worker.step():
         pass
     engine.dispose()

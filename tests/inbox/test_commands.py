@@ -13,16 +13,16 @@ import orjson
 import pytest
 from sqlalchemy import make_url
 
-from benchmarks.messages import FS_500, message, payload, rows
+from ecg.cardioai.inbox import MAX_IN_PROGRESS, Inbox
 from ecg.cardioai.message import Calibration
+from ecg.cardioai.receipts import Limits
+from ecg.cardioai.receiver import Receiver
+from ecg.cardioai.views import stats
 from ecg.cli import main
 from ecg.errors import MissingLeads, Overloaded, UnknownRecording
-from ecg.inbox.database import open_database
-from ecg.inbox.receipts import Limits
-from ecg.inbox.receiver import Receiver
-from ecg.inbox.service import MAX_IN_PROGRESS, Inbox
-from ecg.inbox.views import stats
 from ecg.record import EcgRecord
+from ecg.store.database import open_database
+from tests.builders.messages import FS_500, message, payload, rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

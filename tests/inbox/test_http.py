@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from benchmarks.messages import FS_500, message, payload
-from ecg.inbox.database import open_database
-from ecg.inbox.views import known_messages
+from ecg.cardioai.views import known_messages
+from ecg.store.database import open_database
+from tests.builders.messages import FS_500, message, payload
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT.parent / "shared" / "cardioai-samples"

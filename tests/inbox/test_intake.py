@@ -7,16 +7,16 @@ import orjson
 import pytest
 import zstandard
 
-from benchmarks.messages import FS_500, message, payload, rows
+from ecg.cardioai.devices import Device, register, registered
 from ecg.cardioai.message import Calibration, Sender
+from ecg.cardioai.receipts import Limits, Receipt
+from ecg.cardioai.receiver import Receiver
+from ecg.cardioai.upkeep import give_up_waiting, quarantined, replay
+from ecg.cardioai.views import record_view, stats
 from ecg.errors import InputTooLarge, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
-from ecg.inbox.claims import claim
-from ecg.inbox.database import Engine
-from ecg.inbox.devices import Device, register, registered
-from ecg.inbox.receipts import Limits, Receipt
-from ecg.inbox.receiver import Receiver
-from ecg.inbox.upkeep import give_up_waiting, quarantined, replay
-from ecg.inbox.views import record_view, stats
+from ecg.store.claims import claim
+from ecg.store.database import Engine
+from tests.builders.messages import FS_500, message, payload, rows
 
 
 def view(engine: Engine, record_id: str = "record-1") -> dict:
@@ -427,7 +427,7 @@ def test_a_closed_receiver_refuses_at_once(engine: Engine) -> None:
 
 def test_two_nodes_taking_parts_of_the_same_recordings_agree(store_url: str, engine: Engine) -> None:
     """Two receivers on one store, both sent everything, in opposite orders: every part counts once."""
-    from ecg.inbox.database import open_database
+    from ecg.store.database import open_database
 
     other_engine = open_database(store_url)
     bodies = [

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.kill_inbox import run
-from benchmarks.postgres import find_binaries
+from tests.builders.postgres import find_binaries
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])

@@ -8,16 +8,17 @@ import pytest
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, text, update
 
-from benchmarks.messages import FS_500, message, payload, rows
 from ecg.cardioai.message import Sender
+from ecg.cardioai.receipts import Limits
+from ecg.cardioai.receiver import Receiver
+from ecg.cardioai.tables import messages, quarantine
+from ecg.cardioai.upkeep import Pruned, prune, quarantined, quarantined_body, replay
+from ecg.cardioai.views import known_messages, prometheus, record_view, stats
 from ecg.errors import InconsistentInput, MalformedInput, StoreUnavailable, UnknownRecording
-from ecg.inbox.claims import claim, finish
-from ecg.inbox.database import Engine, open_database, writing
-from ecg.inbox.receipts import Limits
-from ecg.inbox.receiver import Receiver
-from ecg.inbox.tables import messages, metadata, quarantine, recordings
-from ecg.inbox.upkeep import Pruned, prune, quarantined, quarantined_body, replay
-from ecg.inbox.views import known_messages, prometheus, record_view, stats
+from ecg.store.claims import claim, finish
+from ecg.store.database import Engine, open_database, writing
+from ecg.store.tables import metadata, recordings
+from tests.builders.messages import FS_500, message, payload, rows
 
 
 def test_a_replay_is_judged_as_if_it_came_now(engine: Engine) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 import uuid
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
-from benchmarks.messages import FS_500, message, payload, rows
+from ecg.cardioai.assemble import load
+from ecg.cardioai.inbox import Inbox
 from ecg.cardioai.message import Calibration
+from ecg.cardioai.receipts import Limits
+from ecg.cardioai.receiver import Receiver
+from ecg.cardioai.tables import parts
+from ecg.cardioai.views import record_view, stats
 from ecg.errors import AnalysisLost, MissingLeads, ModelNotReady, Overloaded, RecordingTooLong
-from ecg.inbox.claims import claim, fail, finish, load, renew
-from ecg.inbox.database import Engine, open_database, reading, writing
-from ecg.inbox.receipts import Limits
-from ecg.inbox.receiver import Receiver
-from ecg.inbox.service import Inbox
-from ecg.inbox.tables import parts, recordings
-from ecg.inbox.views import record_view, stats
-from ecg.inbox.worker import Patience, Worker
 from ecg.record import EcgRecord
+from ecg.store.claims import claim, fail, finish, renew
+from ecg.store.database import Engine, open_database, reading, writing
+from ecg.store.tables import recordings
+from ecg.store.worker import Patience, Worker
+from tests.builders.messages import FS_500, message, payload, rows
 
 SCALED = Calibration(500.0, (200.0, 100.0), (1024, -5), ("mV", "uV"), "2020-02-03T04:05:06")
 
@@ -38,7 +41,7 @@ def only(engine: Engine, receiver: Receiver, *parts: object) -> EcgRecord:
         receiver.accept(message(part))  # type: ignore[arg-type]
     claimed = claim(engine, 60.0, 5)
     assert claimed is not None
-    return load(engine, claimed)
+    return load(engine, claimed.recording)
 
 
 def test_parts_become_one_recording_in_millivolt(engine: Engine, receiver: Receiver) -> None:
@@ -52,6 +55,13 @@ def test_parts_become_one_recording_in_millivolt(engine: Engine, receiver: Recei
     assert (record.leads, record.fs_hz, record.unit, record.name) == (("I", "II"), 500.0, "mV", "record-1")
     assert record.notes == ("2 samples were sent as invalid.",)
     assert view(engine)["acquired"] == "2020-02-03T04:05:06"
+    assert record.acquired == datetime(2020, 2, 3, 4, 5, 6)
+
+
+def test_a_start_time_that_cannot_be_read_is_left_out_with_a_note(engine: Engine, receiver: Receiver) -> None:
+    record = only(engine, receiver, payload(calibration=Calibration(fs_hz=500.0, acquired="last Tuesday")))
+    assert record.acquired is None
+    assert "The start time is not ISO 8601 and was left out." in record.notes
 
 
 def test_without_a_scale_the_samples_stay_adc_values(engine: Engine, receiver: Receiver) -> None:
@@ -77,7 +87,7 @@ def test_a_lapsed_lease_is_taken_over_and_the_late_worker_changes_nothing(engine
     alive = claim(engine, 60.0, 5)
     assert dead is not None
     assert alive is not None
-    assert (alive.attempt, alive.sequence_id) == (2, dead.sequence_id)
+    assert (alive.attempt, alive.recording) == (2, dead.recording)
     assert renew(engine, dead, 60.0) is False
     assert finish(engine, dead, b'"late"', "w1") is False
     assert fail(engine, dead, "late") is False
@@ -120,7 +130,7 @@ def test_claims_of_many_workers_never_overlap(engine: Engine, receiver: Receiver
 
     def take() -> None:
         while (mine := claim(engine, 60.0, 5)) is not None:
-            claimed.append(mine.sequence_id)
+            claimed.append(mine.recording)
 
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
@@ -130,7 +140,7 @@ def test_claims_of_many_workers_never_overlap(engine: Engine, receiver: Receiver
     # With SKIP LOCKED a worker can find nothing while another's claim of the last rows is uncommitted; none is twice.
     assert len(claimed) == len(set(claimed))
     while (left := claim(engine, 60.0, 5)) is not None:
-        claimed.append(left.sequence_id)
+        claimed.append(left.recording)
     assert sorted(claimed) == sorted(f"seq-{number}" for number in range(20))
 
 
@@ -142,12 +152,12 @@ def test_a_recording_beyond_the_limits_is_refused_before_its_parts_are_read(engi
     claimed = claim(engine, 60.0, 5)
     assert claimed is not None
     with pytest.raises(RecordingTooLong):
-        load(engine, claimed, Limits(recording_s=0.1))
+        load(engine, claimed.recording, Limits(recording_s=0.1))
 
 
 def test_a_worker_stores_what_the_analysis_says(engine: Engine, receiver: Receiver) -> None:
     receiver.accept(message(payload(calibration=FS_500)))
-    worker = Worker(engine, lambda record: orjson.dumps({"samples": record.n_samples}))
+    worker = Worker(engine, load, lambda record: orjson.dumps({"samples": record.n_samples}))
     assert [worker.step(), worker.step()] == [True, False]
     assert view(engine)["result"] == {"samples": 100}
 
@@ -157,13 +167,13 @@ def test_a_refused_recording_fails_with_the_reason(engine: Engine, receiver: Rec
         raise MissingLeads("Missing leads: V1.", "lead_names")
 
     receiver.accept(message(payload(calibration=FS_500)))
-    assert Worker(engine, refuse).step() is True
+    assert Worker(engine, load, refuse).step() is True
     assert (view(engine)["state"], view(engine)["reason"]) == ("failed", "missing_leads: Missing leads: V1.")
 
 
 def test_an_invalid_recording_fails_with_the_reason(engine: Engine, receiver: Receiver) -> None:
     receiver.accept(message(payload(calibration=Calibration(fs_hz=10.0))))
-    assert Worker(engine, lambda _: b"{}").step() is True
+    assert Worker(engine, load, lambda _: b"{}").step() is True
     assert view(engine)["reason"].startswith("sampling_rate_out_of_range")
 
 
@@ -175,9 +185,9 @@ def test_a_busy_analysis_does_not_use_up_attempts(engine: Engine, receiver: Rece
     receiver.accept(message(payload(calibration=FS_500)))
     for _ in range(3):
         with pytest.raises(type(error)):
-            Worker(engine, busy, Patience(lease_s=-1.0, max_attempts=1)).step()
+            Worker(engine, load, busy, Patience(lease_s=-1.0, max_attempts=1)).step()
     assert view(engine)["state"] == "ready"
-    assert Worker(engine, lambda _: b"{}", Patience(max_attempts=1)).step() is True
+    assert Worker(engine, load, lambda _: b"{}", Patience(max_attempts=1)).step() is True
     assert view(engine)["state"] == "done"
 
 
@@ -192,13 +202,13 @@ def test_a_recording_that_is_always_refused_lets_the_others_pass_and_fails_in_th
     receiver.accept(message(payload("seq-1", calibration=FS_500, record_id="refused")))
     receiver.accept(message(payload("seq-2", calibration=FS_500, record_id="good")))
     with pytest.raises(Overloaded):
-        Worker(engine, analyse).step()
-    assert [Worker(engine, analyse).step(), Worker(engine, analyse).step()] == [True, False]
+        Worker(engine, load, analyse).step()
+    assert [Worker(engine, load, analyse).step(), Worker(engine, load, analyse).step()] == [True, False]
     assert view(engine, "good")["state"] == "done"
     with writing(engine) as connection:
         connection.execute(update(recordings).values(lease_until=None))
     with pytest.raises(Overloaded):
-        Worker(engine, analyse, Patience(max_refusals=2)).step()
+        Worker(engine, load, analyse, Patience(max_refusals=2)).step()
     assert (view(engine, "refused")["state"], view(engine, "refused")["reason"]) == (
         "failed",
         "overloaded: full (2 times)",
@@ -214,7 +224,7 @@ def test_a_recording_whose_analysis_is_lost_every_time_fails_with_the_reason(
         raise AnalysisLost("The replica has ended.")
 
     receiver.accept(message(payload(calibration=FS_500)))
-    worker = Worker(engine, lost, Patience(lease_s=-1.0, max_attempts=3))
+    worker = Worker(engine, load, lost, Patience(lease_s=-1.0, max_attempts=3))
     assert [worker.step() for _ in range(4)] == [True, True, True, False]
     assert (view(engine)["state"], view(engine)["reason"]) == ("failed", "analysis_lost: The replica has ended.")
 
@@ -253,10 +263,10 @@ def crash(_: EcgRecord) -> bytes:
 
 def test_a_fault_of_ours_leaves_the_recording_to_a_later_attempt(engine: Engine, receiver: Receiver) -> None:
     receiver.accept(message(payload(calibration=FS_500)))
-    assert Worker(engine, crash, Patience(lease_s=-1.0)).step() is True
+    assert Worker(engine, load, crash, Patience(lease_s=-1.0)).step() is True
     assert view(engine)["state"] == "ready"
     assert view(engine)["reason"] == "internal_error: ZeroDivisionError in 1 attempts."
-    assert Worker(engine, lambda _: b"{}").step() is True
+    assert Worker(engine, load, lambda _: b"{}").step() is True
     assert (view(engine)["state"], view(engine)["reason"]) == ("done", None)
 
 
@@ -266,22 +276,21 @@ def test_a_recording_that_fails_every_time_stops_nobody(engine: Engine, receiver
 
     receiver.accept(message(payload("seq-1", calibration=FS_500, record_id="poison")))
     receiver.accept(message(payload("seq-2", calibration=FS_500, record_id="good")))
-    worker = Worker(engine, analyse)
+    worker = Worker(engine, load, analyse)
     assert [worker.step() for _ in range(3)] == [True, True, False]  # put off for a lease, not tried at once
     assert view(engine, "good")["state"] == "done"
     receiver.accept(message(payload("seq-3", calibration=FS_500, record_id="poison-2")))
-    assert Worker(engine, crash, Patience(max_attempts=1)).step() is True
+    assert Worker(engine, load, crash, Patience(max_attempts=1)).step() is True
     assert view(engine, "poison-2")["state"] == "failed"
     assert view(engine, "poison-2")["reason"] == "internal_error: ZeroDivisionError in 1 attempts."
 
 
 def test_any_number_of_lost_recordings_is_closed_in_one_claim(engine: Engine) -> None:
-    lost = {"record_id": "r", "origin_id": "o", "headers": "INDEX,I", "calibration": "{}", "parts_expected": 1}
-    lost |= {"parts_received": 1, "bytes_received": 1, "first_received_at": 0.0, "last_received_at": 0.0}
-    lost |= {"state": "running", "attempts": 5, "ready_at": 0.0, "lease_until": 0.0, "samples_received": 1}
+    lost = {"record_id": "r", "origin_id": "o", "first_received_at": 0.0, "last_received_at": 0.0}
+    lost |= {"state": "running", "attempts": 5, "ready_at": 0.0, "lease_until": 0.0}
     count = sys.getrecursionlimit() + 1
     with writing(engine) as connection:
-        connection.execute(insert(recordings), [lost | {"sequence_id": str(number)} for number in range(count)])
+        connection.execute(insert(recordings), [lost | {"id": str(number)} for number in range(count)])
     assert claim(engine, 60.0, 5) is None
     assert stats(engine).recordings["failed"] == count
 
@@ -296,7 +305,7 @@ def test_a_long_analysis_renews_its_lease(engine: Engine, receiver: Receiver) ->
                 leases.add(connection.scalars(select(recordings.c.lease_until)).one())
         return b"{}"
 
-    assert Worker(engine, slow, Patience(lease_s=0.6)).step() is True
+    assert Worker(engine, load, slow, Patience(lease_s=0.6)).step() is True
     assert view(engine)["state"] == "done"
 
 
@@ -308,7 +317,7 @@ def test_a_running_worker_stops_when_told(engine: Engine, receiver: Receiver) ->
         stop.set()
         return b"{}"
 
-    Worker(engine, analyse).run(stop)
+    Worker(engine, load, analyse).run(stop)
     assert stats(engine).results == 1
 
 
@@ -329,8 +338,8 @@ def test_any_order_with_any_repeats_makes_the_one_recording(
         receiver.accept(message(part, f"{sequence_id}-{k}-{position if fresh else 0}"))
     claimed = claim(engine, 60.0, 5)
     assert claimed is not None
-    assert claimed.sequence_id == sequence_id
+    assert claimed.recording == sequence_id
     whole = [[int(value) for value in row.split(",")[1:]] for row in rows(0, starts[-1])]
-    np.testing.assert_array_equal(load(engine, claimed).signal, np.array(whole, np.float32).T)
+    np.testing.assert_array_equal(load(engine, claimed.recording).signal, np.array(whole, np.float32).T)
     assert claim(engine, 60.0, 5) is None
     assert finish(engine, claimed, b"{}", "w") is True

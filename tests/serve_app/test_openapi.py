@@ -1,8 +1,9 @@
 """The written API document and the code agree on the names that both hold."""
 
-from ecg.inbox.tables import Outcome, State
+from ecg.cardioai.tables import Outcome
 from ecg.labels import LABEL_NAMES
 from ecg.quality.result import GRADES
+from ecg.store.tables import State
 from serve_app import bodies, bulk
 from serve_app.openapi import document
 

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 from sqlalchemy import Column, Connection, Engine, Row, func, select
 
+from ecg.cardioai.tables import messages, parts, quarantine, sequences
 from ecg.errors import UnknownRecording
-from ecg.inbox.database import clock, reading
-from ecg.inbox.tables import State, messages, parts, quarantine, recordings, results
+from ecg.store.database import clock, reading
+from ecg.store.tables import State, recordings, results
 
 _WAITING = (State.READY, State.RUNNING)
 
@@ -47,8 +48,9 @@ def record_view(engine: Engine, record_id: str) -> bytes:
     """
     with reading(engine) as connection:
         rows = connection.execute(
-            select(recordings, results.c.body.label("result"))
-            .outerjoin(results, results.c.sequence_id == recordings.c.sequence_id)
+            select(recordings, sequences, results.c.body.label("result"))
+            .join_from(recordings, sequences)
+            .outerjoin(results)
             .where(recordings.c.record_id == record_id)
             .order_by(recordings.c.first_received_at.desc())
         ).all()

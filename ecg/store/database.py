@@ -1,5 +1,6 @@
 """Opening the store: SQLite for one node, PostgreSQL for several; migrations; and when it does not answer."""
 
+import importlib
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,14 +11,17 @@ from typing import Any
 import alembic.command
 import alembic.config
 import alembic.util
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ecg.errors import InconsistentInput, MalformedInput, StoreUnavailable
+from ecg.store.tables import metadata
 
 __all__ = ["Connection", "Engine", "answering", "clock", "open_database", "reading", "writing"]
 DRIVERS = ("sqlite", "postgresql+psycopg")
+#: Modules that declare tables in `ecg.store.tables.metadata`; a further room has a line here.
+ROOMS = ("ecg.store.tables", "ecg.cardioai.tables")
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_PATIENCE_S = 10.0  # of SQLite, for another process's transaction; below what a sender waits for its answer
 _MIGRATION_LOCK = 0x0EC6
@@ -104,6 +108,13 @@ def _sqlite_begin(connection: Connection) -> None:
     # A deferred transaction that turns to writing can fail at once with SQLITE_BUSY; an immediate one waits its turn.
     reads_only = connection.get_execution_options().get("reads_only", False)
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def all_tables() -> MetaData:
+    """The tables of every room."""
+    for room in ROOMS:
+        importlib.import_module(room)
+    return metadata
 
 
 def _migrate(engine: Engine) -> None:

@@ -1,8 +1,8 @@
-"""Alembic's entry point: migrations run in the transaction that `ecg.inbox.database` opened."""
+"""Alembic's entry point: migrations run in the transaction that `ecg.store.database` opened."""
 
 from alembic import context
 
-from ecg.inbox.tables import metadata
+from ecg.store.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

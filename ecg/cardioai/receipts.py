@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from ecg.cardioai.message import Payload
-from ecg.inbox.tables import Outcome, State
+from ecg.cardioai.tables import Outcome
+from ecg.store.tables import State
 
 
 @dataclass(frozen=True)

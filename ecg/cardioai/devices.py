@@ -8,10 +8,11 @@ import orjson
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from ecg.cardioai.message import MAX_ID_CHARS
+from ecg.cardioai.receipts import DEFAULT_LIMITS, Limits
+from ecg.cardioai.tables import devices, sequences
 from ecg.errors import MalformedInput
-from ecg.inbox.database import clock, reading, writing
-from ecg.inbox.receipts import DEFAULT_LIMITS, Limits
-from ecg.inbox.tables import State, devices, recordings
+from ecg.store.database import clock, reading, writing
+from ecg.store.tables import State, recordings
 
 _UNITS_CHARS = 16  # of the table's column
 
@@ -47,8 +48,9 @@ def register(engine: Engine, device: Device, limits: Limits = DEFAULT_LIMITS) ->
         connection.execute(delete(devices).where(devices.c.device_code == device.device_code))
         connection.execute(insert(devices).values(asdict(device) | {"updated_at": turn.now}))
         waiting = connection.execute(
-            select(recordings)
-            .where(recordings.c.state == State.WAITING_FS, recordings.c.device_code == device.device_code)
+            select(sequences)
+            .join(recordings)
+            .where(recordings.c.state == State.WAITING_FS, sequences.c.device_code == device.device_code)
             .with_for_update()
         ).all()
         for row in waiting:
@@ -76,27 +78,26 @@ def _check(device: Device) -> None:
 
 
 def make_ready(
-    turn: Turn, recording: Row[Any], calibration: dict[str, Any], fs_source: str | None
+    turn: Turn, sequence: Row[Any], calibration: dict[str, Any], fs_source: str | None
 ) -> tuple[State, str | None]:
     """Move on a recording that waited for its sampling rate; its state and the reason for it."""
-    n_leads = recording.headers.count(",")
-    values = next_state(turn, calibration, fs_source, recording.samples_received, n_leads)
-    turn.connection.execute(update(recordings).where(recordings.c.sequence_id == recording.sequence_id).values(values))
-    return values["state"], values["reason"]
+    state = next_state(turn, calibration, sequence.samples_received, sequence.headers.count(","))
+    this_one = sequence.sequence_id
+    known = {"calibration": orjson.dumps(calibration).decode(), "fs_source": fs_source}
+    turn.connection.execute(update(sequences).where(sequences.c.sequence_id == this_one).values(known))
+    turn.connection.execute(update(recordings).where(recordings.c.id == this_one).values(state))
+    return state["state"], state["reason"]
 
 
-def next_state(
-    turn: Turn, calibration: dict[str, Any], fs_source: str | None, samples: int, n_leads: int
-) -> dict[str, Any]:
-    """The columns that change in a recording whose parts are all there and fit together."""
+def next_state(turn: Turn, calibration: dict[str, Any], samples: int, n_leads: int) -> dict[str, Any]:
+    """The columns of a recording whose parts are all there and fit together."""
     if "fs" not in calibration:
         reason = "unknown_fs: no message and no device entry states the sampling rate."
         return {"state": State.WAITING_FS, "reason": reason}
-    known = {"calibration": orjson.dumps(calibration).decode(), "fs_source": fs_source}
     excess = turn.limits.excess(samples, n_leads, calibration["fs"])
     if excess is not None:
-        return known | {"state": State.FAILED, "reason": str(excess), "finished_at": turn.now}
-    return known | {"state": State.READY, "reason": None, "ready_at": turn.now}
+        return {"state": State.FAILED, "reason": str(excess), "finished_at": turn.now}
+    return {"state": State.READY, "reason": None, "ready_at": turn.now}
 
 
 def registered(engine: Engine) -> list[Device]:

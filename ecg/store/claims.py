@@ -3,15 +3,10 @@
 import uuid
 from dataclasses import dataclass
 
-import orjson
 from sqlalchemy import Engine, Update, insert, not_, or_, select, update
 
-from ecg.errors import MalformedInput, RecordingTooLong
-from ecg.inbox.assemble import assemble
-from ecg.inbox.database import clock, reading, writing
-from ecg.inbox.receipts import DEFAULT_LIMITS, Limits
-from ecg.inbox.tables import State, parts, recordings, results
-from ecg.record import EcgRecord
+from ecg.store.database import clock, writing
+from ecg.store.tables import State, recordings, results
 
 
 @dataclass(frozen=True)
@@ -21,7 +16,7 @@ class Claim:
     `attempt` counts this and all earlier attempts but the `refusals`: those for which the analysis had no room.
     """
 
-    sequence_id: str
+    recording: str
     token: str
     attempt: int
     refusals: int
@@ -38,17 +33,17 @@ def claim(engine: Engine, lease_s: float, max_attempts: int) -> Claim | None:
         in_force = recordings.c.lease_until.between(now, now + 2 * lease_s)
         is_free = or_(recordings.c.lease_until.is_(None), not_(in_force))
         longest_waiting = (
-            select(recordings.c.sequence_id, recordings.c.attempts, recordings.c.refusals, recordings.c.reason)
+            select(recordings.c.id, recordings.c.attempts, recordings.c.refusals, recordings.c.reason)
             .where(recordings.c.state.in_((State.READY, State.RUNNING)), is_free)
             .order_by(recordings.c.ready_at)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
         while (row := connection.execute(longest_waiting).one_or_none()) is not None:
-            this_one = update(recordings).where(recordings.c.sequence_id == row.sequence_id)
+            this_one = update(recordings).where(recordings.c.id == row.id)
             done = row.attempts - row.refusals
             if done < max_attempts:
-                claimed = Claim(row.sequence_id, str(uuid.uuid4()), done + 1, row.refusals)
+                claimed = Claim(row.id, str(uuid.uuid4()), done + 1, row.refusals)
                 running = {"state": State.RUNNING, "attempts": row.attempts + 1, "lease_until": now + lease_s}
                 connection.execute(this_one.values(running | {"lease_token": claimed.token, "reason": None}))
                 return claimed
@@ -63,28 +58,6 @@ def renew(engine: Engine, claimed: Claim, lease_s: float) -> bool:
         return connection.execute(_held(claimed).values(lease_until=clock(connection) + lease_s)).rowcount == 1
 
 
-def load(engine: Engine, claimed: Claim, limits: Limits = DEFAULT_LIMITS) -> EcgRecord:
-    """The claimed recording, assembled.
-
-    Raises `RecordingTooLong` for more than `limits` allow, before its parts are read, and what `assemble` raises when
-    they make no valid record.
-    """
-    with reading(engine) as connection:
-        row = connection.execute(
-            select(recordings).where(recordings.c.sequence_id == claimed.sequence_id)
-        ).one_or_none()
-        if row is None:
-            raise MalformedInput("The recording is no longer kept.", "sequenceId", None, claimed.sequence_id)
-        calibration = orjson.loads(row.calibration)
-        excess = limits.excess(row.samples_received, row.headers.count(","), calibration.get("fs"))
-        if excess is not None:
-            raise RecordingTooLong(excess.reason, "data", f"<= {limits.recording_s:g} s", row.samples_received)
-        bodies = connection.scalars(
-            select(parts.c.body).where(parts.c.sequence_id == claimed.sequence_id).order_by(parts.c.part_index)
-        ).all()
-    return assemble(row.record_id, row.headers, calibration, list(bodies))
-
-
 def finish(engine: Engine, claimed: Claim, result: bytes, worker: str) -> bool:
     """Store the result and close the recording, both or neither; False, and nothing stored, when the claim is lost."""
     with writing(engine) as connection:
@@ -93,7 +66,7 @@ def finish(engine: Engine, claimed: Claim, result: bytes, worker: str) -> bool:
         if connection.execute(closed).rowcount != 1:
             return False
         connection.execute(
-            insert(results).values(sequence_id=claimed.sequence_id, body=result, worker=worker, created_at=now)
+            insert(results).values(recording=claimed.recording, body=result, worker=worker, created_at=now)
         )
     return True
 
@@ -118,9 +91,27 @@ def put_off(engine: Engine, claimed: Claim, reason: str, delay_s: float, refused
         connection.execute(_held(claimed).values(later))
 
 
+def retry_failed(engine: Engine, record_id: str | None) -> int:
+    """Give failed recordings, or those of one record id, to the workers again; how many."""
+    with writing(engine) as connection:
+        again = update(recordings).where(recordings.c.state == State.FAILED)
+        if record_id is not None:
+            again = again.where(recordings.c.record_id == record_id)
+        fresh = {
+            "state": State.READY,
+            "reason": None,
+            "attempts": 0,
+            "refusals": 0,
+            "lease_until": None,
+            "finished_at": None,
+            "ready_at": clock(connection),
+        }
+        return connection.execute(again.values(fresh)).rowcount
+
+
 def _held(claimed: Claim) -> Update:
     return update(recordings).where(
-        recordings.c.sequence_id == claimed.sequence_id,
+        recordings.c.id == claimed.recording,
         recordings.c.state == State.RUNNING,
         recordings.c.lease_token == claimed.token,
     )

@@ -4,16 +4,18 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+from ecg.cardioai.assemble import load
+from ecg.cardioai.receipts import Limits, Receipt
+from ecg.cardioai.receiver import Receiver
+from ecg.cardioai.upkeep import give_up_waiting, prune
+from ecg.cardioai.views import prometheus, record_view, stats
 from ecg.errors import AnalysisLost, Overloaded, StoreUnavailable
-from ecg.inbox.database import open_database
-from ecg.inbox.receipts import Limits, Receipt
-from ecg.inbox.receiver import Receiver
-from ecg.inbox.upkeep import give_up_waiting, prune
-from ecg.inbox.views import prometheus, record_view, stats
-from ecg.inbox.worker import DEFAULT_PATIENCE, Patience, Worker
 from ecg.record import EcgRecord
+from ecg.store.database import open_database
+from ecg.store.worker import DEFAULT_PATIENCE, Patience, Worker
 
 UPKEEP_EVERY_S = 30.0
 THREADS = 32
@@ -64,7 +66,7 @@ class Inbox:
                     answer.cancel()
                     raise AnalysisLost(f"No analysis within {patience.analysis_s:g} s.") from None
 
-            worker = Worker(self._engine, wait_for, patience, limits)
+            worker = Worker(self._engine, partial(load, limits=limits), wait_for, patience)
             self._background.append(
                 threading.Thread(target=worker.run, args=(self._stop,), name="inbox-worker", daemon=True)
             )

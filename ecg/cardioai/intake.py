@@ -5,12 +5,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from ecg.cardioai.devices import Turn, complete_calibration, make_ready, next_state
 from ecg.cardioai.message import Payload, calibration_fields
+from ecg.cardioai.receipts import Fault, Incoming, Limits, Part, Receipt
+from ecg.cardioai.tables import Outcome, messages, parts, quarantine, sequences
 from ecg.errors import QuotaExceeded
-from ecg.inbox.database import clock
-from ecg.inbox.devices import Turn, complete_calibration, make_ready, next_state
-from ecg.inbox.receipts import Fault, Incoming, Limits, Part, Receipt
-from ecg.inbox.tables import Outcome, State, messages, parts, quarantine, recordings
+from ecg.store.database import clock
+from ecg.store.tables import State, recordings
 
 
 def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:
@@ -78,7 +79,10 @@ def _learn_fs(turn: Turn, recording: Row[Any], fs_hz: float | None) -> tuple[Sta
 
 def _locked(connection: Connection, sequence_id: str) -> Row[Any] | None:
     return connection.execute(
-        select(recordings).where(recordings.c.sequence_id == sequence_id).with_for_update()
+        select(recordings, sequences)
+        .join_from(recordings, sequences)
+        .where(recordings.c.id == sequence_id)
+        .with_for_update()
     ).one_or_none()
 
 
@@ -161,9 +165,9 @@ def _check_quota(turn: Turn, incoming: Incoming, payload: Payload, recording: Ro
     if payload.sequence == (1 if recording is None else recording.parts_received + 1):
         return
     count, size = turn.connection.execute(
-        select(func.count(), func.coalesce(func.sum(recordings.c.bytes_received), 0)).where(
-            recordings.c.origin_id == incoming.origin_id, recordings.c.state == State.OPEN
-        )
+        select(func.count(), func.coalesce(func.sum(sequences.c.bytes_received), 0))
+        .join_from(recordings, sequences)
+        .where(recordings.c.origin_id == incoming.origin_id, recordings.c.state == State.OPEN)
     ).one()
     most, most_bytes = turn.limits.open_recordings_per_origin, turn.limits.open_bytes_per_origin
     if (recording is None and count >= most) or size >= most_bytes:
@@ -180,22 +184,30 @@ def _add(turn: Turn, incoming: Incoming, part: Part, recording: Row[Any] | None)
     """Insert the part and move its recording on; the state after it, and why if it is stuck."""
     payload = part.payload
     stated = _stated(incoming, payload)
-    received = 1 if recording is None else recording.parts_received + 1
-    size = incoming.size + (0 if recording is None else recording.bytes_received)
-    samples = part.samples + (0 if recording is None else recording.samples_received)
     known = stated if recording is None else orjson.loads(recording.calibration) | stated
-    device_code = incoming.device_code if recording is None else recording.device_code
-    values: dict[str, Any] = {
+    received = 1 if recording is None else recording.parts_received + 1
+    samples = part.samples + (0 if recording is None else recording.samples_received)
+    source = "sender" if "fs" in known else None
+    state: dict[str, Any] = {"state": State.OPEN, "reason": None}
+    if received == payload.sequence:
+        n_leads = payload.headers.count(",")
+        device_code = incoming.device_code if recording is None else recording.device_code
+        known, source = complete_calibration(turn.connection, known, device_code, n_leads)
+        state = next_state(turn, known, samples, n_leads)
+    sequence = {
         "calibration": orjson.dumps(known).decode(),
-        "fs_source": "sender" if "fs" in known else None,
+        "fs_source": source,
         "parts_received": received,
-        "bytes_received": size,
+        "bytes_received": incoming.size + (0 if recording is None else recording.bytes_received),
         "samples_received": samples,
-        "state": State.OPEN,
-        "reason": None,
-        "last_received_at": turn.now,
-        "ready_at": None,
     }
+    if recording is None:
+        _begin(turn, incoming, payload, state, sequence)
+    else:
+        this_one = payload.sequence_id
+        moved = {"ready_at": None, "last_received_at": turn.now} | state
+        turn.connection.execute(update(recordings).where(recordings.c.id == this_one).values(moved))
+        turn.connection.execute(update(sequences).where(sequences.c.sequence_id == this_one).values(sequence))
     here = {
         "sequence_id": payload.sequence_id,
         "part_index": payload.index,
@@ -205,29 +217,30 @@ def _add(turn: Turn, incoming: Incoming, part: Part, recording: Row[Any] | None)
         "last_sample": part.last_sample,
         "body": incoming.body,
     }
-    if received == payload.sequence:
-        n_leads = payload.headers.count(",")
-        calibration, source = complete_calibration(turn.connection, known, device_code, n_leads)
-        values |= next_state(turn, calibration, source, samples, n_leads)
-    if recording is None:
-        first = {
-            "sequence_id": payload.sequence_id,
-            "record_id": payload.record_id,
-            "origin_id": incoming.origin_id,
-            "origin_code": incoming.origin_code,
-            "device_code": incoming.device_code,
-            "device_id": payload.device_id,
-            "customer_id": payload.customer_id,
-            "headers": payload.headers,
-            "parts_expected": payload.sequence,
-            "first_received_at": turn.now,
-            "attempts": 0,
-        }
-        turn.connection.execute(insert(recordings), first | values)
-    else:
-        turn.connection.execute(update(recordings).where(recordings.c.sequence_id == payload.sequence_id), values)
     turn.connection.execute(insert(parts), here)
-    return values["state"], values["reason"]
+    return state["state"], state["reason"]
+
+
+def _begin(turn: Turn, incoming: Incoming, payload: Payload, state: dict[str, Any], sequence: dict[str, Any]) -> None:
+    """The rows of a recording whose first part this is."""
+    recording = {
+        "id": payload.sequence_id,
+        "record_id": payload.record_id,
+        "origin_id": incoming.origin_id,
+        "origin_code": incoming.origin_code,
+        "first_received_at": turn.now,
+        "last_received_at": turn.now,
+    }
+    lasting = {
+        "sequence_id": payload.sequence_id,
+        "device_code": incoming.device_code,
+        "device_id": payload.device_id,
+        "customer_id": payload.customer_id,
+        "headers": payload.headers,
+        "parts_expected": payload.sequence,
+    }
+    turn.connection.execute(insert(recordings), recording | state)
+    turn.connection.execute(insert(sequences), lasting | sequence)
 
 
 def _quarantined(turn: Turn, incoming: Incoming, fault: Fault, log: bool = True) -> Receipt:

@@ -10,12 +10,12 @@ from typing import Self
 import zstandard
 from sqlalchemy.exc import IntegrityError
 
+from ecg.cardioai.intake import keep
 from ecg.cardioai.message import ORIGIN_CODES, Envelope, decode_envelope, open_payload
+from ecg.cardioai.receipts import Fault, Incoming, Limits, Part, Receipt
 from ecg.cardioai.rows import content_hash, parse_rows
 from ecg.errors import EcgError, MalformedInput, QuotaExceeded, StoreUnavailable
-from ecg.inbox.database import Connection, Engine, writing
-from ecg.inbox.intake import keep
-from ecg.inbox.receipts import Fault, Incoming, Limits, Part, Receipt
+from ecg.store.database import Connection, Engine, writing
 
 MAX_BATCH = 64
 _ATTEMPTS = 4  # of one message against races with other nodes; whoever loses one meets a committed winner

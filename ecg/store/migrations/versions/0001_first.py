@@ -1,8 +1,8 @@
-"""The first tables, as `ecg.inbox.tables` declares them; written out here when the first version is released."""
+"""The first tables, as the rooms declare them; written out here when the first version is released."""
 
 from alembic import op
 
-from ecg.inbox.tables import metadata
+from ecg.store.database import all_tables
 
 revision = "first"
 down_revision = None
@@ -10,7 +10,7 @@ down_revision = None
 
 def upgrade() -> None:
     """Create the tables."""
-    metadata.create_all(op.get_bind())
+    all_tables().create_all(op.get_bind())
     if op.get_bind().dialect.name == "postgresql":
         # The bodies are compressed already; a second compression only costs time.
         op.execute("ALTER TABLE parts ALTER COLUMN body SET STORAGE EXTERNAL")

@@ -3,16 +3,16 @@
 import operator
 from dataclasses import astuple, dataclass
 
-import zstandard
 from sqlalchemy import Engine, and_, delete, func, select, update
 
+from ecg.cardioai.assemble import inflate
+from ecg.cardioai.intake import forget_quarantined, keep
+from ecg.cardioai.receipts import Limits, Receipt
+from ecg.cardioai.receiver import decode
+from ecg.cardioai.tables import Outcome, messages, quarantine
 from ecg.errors import MalformedInput
-from ecg.inbox.assemble import MAX_BODY_BYTES
-from ecg.inbox.database import clock, reading, writing
-from ecg.inbox.intake import forget_quarantined, keep
-from ecg.inbox.receipts import Limits, Receipt
-from ecg.inbox.receiver import decode
-from ecg.inbox.tables import Outcome, State, messages, quarantine, recordings
+from ecg.store.database import clock, reading, writing
+from ecg.store.tables import State, recordings
 
 _PRUNED_AT_ONCE = 500
 _FINISHED = (State.DONE, State.FAILED, State.INCOMPLETE, State.WAITING_FS)
@@ -69,7 +69,7 @@ def quarantined_body(engine: Engine, quarantine_id: int) -> bytes | None:
     """The message as it came, or None when nothing is quarantined under that number."""
     with reading(engine) as connection:
         body = connection.scalar(select(quarantine.c.body).where(quarantine.c.id == quarantine_id))
-    return None if body is None else _inflate(body)
+    return None if body is None else inflate(body)
 
 
 def replay(engine: Engine, quarantine_id: int, limits: Limits) -> Receipt | None:
@@ -81,25 +81,7 @@ def replay(engine: Engine, quarantine_id: int, limits: Limits) -> Receipt | None
         if row is None:
             return None
         forget_quarantined(connection, row.message_id, row.content_hash)
-        return keep(connection, decode(_inflate(row.body), row.route, row.fs_hz, limits), limits)
-
-
-def retry_failed(engine: Engine, record_id: str | None) -> int:
-    """Give failed recordings, or those of one record id, to the workers again; how many."""
-    with writing(engine) as connection:
-        again = update(recordings).where(recordings.c.state == State.FAILED)
-        if record_id is not None:
-            again = again.where(recordings.c.record_id == record_id)
-        fresh = {
-            "state": State.READY,
-            "reason": None,
-            "attempts": 0,
-            "refusals": 0,
-            "lease_until": None,
-            "finished_at": None,
-            "ready_at": clock(connection),
-        }
-        return connection.execute(again.values(fresh)).rowcount
+        return keep(connection, decode(inflate(row.body), row.route, row.fs_hz, limits), limits)
 
 
 def prune(engine: Engine, older_than_s: float) -> Pruned:
@@ -123,16 +105,12 @@ def _prune_some(engine: Engine, older_than_s: float) -> Pruned:
         # A result that is younger than its last message keeps its recording.
         finished = func.coalesce(recordings.c.finished_at, recordings.c.last_received_at)
         is_old = and_(recordings.c.state.in_(_FINISHED), recordings.c.last_received_at < before, finished < before)
-        old = connection.scalars(select(recordings.c.sequence_id).where(is_old).limit(_PRUNED_AT_ONCE)).all()
+        old = connection.scalars(select(recordings.c.id).where(is_old).limit(_PRUNED_AT_ONCE)).all()
         stale = connection.scalars(
             select(quarantine.c.id).where(quarantine.c.received_at < before).limit(_PRUNED_AT_ONCE)
         ).all()
         from_quarantine = connection.execute(delete(quarantine).where(quarantine.c.id.in_(stale))).rowcount
         old_refusal = (messages.c.outcome == Outcome.QUARANTINED) & (messages.c.received_at < before)
         log_lines = connection.execute(delete(messages).where(messages.c.sequence_id.in_(old) | old_refusal)).rowcount
-        gone = connection.execute(delete(recordings).where(recordings.c.sequence_id.in_(old))).rowcount
+        gone = connection.execute(delete(recordings).where(recordings.c.id.in_(old))).rowcount
     return Pruned(gone, log_lines, from_quarantine)
-
-
-def _inflate(body: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(body, max_output_size=MAX_BODY_BYTES)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from ecg.errors import AnalysisLost, EcgError, ModelNotReady, Overloaded, StoreUnavailable
-from ecg.inbox.claims import Claim, claim, fail, finish, load, put_off, renew
-from ecg.inbox.receipts import DEFAULT_LIMITS, Limits
 from ecg.record import EcgRecord
+from ecg.store.claims import Claim, claim, fail, finish, put_off, renew
 
 Analyse = Callable[[EcgRecord], bytes]
+Load = Callable[[Engine, str], EcgRecord]
 log = logging.getLogger(__name__)
 
 
@@ -49,7 +49,9 @@ DEFAULT_PATIENCE = Patience()
 
 
 class Worker:
-    """Analyses with `analyse`, which turns a record into a JSON document and refuses with an `EcgError`.
+    """Analyses recordings with `analyse`, which turns a record into a JSON document and refuses with an `EcgError`.
+
+    `load` gives the record that is kept under an id, or raises an `EcgError`.
 
     `AnalysisLost` and every exception that is no `EcgError` are taken for faults: the attempt counts, and the recording
     waits for a lease. `Overloaded` and `ModelNotReady` are counted apart.
@@ -58,14 +60,14 @@ class Worker:
     def __init__(
         self,
         engine: Engine,
+        load: Load,
         analyse: Analyse,
         patience: Patience = DEFAULT_PATIENCE,
-        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.engine = engine
+        self.load = load
         self.analyse = analyse
         self.patience = patience
-        self.limits = limits
         self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     def step(self) -> bool:
@@ -79,11 +81,11 @@ class Worker:
             return False
         with self._renewing(claimed):
             try:
-                result = self.analyse(load(self.engine, claimed, self.limits))
+                result = self.analyse(self.load(self.engine, claimed.recording))
             except StoreUnavailable:
                 raise
             except AnalysisLost as error:
-                log.warning("attempt %d at %s: %s", claimed.attempt, claimed.sequence_id, error)
+                log.warning("attempt %d at %s: %s", claimed.attempt, claimed.recording, error)
                 self._try_later(claimed, f"analysis_lost: {error.message}")
                 return True
             except (Overloaded, ModelNotReady) as error:
@@ -93,11 +95,11 @@ class Worker:
                 fail(self.engine, claimed, f"{error.code}: {error.message}")
                 return True
             except Exception as error:
-                log.exception("attempt %d at %s failed", claimed.attempt, claimed.sequence_id)
+                log.exception("attempt %d at %s failed", claimed.attempt, claimed.recording)
                 self._try_later(claimed, f"internal_error: {type(error).__name__} in {claimed.attempt} attempts.")
                 return True
         if not finish(self.engine, claimed, result, self.name):
-            log.warning("the lease of %s was lost before its result was stored", claimed.sequence_id)
+            log.warning("the lease of %s was lost before its result was stored", claimed.recording)
         return True
 
     def _try_later(self, claimed: Claim, reason: str) -> None:
