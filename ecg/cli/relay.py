@@ -1,4 +1,4 @@
-"""`ecg relay`: send CardioAI payload files to an ingestion layer over HTTP or EventBridge."""
+"""`ecg relay`: send CardioAI payload files to an ingestion layer over HTTP, EventBridge or Data Firehose."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ import orjson
 from rich.console import Console
 
 from ecg.cardioai.message import ORIGIN_CODES
-from ecg.cardioai.sender.delivery import Adapter, HttpAdapter
+from ecg.cardioai.sender.delivery import ADAPTERS, Route, open_adapter
 from ecg.cardioai.sender.payloads import DEVICE_CODE_RESERVE
 from ecg.cardioai.sender.progress_file import Checkpoint, Destination
 from ecg.cardioai.sender.relay import Plan, Relay
@@ -20,8 +20,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the options, long and short as in the original tool; ``-h`` is threads there, so help is ``--help``."""
     parser = command.add_argument_group("sending", conflict_handler="resolve")
     parser.add_argument("-s", "--source", type=Path, required=True, help="directory of payload files (*.json)")
-    parser.add_argument("-a", "--adapter", required=True, choices=("HTTP", "ESB"), help="the way to send")
-    parser.add_argument("-n", "--name", required=True, help="URL (HTTP), or name or ARN of the event bus (ESB)")
+    parser.add_argument("-a", "--adapter", required=True, choices=tuple(ADAPTERS), help="the way to send")
+    parser.add_argument(
+        "-n",
+        "--name",
+        required=True,
+        help="URL (HTTP), event bus (ESB) or delivery stream (FIREHOSE)",
+    )
     parser.add_argument("-o", "--origin-code", required=True, choices=ORIGIN_CODES, help="who the sender is")
     parser.add_argument("-v", "--device-code", required=True, help="device model, such as D3F153")
     parser.add_argument("-b", "--before", type=int, default=0, metavar="MS", help="pause before the first message")
@@ -44,13 +49,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="progress of the run, taken up by the next and removed when all is sent (default: beside SOURCE)",
     )  # fmt: skip
     parser.add_argument("--primary-bus", help="bus for the notifications of large messages (ESB)")
-    parser.add_argument("--bucket", help="S3 bucket for large messages (ESB)")
+    parser.add_argument("--bucket", help="S3 bucket for large messages (ESB, FIREHOSE)")
     parser.add_argument(
-        "--inline-max", type=int, default=262_144, metavar="BYTES",
-        help="messages smaller than this travel whole (ESB; default 262144)",
-    )  # fmt: skip
-    parser.add_argument("--region", help="AWS region (ESB; default: the AWS configuration's)")
-    parser.add_argument("--endpoint", help="AWS endpoint URL (ESB)")
+        "--inline-max",
+        type=int,
+        metavar="BYTES",
+        help="messages smaller than this travel whole (default: ESB 262144, FIREHOSE 1024000)",
+    )
+    parser.add_argument("--region", help="AWS region (default: the AWS configuration's)")
+    parser.add_argument("--endpoint", help="AWS endpoint URL")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     )
     with Checkpoint(checkpoint_path, destination) as checkpoint:
         already = len(checkpoint)
-        relay = Relay(files, plan, _adapter(args), checkpoint)
+        relay = Relay(files, plan, open_adapter(args.adapter, _route(args)), checkpoint)
         if already:
             print(f"resuming: {already} of {relay.expected} messages were delivered before", file=sys.stderr)
         relay.start()
@@ -109,14 +116,17 @@ def _checked(args: argparse.Namespace) -> list[Path]:
     return files
 
 
-def _adapter(args: argparse.Namespace) -> Adapter:
-    if args.adapter == "HTTP":
-        return HttpAdapter(args.name, args.threads, args.timeout)
-    from ecg.cardioai.bus.layout import connect  # boto3 is an extra, and slow to load
-    from ecg.cardioai.bus.sender import BusAdapter
-
-    clients = connect(args.region, args.endpoint, args.timeout, args.threads)
-    return BusAdapter(clients, args.name, args.primary_bus, args.bucket, args.inline_max)
+def _route(args: argparse.Namespace) -> Route:
+    return Route(
+        name=args.name,
+        connections=args.threads,
+        timeout_s=args.timeout,
+        primary_bus=args.primary_bus,
+        bucket=args.bucket,
+        inline_max_bytes=args.inline_max,
+        region=args.region,
+        endpoint=args.endpoint,
+    )
 
 
 def _watch(relay: Relay, cycle_s: float) -> None:

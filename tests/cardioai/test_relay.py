@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from ecg.cardioai.message import encode_payload
-from ecg.cardioai.sender.delivery import retry_after_s
+from ecg.cardioai.sender.http import retry_after_s
 from ecg.cli import main
 from tests.builders.fault_proxy import FaultProxy, proxy_to, read_http
 from tests.builders.messages import payload

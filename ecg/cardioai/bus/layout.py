@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -76,11 +76,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Clients:
-    """One connection set to the three services; boto3 clients may be shared by threads."""
+    """One connection set to the services; boto3 clients may be shared by threads."""
 
     events: Any
     sqs: Any
     s3: Any
+    firehose: Any
 
 
 def connect(region: str | None, endpoint: str | None, timeout_s: float = 30.0, connections: int = 10) -> Clients:
@@ -95,7 +96,10 @@ def connect(region: str | None, endpoint: str | None, timeout_s: float = 30.0, c
     try:
         session = boto3.Session(region_name=region)
         return Clients(
-            *(session.client(name, endpoint_url=endpoint, config=config) for name in ("events", "sqs", "s3"))
+            **{
+                field.name: session.client(field.name, endpoint_url=endpoint, config=config)
+                for field in fields(Clients)
+            }
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise BusError(f"AWS cannot be used: {error}", "region") from None

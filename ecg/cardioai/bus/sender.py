@@ -14,15 +14,23 @@ from ecg.cardioai.bus.layout import (
     QUEUE_MAX_BYTES,
     SOURCE,
     Clients,
+    connect,
     error_name,
     is_passing,
     will_pass,
 )
-from ecg.cardioai.sender.delivery import NotDelivered, Outgoing, Refused
+from ecg.cardioai.sender.delivery import NotDelivered, Outgoing, Refused, Route
 from ecg.errors import MalformedInput
 
 INLINE_MAX_BYTES = 262_144  # CardioAI: messages smaller than 256 KB travel whole
 ENVELOPE_RESERVE = 1024  # what EventBridge wraps around a message on its way to a queue
+
+
+def open_adapter(route: Route) -> "BusAdapter":
+    """The adapter for the secondary bus `route.name`."""
+    clients = connect(route.region, route.endpoint, route.timeout_s, route.connections)
+    inline_max = INLINE_MAX_BYTES if route.inline_max_bytes is None else route.inline_max_bytes
+    return BusAdapter(clients, route.name, route.primary_bus, route.bucket, inline_max)
 
 
 class BusAdapter:
@@ -69,41 +77,43 @@ class BusAdapter:
             raise Refused("too large for the bus, and no bucket is given")
         # The object first: a notification must never point at nothing. If the notification then fails for good, the
         # reconciler finds the object.
-        key, digest = object_key(outgoing)
-        self._put_object(self._bucket, key, digest, outgoing.body)
-        notice = {
-            "originCode": outgoing.origin_code,
-            "messageId": outgoing.message_id,
-            "bucket": self._bucket,
-            "key": key,
-            "size": len(outgoing.body),
-            "sha256": digest.hex(),
-        }
+        notice = put_object(self._clients, self._bucket, outgoing)
         self._put_event(self._primary_bus, OBJECT_NOTICE, orjson.dumps(notice))
         return "s3"
 
     def _put_event(self, bus: str, detail_type: str, detail: bytes) -> None:
         entry = {"EventBusName": bus, "Source": SOURCE, "DetailType": detail_type, "Detail": detail.decode()}
-        answer = _call(self._clients.events.put_events, Entries=[entry])
+        answer = call(self._clients.events.put_events, Entries=[entry])
         # HTTP 200 says only that the call was understood: each entry can still have failed.
         if answer["FailedEntryCount"]:
             code = answer["Entries"][0].get("ErrorCode", "unknown error")
             raise (NotDelivered if is_passing(code) else Refused)(code)
 
-    def _put_object(self, bucket: str, key: str, digest: bytes, body: bytes) -> None:
-        try:
-            _call(
-                self._clients.s3.put_object,
-                Bucket=bucket,
-                Key=key,
-                Body=body,
-                ContentType="application/json",
-                ChecksumSHA256=base64.b64encode(digest).decode(),
-                IfNoneMatch="*",
-            )
-        except Refused as refusal:
-            if refusal.reason != "PreconditionFailed":  # the key holds the content's hash: what is there is the same
-                raise
+
+def put_object(clients: Clients, bucket: str, outgoing: Outgoing) -> dict[str, object]:
+    """Lay a message into S3 and return the notification of it. Raises `NotDelivered` or `Refused`."""
+    key, digest = object_key(outgoing)
+    try:
+        call(
+            clients.s3.put_object,
+            Bucket=bucket,
+            Key=key,
+            Body=outgoing.body,
+            ContentType="application/json",
+            ChecksumSHA256=base64.b64encode(digest).decode(),
+            IfNoneMatch="*",
+        )
+    except Refused as refusal:
+        if refusal.reason != "PreconditionFailed":  # the key holds the content's hash: what is there is the same
+            raise
+    return {
+        "originCode": outgoing.origin_code,
+        "messageId": outgoing.message_id,
+        "bucket": bucket,
+        "key": key,
+        "size": len(outgoing.body),
+        "sha256": digest.hex(),
+    }
 
 
 def entry_bytes(detail: bytes, detail_type: str) -> int:
@@ -117,8 +127,9 @@ def object_key(outgoing: Outgoing) -> tuple[str, bytes]:
     return f"{outgoing.origin_code}/{outgoing.message_id}/{digest.hex()}.json", digest
 
 
-def _call(call: Callable[..., Any], **arguments: Any) -> Any:
+def call(method: Callable[..., Any], **arguments: Any) -> Any:
+    """What AWS answers. Raises `NotDelivered` for what can succeed later, `Refused` for what cannot."""
     try:
-        return call(**arguments)
+        return method(**arguments)
     except AWS_ERRORS as error:
         raise (NotDelivered if will_pass(error) else Refused)(error_name(error)) from None

@@ -1,16 +1,8 @@
-"""Delivering one message: what an adapter is, how it fails, and the HTTP adapter."""
+"""Delivering one message: what an adapter is, how it fails, and which there are."""
 
-import email.utils
-import time
+import importlib
 from dataclasses import dataclass
 from typing import Protocol
-
-import orjson
-import urllib3
-
-from ecg.errors import MalformedInput
-
-MAX_ANSWER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -50,77 +42,32 @@ class Adapter(Protocol):
         ...
 
 
-class HttpAdapter:
-    """Posts to one URL. Only 200 is an acknowledgement; redirects are refusals, since following one can lose a body.
+@dataclass(frozen=True)
+class Route:
+    """Where to send: `name` is a URL, a bus or a stream; the rest concerns AWS, with None for the adapter's default.
 
-    Raises `MalformedInput` for what is no URL.
+    `connections` is how many messages are sent at a time, `timeout_s` how long one answer is waited for.
     """
 
-    def __init__(self, url: str, connections: int, timeout_s: float) -> None:
-        try:
-            host = urllib3.util.parse_url(url).host
-        except urllib3.exceptions.LocationParseError:
-            host = None
-        if not host or not url.startswith(("http://", "https://")):
-            raise MalformedInput("The HTTP adapter needs a URL.", "name", "http://… or https://…", url)
-        self._url = url
-        self._timeout_s = timeout_s
-        self._pool = urllib3.PoolManager(
-            maxsize=connections,
-            retries=False,
-            timeout=urllib3.Timeout(connect=min(timeout_s, 10.0), read=timeout_s),
-            headers={"Content-Type": "application/json", "User-Agent": "ecg-relay"},
-        )
-
-    def send(self, outgoing: Outgoing) -> str:
-        """Post once; the receipt's status, or ``acknowledged`` when the 200 has no receipt."""
-        try:
-            response = self._pool.request("POST", self._url, body=outgoing.body, preload_content=False)
-            answer = _start_of(response, self._timeout_s)
-        except urllib3.exceptions.ConnectTimeoutError:
-            raise NotDelivered("connect timeout") from None
-        except urllib3.exceptions.TimeoutError:
-            raise NotDelivered("no answer in time") from None
-        except urllib3.exceptions.LocationValueError as error:
-            raise Refused(type(error).__name__) from None
-        except urllib3.exceptions.HTTPError as error:
-            raise NotDelivered(type(error).__name__) from None
-        status = response.status
-        if status in (408, 425, 429) or status >= 500:
-            raise NotDelivered(f"HTTP {status}", retry_after_s(response.headers.get("Retry-After")))
-        if status != 200:
-            raise Refused(f"HTTP {status}")
-        try:
-            receipt = orjson.loads(answer)
-        except orjson.JSONDecodeError:
-            return "acknowledged"
-        said = receipt.get("status") if isinstance(receipt, dict) else None
-        return said if isinstance(said, str) else "acknowledged"
+    name: str
+    connections: int = 1
+    timeout_s: float = 30.0
+    primary_bus: str | None = None
+    bucket: str | None = None
+    inline_max_bytes: int | None = None
+    region: str | None = None
+    endpoint: str | None = None
 
 
-def _start_of(response: urllib3.BaseHTTPResponse, timeout_s: float) -> bytes:
-    """The answer's body, or its start: neither an endless body nor one that drips may hold a sender."""
-    until = time.monotonic() + timeout_s
-    start = b""
-    while len(start) < MAX_ANSWER_BYTES and (chunk := response.read1(MAX_ANSWER_BYTES)):
-        start += chunk
-        if time.monotonic() > until:
-            response.close()
-            raise urllib3.exceptions.TimeoutError
-    if len(start) < MAX_ANSWER_BYTES:
-        response.release_conn()
-    else:
-        response.close()
-    return start
+#: Module of each adapter by its name: it has `open_adapter(route)`. boto3 is an extra, and slow to load.
+ADAPTERS = {
+    "HTTP": "ecg.cardioai.sender.http",
+    "ESB": "ecg.cardioai.bus.sender",
+    "FIREHOSE": "ecg.cardioai.bus.firehose",
+}
 
 
-def retry_after_s(header: str | None) -> float:
-    """Seconds that a Retry-After header asks for, as a number or a date; 0 when it is absent or unreadable."""
-    if header is None:
-        return 0.0
-    if header.isascii() and header.strip().isdecimal():
-        return float(header)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return 0.0
+def open_adapter(kind: str, route: Route) -> Adapter:
+    """The adapter of a kind in `ADAPTERS`. Raises `MalformedInput` for a route that it cannot take, or `BusError`."""
+    adapter: Adapter = importlib.import_module(ADAPTERS[kind]).open_adapter(route)
+    return adapter
