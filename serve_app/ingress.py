@@ -26,6 +26,7 @@ from ecg.features import SCHEMA, SCHEMA_VERSION
 from ecg.labels import LABELS
 from ecg.pipeline import parse_include
 from ecg.record import EcgRecord, check_duration
+from ecg.report.encodings import JSON, negotiated
 from serve_app import bodies, bulk, pages, problems
 from serve_app.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
 from serve_app.settings import AppSettings
@@ -125,10 +126,14 @@ class Ingress:
         return _json({"status": "ready"})
 
     async def analyze(self, request: Request) -> Response:
-        """The whole answer, or the parts that `include` names."""
+        """The whole answer, or the parts that `include` names, in the form that `Accept` asks for."""
+        encoding = negotiated(request.headers.get("accept"))  # before any work is done for a form that there is not
         record, parameters = await self._record(request, bodies.PARAMETERS)
         report = await self._graph.report(record, parse_include(parameters.get("include")))
-        return Response(report.to_json(), media_type="application/json")
+        media_type = encoding.media_type
+        if encoding is JSON:
+            return Response(report.to_json(), media_type=media_type)
+        return Response(await asyncio.to_thread(report.encoded, media_type), media_type=media_type)
 
     async def extract_features(self, request: Request) -> Response:
         """The feature vector."""

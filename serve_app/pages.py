@@ -1,14 +1,17 @@
-"""Pages and documents that need no analysis: landing page, API documentation (assets served from here), a sample."""
+"""Pages and documents that need no analysis: the page, API documentation (assets served from here), samples."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache, partial
 from importlib.resources import files
+from types import MappingProxyType
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serve_app.openapi import document, sample_body
+from serve_app.web import samples
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -29,13 +32,36 @@ _ASSETS = {
 }
 
 
+#: Files of the page, each with its media type. What is not in here is not served.
+_PAGE = {
+    "index.html": "text/html",
+    "page.css": "text/css",
+    **{
+        f"{module}.js": "text/javascript" for module in ("api", "beat", "calipers", "main", "paper", "report", "signal")
+    },
+}
+#: The page loads from its own origin only, runs no inline script, and is shown in no other page. Widths and heights in
+#: millimetres are set on elements, hence the styles.
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
+
 def _file(package: str, folder: str, name: str) -> bytes:
     return (files(package) / folder / name).read_bytes()
 
 
-def _page(content: Callable[[], bytes], media_type: str, max_age_s: int = 0) -> Handler:
+def _page(
+    content: Callable[[], bytes], media_type: str, max_age_s: int = 0, more: Mapping[str, str] = MappingProxyType({})
+) -> Handler:
     made_once = cache(content)
-    headers = {"Cache-Control": f"max-age={max_age_s}" if max_age_s else "no-cache"}
+    headers = {"Cache-Control": f"max-age={max_age_s}" if max_age_s else "no-cache", **more}
 
     async def serve_page(request: Request) -> Response:
         return Response(made_once(), headers=headers, media_type=media_type)
@@ -43,8 +69,16 @@ def _page(content: Callable[[], bytes], media_type: str, max_age_s: int = 0) -> 
     return serve_page
 
 
+async def _sample(request: Request) -> Response:
+    body = await asyncio.to_thread(samples.sample, request.path_params["name"])
+    return Response(body, media_type="application/json")
+
+
 ROUTES: dict[str, Handler] = {
-    "/": _page(partial(_file, "serve_app", "web", "index.html"), "text/html"),
+    "/": _page(partial(_file, "serve_app", "web/static", "index.html"), "text/html", more=PAGE_HEADERS),
+    "/samples": _page(lambda: orjson.dumps(samples.listing()), "application/json"),
+    "/samples/{name}": _sample,
+    "/favicon.ico": _page(partial(_file, "fastapi_offline", "static", "favicon.png"), "image/png", 86400),
     "/docs": _page(_SWAGGER.encode, "text/html"),
     "/redoc": _page(_REDOC.encode, "text/html"),
     "/openapi.json": _page(lambda: orjson.dumps(document(), option=orjson.OPT_INDENT_2), "application/json"),
@@ -52,5 +86,10 @@ ROUTES: dict[str, Handler] = {
     **{
         f"/static/{name}": _page(partial(_file, "fastapi_offline", "static", name), kind, 86400)
         for name, kind in _ASSETS.items()
+    },
+    **{
+        f"/static/{name}": _page(partial(_file, "serve_app", "web/static", name), kind, more=PAGE_HEADERS)
+        for name, kind in _PAGE.items()
+        if name != "index.html"
     },
 }

@@ -1,0 +1,1 @@
+"""The page, its samples, and the OpenAPI document."""

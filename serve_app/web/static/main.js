@@ -1,0 +1,173 @@
+/** The page: what is open, and what the controls do. */
+
+import { ask, health, Refusal, samples } from "./api.js";
+import { drawBeat } from "./beat.js";
+import { addCalipers } from "./calipers.js";
+import { draw } from "./paper.js";
+import * as report from "./report.js";
+import { decode } from "./signal.js";
+
+/** @typedef {{source: import("./api.js").Source, name: string, answer: any, signal: import("./signal.js").Signal}} Opened */
+
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const input = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (byId(id));
+const CSS_PX_PER_MM = 96 / 25.4;
+/** @type {Opened[]} one, or two to compare */
+let opened = [];
+let zoom = 1;
+let ruler = Number(localStorage.getItem("screen-scale")) || 1; // what CSS calls a millimetre, as measured on this screen
+const ruled = () => localStorage.getItem("screen-scale") !== null;
+
+const size = (/** @type {number} */ mm) => `${mm * CSS_PX_PER_MM * ruler * zoom}px`;
+
+/** @returns {import("./paper.js").Look} */
+function look() {
+  return {
+    layout: /** @type {any} */ (input("layout").value), speed: Number(input("speed").value), gain: Number(input("gain").value),
+    from: Math.max(0, Number(input("from").value) || 0),
+  };
+}
+
+function sayScale() {
+  const { speed, gain } = look();
+  const known = opened[0].signal.unit === "mV";
+  const true_ = zoom === 1 ? (ruled() ? "true size on this screen" : "true size in print; check this screen with a ruler once") : `${Math.round(100 * zoom)} % of true size`;
+  byId("scale").textContent = `${speed} mm/s, ${known ? `${gain} mm/mV` : "amplitudes without a unit"}, ${true_}.`;
+}
+
+function drawPapers() {
+  const papers = byId("papers");
+  papers.replaceChildren();
+  for (const one of opened) {
+    const { svg, cells, width, height } = draw(one.signal, look(), one.answer.quality.per_lead);
+    svg.style.width = size(width);
+    svg.style.height = size(height);
+    const paper = report.node("div", "", "paper");
+    if (opened.length > 1) papers.append(report.node("h2", one.name));
+    paper.append(svg);
+    papers.append(paper);
+    addCalipers(svg, cells, one.signal, look(), () => input("march").checked, byId("caliper"));
+  }
+  sayScale();
+}
+
+function show() {
+  const { answer } = opened[opened.length - 1];
+  byId("headline").replaceChildren(report.headline(answer));
+  byId("findings").replaceChildren(report.findings(answer));
+  byId("intervals").replaceChildren(report.intervals(answer));
+  byId("model").replaceChildren(report.model(answer));
+  byId("quality").replaceChildren(report.quality(answer));
+  byId("beat").replaceChildren(drawBeat(answer.waveform.median_beat, (mm) => `${mm * CSS_PX_PER_MM * ruler}px`));
+  byId("compare").hidden = opened.length < 2;
+  if (opened.length > 1) byId("compare").replaceChildren(report.compare(opened[0].answer, opened[1].answer));
+  input("from").max = String(Math.max(0, opened[0].signal.seconds - 10));
+  byId("result").hidden = false;
+  drawPapers();
+}
+
+/** @param {import("./api.js").Source} source @param {string} name */
+async function open(source, name) {
+  const message = byId("message");
+  message.className = "message";
+  message.textContent = `Analysing ${name} …`;
+  try {
+    const answer = await (await ask(source)).json();
+    const one = { source, name, answer, signal: decode(answer.waveform) };
+    opened = input("second").checked && opened.length ? [opened[0], one] : [one];
+    zoom = 1;
+    input("from").value = "0";
+    message.textContent = `${name}: ${one.signal.seconds.toFixed(1)} s, ${one.signal.leads.length} leads.`;
+    show();
+  } catch (error) {
+    message.className = "message error";
+    message.textContent = error instanceof Refusal ? `${name} was not read.\n${error.message}` : "The service does not answer. Is it still running?";
+  }
+}
+
+/** @param {FileList | File[]} list */
+function openFiles(list) {
+  const files = [...list];
+  if (!files.length) return;
+  open({ files, fields: { fs: input("fs").value, leads: input("leads").value, units: input("units").value } }, files[0].name);
+}
+
+/** @param {string} accept @param {string} ending */
+async function download(accept, ending) {
+  const one = opened[opened.length - 1];
+  try {
+    const blob = await (await ask(one.source, accept)).blob();
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = `ecg-report.${ending}`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  } catch (error) {
+    byId("message").className = "message error";
+    byId("message").textContent = error instanceof Refusal ? error.message : "The service does not answer.";
+  }
+}
+
+async function showHealth() {
+  let state;
+  try {
+    state = await health();
+  } catch {
+    byId("weights").textContent = "The service does not answer.";
+    return;
+  }
+  const models = Object.entries(state.models);
+  const say = ([name, m]) => `${name}: ${m.weights ? m.weights.replace(/@sha256:(.{8}).*/, " ($1…)") : m.state}${m.trained === false ? ", untrained, says nothing" : ""}`;
+  byId("weights").textContent = `Models: ${models.map(say).join("; ")}.`;
+  byId("service-status").textContent = `${state.status}, version ${state.versions["ecg-serve"]}.`;
+  const rows = models.map(([name, m]) => [name, m.progress ? `${m.state}: ${m.progress.step}` : m.state, m.weights ?? m.detail ?? "", m.backend ? `${m.backend} ${m.precision}` : ""]);
+  byId("service-models").replaceChildren(report.table(["model", "state", "weights", "engine"], rows, "Models of the service"));
+}
+
+/** @param {boolean} service */
+function view(service) {
+  byId("recording-view").hidden = service;
+  byId("service-view").hidden = !service;
+  byId("show-recording").setAttribute("aria-pressed", String(!service));
+  byId("show-service").setAttribute("aria-pressed", String(service));
+}
+
+byId("show-recording").addEventListener("click", () => view(false));
+byId("show-service").addEventListener("click", () => { view(true); showHealth(); });
+byId("open").addEventListener("submit", (event) => event.preventDefault());
+byId("files").addEventListener("change", () => { const files = input("files").files; if (files) openFiles(files); });
+for (const name of ["dragover", "dragenter"]) byId("drop").addEventListener(name, (event) => { event.preventDefault(); byId("drop").classList.add("over"); });
+byId("drop").addEventListener("dragleave", () => byId("drop").classList.remove("over"));
+byId("drop").addEventListener("drop", (event) => {
+  event.preventDefault();
+  byId("drop").classList.remove("over");
+  const dropped = /** @type {DragEvent} */ (event).dataTransfer;
+  if (dropped) openFiles(dropped.files);
+});
+byId("sample").addEventListener("change", () => { const { value } = input("sample"); if (value) open({ sample: value }, value); });
+for (const id of ["layout", "speed", "gain", "from", "march"]) byId(id).addEventListener("change", drawPapers);
+const zoomBy = (/** @type {number} */ factor) => { zoom = Math.min(8, Math.max(0.25, zoom * factor)); drawPapers(); };
+byId("zoom-in").addEventListener("click", () => zoomBy(1.25));
+byId("zoom-out").addEventListener("click", () => zoomBy(0.8));
+byId("zoom-one").addEventListener("click", () => { zoom = 1; drawPapers(); });
+byId("print").addEventListener("click", () => window.print());
+byId("ruler-open").addEventListener("click", () => { byId("ruler").hidden = false; input("ruler-size").value = String(ruler); fitRuler(); });
+const fitRuler = () => { byId("ruler-bar").style.width = `${85.6 * CSS_PX_PER_MM * Number(input("ruler-size").value)}px`; };
+byId("ruler-size").addEventListener("input", fitRuler);
+byId("ruler-done").addEventListener("click", () => {
+  ruler = Number(input("ruler-size").value);
+  localStorage.setItem("screen-scale", String(ruler));
+  byId("ruler").hidden = true;
+  show();
+});
+// Paper is true to scale whatever this screen's scale and zoom are.
+let before = { zoom, ruler };
+window.addEventListener("beforeprint", () => { before = { zoom, ruler }; if (opened.length) { zoom = 1; ruler = 1; drawPapers(); } });
+window.addEventListener("afterprint", () => { ({ zoom, ruler } = before); if (opened.length) drawPapers(); });
+for (const button of document.querySelectorAll("[data-accept]")) {
+  const { accept, ending } = /** @type {HTMLElement} */ (button).dataset;
+  button.addEventListener("click", () => download(accept ?? "", ending ?? ""));
+}
+samples().then((list) => byId("sample").append(...list.map((s) => { const o = new Option(s.title, s.name); return o; })));
+showHealth();
+setInterval(showHealth, 5000);

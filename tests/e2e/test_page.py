@@ -1,0 +1,208 @@
+"""The page in a real browser on a real service: scale, calipers, marks, formats, and no request elsewhere."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ecg.formats.writers import WRITERS, write_json
+from ecg.record import EcgRecord
+from ecg.simulation import Scenario, simulate
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
+
+PX_PER_MM = 96 / 25.4  # what CSS calls a millimetre
+DISPLAY = "application/vnd.ecg-serve.display+json"
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["sync_api.Browser"]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: "sync_api.Browser", service: httpx.Client) -> Iterator["sync_api.Page"]:
+    """The page as a newcomer meets it; whatever it reports as an error fails the test."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    wrong: list[str] = []
+    asked: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(str(service.base_url))
+    page.wait_for_selector("#sample option:nth-child(2)", state="attached")
+    yield page
+    page.close()
+    assert wrong == []
+    here = (str(service.base_url), "blob:", "data:")
+    assert [url for url in asked if not url.startswith(here)] == []
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> EcgRecord:
+    return simulate(Scenario(rr_sd_ms=0)).record
+
+
+def opened(page: "sync_api.Page", *paths: Path) -> None:
+    page.set_input_files("#files", [str(path) for path in paths])
+    page.wait_for_selector("#papers svg")
+
+
+def size_mm(page: "sync_api.Page", path: str) -> tuple[float, float]:
+    """Width and height on the screen of the last such path, without its pen, in what CSS calls millimetres."""
+    width, height = page.eval_on_selector_all(
+        path,
+        """nodes => {
+            const node = nodes[nodes.length - 1], box = node.getBBox(), scale = node.getScreenCTM();
+            return [box.width * scale.a, box.height * scale.d];
+        }""",
+    )
+    return width / PX_PER_MM, height / PX_PER_MM
+
+
+def test_a_millivolt_is_ten_millimetres_and_a_second_twenty_five(page: "sync_api.Page") -> None:
+    page.select_option("#sample", "sinus")
+    page.wait_for_selector("#papers svg")
+    assert size_mm(page, "#papers .pulse")[1] == pytest.approx(10, rel=0.01)
+    assert size_mm(page, "#papers path.trace[data-lead=II]")[0] == pytest.approx(250, rel=0.01)
+    page.select_option("#speed", "50")
+    page.select_option("#gain", "20")
+    assert size_mm(page, "#papers .pulse")[1] == pytest.approx(20, rel=0.01)
+    assert "50 mm/s, 20 mm/mV" in (page.text_content("#scale") or "")
+
+
+def test_the_calipers_give_the_true_rr(page: "sync_api.Page", recording: EcgRecord, tmp_path: Path) -> None:
+    opened(page, *write_json(recording, tmp_path, "one"))
+    for _ in range(10):
+        page.click("#zoom-in")  # a pixel is then shorter than a sample
+    beats = simulate(Scenario(rr_sd_ms=0)).truth.beats
+    first, second = beats[0].r_s, beats[1].r_s
+    strip = page.locator("#papers path.trace[data-lead=II]").last
+    strip.scroll_into_view_if_needed()
+    place = page.evaluate(
+        """([from, to]) => {
+            const svg = document.querySelector("#papers svg");
+            const paper = svg.parentElement;
+            const box = svg.getBoundingClientRect();
+            const mm = box.width / Number(svg.dataset.widthMm);
+            paper.scrollLeft = (10 + from * 25) * mm - 40;
+            paper.scrollTop = paper.scrollHeight;
+            const now = svg.getBoundingClientRect();
+            const traces = [...svg.querySelectorAll("path.trace[data-lead=II]")];
+            const y = traces[traces.length - 1].getBoundingClientRect();
+            return [now.left + (10 + from * 25) * mm, now.left + (10 + to * 25) * mm, y.top + y.height / 2];
+        }""",
+        [first, second],
+    )
+    page.mouse.move(place[0], place[2])
+    page.mouse.down()
+    page.mouse.move(place[1], place[2], steps=5)
+    page.mouse.up()
+    measured = float(page.get_attribute("#caliper", "data-ms") or "nan")
+    assert measured == pytest.approx((second - first) * 1000, abs=2.01)  # one sample of 500 Hz
+    page.keyboard.press("ArrowRight")
+    assert float(page.get_attribute("#caliper", "data-ms") or "nan") == pytest.approx(measured + 2)
+
+
+def test_marks_lie_where_the_answer_says(page: "sync_api.Page", service: httpx.Client) -> None:
+    page.select_option("#sample", "left-bundle-branch-block")
+    page.wait_for_selector("#beat svg")
+    body = service.get("/samples/left-bundle-branch-block").content
+    headers = {"Content-Type": "application/json", "Accept": DISPLAY}
+    answer = service.post("/analyze?include=measurements,quality", content=body, headers=headers).json()
+    marks = answer["waveform"]["median_beat"]["marks"]
+    drawn = page.eval_on_selector_all(
+        "#beat .mark", "nodes => nodes.map(n => [n.dataset.mark, Number(n.getAttribute('d').slice(1).split(' ')[0])])"
+    )
+    r_mm, per_ms = page.eval_on_selector("#beat svg", "s => [Number(s.dataset.rMm), Number(s.dataset.mmPerMs)]")
+    assert {name for name, _ in drawn} == {"p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_end"}
+    for name, x in drawn:
+        assert (x - r_mm) / per_ms == pytest.approx(marks[name], abs=0.01), name
+    page.get_by_role("button", name="PR", exact=True).click()
+    chosen = page.eval_on_selector_all(".mark.chosen", "nodes => nodes.map(n => n.dataset.mark)")
+    assert chosen == ["p_onset", "qrs_onset"]
+
+
+@pytest.mark.parametrize("form", sorted(WRITERS))
+def test_every_writable_format_can_be_opened(
+    page: "sync_api.Page", recording: EcgRecord, tmp_path: Path, form: str
+) -> None:
+    paths = WRITERS[form](recording, tmp_path, "one")
+    if form in ("npy", "csv"):  # what these files do not say
+        page.click("summary")
+        if form == "npy":
+            page.fill("#fs", "500")
+            page.fill("#leads", ",".join(recording.leads))
+        page.select_option("#units", "mV")
+    opened(page, *paths)
+    assert "Sinus rhythm, 72/min" in (page.text_content("#headline") or "")
+    assert page.locator("path.trace").count() == 13 + 12  # twelve and the strip, and the median beat
+
+
+def test_what_cannot_be_read_is_explained(page: "sync_api.Page", tmp_path: Path) -> None:
+    wrong = tmp_path / "note.txt"
+    wrong.write_text("not an ECG")
+    page.set_input_files("#files", str(wrong))
+    page.wait_for_selector(".message.error")
+    assert "was not read" in (page.text_content("#message") or "")
+    assert page.is_hidden("#result")
+
+
+def test_few_leads_are_measured(page: "sync_api.Page", recording: EcgRecord, tmp_path: Path) -> None:
+    two = EcgRecord.from_array(recording.signal[:2], recording.fs_hz, recording.leads[:2], "mV")
+    opened(page, *write_json(two, tmp_path, "two"))
+    assert "72/min" in (page.text_content("#headline") or "")
+
+
+def test_two_recordings_are_compared(page: "sync_api.Page") -> None:
+    page.select_option("#sample", "sinus")
+    page.wait_for_selector("#papers svg")
+    page.check("#second")
+    page.select_option("#sample", "atrial-fibrillation")
+    page.wait_for_selector("#compare table")
+    assert page.locator("#papers svg").count() == 2
+    assert "Atrial fibrillation" in (page.text_content("#compare") or "")
+
+
+@pytest.mark.parametrize(
+    ("form", "magic"), [("PDF", b"%PDF-"), ("FHIR", b'{"resourceType":"Bundle"'), ("JSON", b"{"), ("CSV", b"kind,name")]
+)
+def test_answers_can_be_taken_away(page: "sync_api.Page", form: str, magic: bytes) -> None:
+    page.select_option("#sample", "sinus")
+    page.wait_for_selector("#papers svg")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name=form, exact=True).click()
+    assert Path(taken.value.path()).read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize("look", [{}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 800}}])
+def test_nothing_serious_stands_in_a_readers_way(
+    browser: "sync_api.Browser", service: httpx.Client, look: dict[str, object]
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = browser.new_page(**look)
+    page.goto(str(service.base_url))
+    page.wait_for_selector("#sample option:nth-child(2)", state="attached")
+    page.select_option("#sample", "noisy")
+    page.wait_for_selector("#papers svg")
+    found = axe.run(page).response["violations"]
+    page.close()
+    assert [json.dumps(v["id"]) for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(service: httpx.Client) -> None:
+    policy = service.get("/").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
