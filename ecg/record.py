@@ -18,6 +18,7 @@ from ecg.errors import (
     SamplingRateOutOfRange,
 )
 from ecg.leads import MAX_LEAD_NAME, MAX_LEADS, STANDARD_LEADS, canonical_lead, derivable_leads, derive_lead
+from ecg.origin import Origin
 
 Signal = NDArray[np.float32]
 
@@ -50,6 +51,8 @@ class EcgRecord:
         What the reader had to say about the input: oddities that did not stop it.
     acquired
         When the first sample was taken; without an offset it is the device's local time. None unless the input says.
+    origin
+        What the file says of device, time, patient and the device's own results; None when it says nothing.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class EcgRecord:
     format: str = "array"
     notes: tuple[str, ...] = ()
     acquired: datetime | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         signal = np.ascontiguousarray(self.signal, dtype=np.float32)
@@ -96,7 +100,7 @@ class EcgRecord:
         object.__setattr__(self, "fs_hz", fs_hz)
 
     def __reduce__(self) -> tuple[object, ...]:
-        about = (self.name, self.format, self.notes, self.acquired)
+        about = (self.name, self.format, self.notes, self.acquired, self.origin)
         fields = (self.signal, self.leads, self.fs_hz, self.unit, *about)
         return (EcgRecord, fields)
 

@@ -19,6 +19,8 @@ ONLY_UNDER = {
     "safetensors": ["ecg/models"],
     "huggingface_hub": ["ecg/models"],
     "soundfile": ["ecg/formats"],
+    "pydicom": ["ecg/formats"],
+    "defusedxml": ["ecg/formats"],
     "sqlalchemy": ["ecg/store", "ecg/cardioai"],
     "alembic": ["ecg/store"],
     "boto3": ["ecg/cardioai/bus"],

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecg.errors import MalformedInput, UnknownFormat
-from ecg.formats import csv_table, json_body, npy_array, wfdb_record
+from ecg.formats import (
+    csv_table,
+    dicom,
+    edf,
+    hl7_aecg,
+    json_body,
+    matlab,
+    muse_xml,
+    npy_array,
+    philips_xml,
+    scp_ecg,
+    wfdb_record,
+)
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord, check_duration
 
@@ -24,6 +36,12 @@ class Format:
     ----------
     name
         As `EcgRecord.format` gives it.
+    title
+        As people call it.
+    endings
+        Of its files' names, in lower case.
+    media_types
+        Under which a request body of the format may be sent, beside ``application/octet-stream``.
     claims
         Whether a file of this lower-case name, with these first bytes, is of the format.
     parse
@@ -31,20 +49,45 @@ class Format:
         `RecordingTooLong` for more seconds than the last argument, before the samples are decoded.
     companions
         Names of the files that belong to a main file of this content.
+    extra
+        What must be installed to read it, beside the base installation.
     """
 
     name: str
+    title: str
+    endings: tuple[str, ...]
+    media_types: tuple[str, ...]
     claims: Callable[[str, bytes], bool]
     parse: Callable[[Mapping[str, bytes], str, Stated, float], EcgRecord]
     companions: Callable[[bytes], tuple[str, ...]] = lambda data: ()
+    extra: str | None = None
 
 
+XML = ("application/xml", "text/xml")
+#: Every format, in the order in which they are asked whether a file is theirs: those that look at the bytes first.
 FORMATS = (
-    Format(wfdb_record.NAME, wfdb_record.claims, wfdb_record.parse, wfdb_record.companions),
-    Format(npy_array.NAME, npy_array.claims, npy_array.parse),
-    Format(json_body.NAME, json_body.claims, json_body.parse),
-    Format(csv_table.NAME, csv_table.claims, csv_table.parse),
-)
+    Format(
+        wfdb_record.NAME, "WFDB", (".hea",), (), wfdb_record.claims, wfdb_record.parse, wfdb_record.companions
+    ),
+    Format(
+        dicom.NAME, "DICOM waveform", (".dcm", ".dicom"), ("application/dicom",), dicom.claims, dicom.parse,
+        extra="formats",
+    ),
+    Format(scp_ecg.NAME, "SCP-ECG", (".scp",), (), scp_ecg.claims, scp_ecg.parse),
+    Format(muse_xml.NAME, "GE MUSE XML", (".xml",), XML, muse_xml.claims, muse_xml.parse, extra="formats"),
+    Format(
+        philips_xml.NAME, "Philips Sierra XML", (".xml",), XML, philips_xml.claims, philips_xml.parse, extra="formats"
+    ),
+    Format(hl7_aecg.NAME, "HL7 aECG", (".xml",), XML, hl7_aecg.claims, hl7_aecg.parse, extra="formats"),
+    Format(edf.NAME, "EDF, EDF+, BDF", (".edf", ".bdf"), ("application/edf",), edf.claims, edf.parse),
+    Format(matlab.NAME, "MATLAB", (".mat",), ("application/x-matlab-data",), matlab.claims, matlab.parse),
+    Format(npy_array.NAME, "NumPy array", (".npy",), ("application/x-npy",), npy_array.claims, npy_array.parse),
+    Format(json_body.NAME, "JSON", (".json",), ("application/json",), json_body.claims, json_body.parse),
+    Format(
+        csv_table.NAME, "CSV table", (".csv", ".tsv", ".txt"), ("text/csv", "text/plain", "application/csv"),
+        csv_table.claims, csv_table.parse,
+    ),
+)  # fmt: skip
 _MAX_NAME = 255
 _NOTHING_STATED = Stated()
 _HEAD_BYTES = 4096
@@ -100,7 +143,7 @@ def _fetched(fetch: Callable[[str], bytes], companion: str) -> bytes | None:
 
 def is_named_like_a_recording(name: str) -> bool:
     """Whether a reader takes files of this name, by its ending alone."""
-    return any(reader.claims(name.lower(), b"") for reader in FORMATS)
+    return name.lower().endswith(tuple(ending for reader in FORMATS for ending in reader.endings))
 
 
 def parse(
@@ -131,12 +174,31 @@ def parse(
     return record
 
 
+def media_types() -> tuple[str, ...]:
+    """Every media type under which a file may be sent, each once."""
+    return tuple(dict.fromkeys(kind for reader in FORMATS for kind in reader.media_types))
+
+
 def _format_of(name: str, data: bytes) -> Format:
+    head = data[:_HEAD_BYTES]
+    lower = name.lower()
     for reader in FORMATS:
-        if reader.claims(name.lower(), data[:_HEAD_BYTES]):
+        if reader.claims(lower, head):
             return reader
+    stem = name.rpartition(".")[0]
+    if lower.endswith((".dat", ".xyz", ".atr", ".qrs")):
+        raise MalformedInput(
+            f"{name} belongs to a WFDB record; give its header {stem}.hea, too.", "file", f"{stem}.hea", name
+        )
+    if lower.endswith(".xml") or head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \r\n\t")[:1] == b"<":
+        raise UnknownFormat(
+            f"{name!r} is an XML document, and not one of an ECG device that is read.",
+            "file",
+            [reader.title for reader in FORMATS if reader.media_types == XML],
+            None,
+        )
     raise UnknownFormat(
-        f"No reader knows the bytes of {name!r}.", "file", [reader.name for reader in FORMATS], name.rpartition(".")[2]
+        f"No reader knows the bytes of {name!r}.", "file", [reader.title for reader in FORMATS], name.rpartition(".")[2]
     )
 
 

@@ -1,0 +1,145 @@
+"""EDF, EDF+ and BDF: signals of 16 or 24 bits in data records, each with its own unit, scale and rate."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.errors import MalformedInput, UnusableRecording
+from ecg.formats.channels import Channel
+from ecg.formats.device_file import DeviceFile, number_of, record_of, sex_of, text_of, whole
+from ecg.formats.stated import Stated
+from ecg.leads import MAX_LEADS
+from ecg.origin import Origin
+from ecg.record import MILLIVOLTS_PER_UNIT, EcgRecord
+
+NAME = "edf"
+_BDF = b"\xffBIOSEMI"
+_FILTER = re.compile(r"(HP|LP|N):\s*(\d{1,5}(?:\.\d{1,5})?)\s*(?:Hz)?", re.IGNORECASE)
+_FIELDS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # bytes of the fields of a signal, in the order of the header
+
+
+@dataclass(frozen=True)
+class _Signal:
+    label: str
+    unit: str
+    physical: tuple[float, float]
+    digital: tuple[float, float]
+    filters: str
+    per_record: int
+
+
+def claims(name: str, head: bytes) -> bool:
+    """Whether the name or the first bytes say EDF or BDF."""
+    return name.endswith((".edf", ".bdf")) or head[:8] in (b"0       ", _BDF)
+
+
+def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
+    """The ECG signals in mV. Raises `MalformedInput`, and `UnusableRecording` for a file with interruptions (EDF+D)."""
+    data = files[main]
+    size = 3 if data[:8] == _BDF else 2
+    head = _text(data[:256])
+    if len(data) < 256 or head[192:236].startswith(("EDF+D", "BDF+D")):
+        raise UnusableRecording("EDF files with interruptions are not read.", "file", "a continuous recording", None)
+    n_signals = whole(head[252:256], "lead_names", "number of signals", 4 * MAX_LEADS)
+    signals = _signals(data, n_signals)
+    seconds = number_of(head[244:252])
+    if not seconds or seconds < 0:
+        raise MalformedInput("The EDF header states no duration of a record.", "fs", "seconds", text_of(head[244:252]))
+    start = 256 * (n_signals + 1)
+    width = sum(signal.per_record for signal in signals)
+    there = (len(data) - start) // (width * size)
+    announced = number_of(head[236:244])
+    records = int(announced) if announced and announced > 0 else there
+    if records > there or records < 1:
+        raise MalformedInput("The EDF file is shorter than its header says.", "signal", f"{records} records", there)
+    kept = [i for i, signal in enumerate(signals) if "annotation" not in signal.label.lower()]
+    channels = [_channel(signals[i]) for i in kept]
+    edges = np.cumsum([0, *(signal.per_record for signal in signals)])
+    raw = np.frombuffer(data, np.uint8, records * width * size, start).reshape(records, width, size)
+
+    def samples(number: int) -> NDArray[np.float64]:
+        signal = signals[kept[number]]
+        counts = _integers(raw[:, edges[kept[number]] : edges[kept[number] + 1]])
+        (low, high), (digital_low, digital_high) = signal.physical, signal.digital
+        return np.asarray((counts - digital_low) * ((high - low) / (digital_high - digital_low)) + low, np.float64)
+
+    first = signals[kept[0]] if kept else None
+    leads = [channel for channel in channels if channel.is_standard] or channels
+    per_record = int(leads[0].rate) if leads else 0
+    file = DeviceFile(
+        NAME,
+        channels,
+        per_record / seconds,
+        records * per_record,
+        samples,
+        _origin(head, first),
+    )
+    return record_of(file, main, stated, max_duration_s)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("latin-1")
+
+
+def _signals(data: bytes, n_signals: int) -> list[_Signal]:
+    columns = []
+    at = 256
+    for width in _FIELDS:
+        block = _text(data[at : at + width * n_signals])
+        columns.append([block[i * width : (i + 1) * width].strip() for i in range(n_signals)])
+        at += width * n_signals
+    signals = []
+    for label, _, unit, low, high, digital_low, digital_high, filters, per_record, _ in zip(*columns, strict=True):
+        limits = [number_of(text) for text in (low, high, digital_low, digital_high)]
+        if None in limits or limits[0] == limits[1] or limits[2] == limits[3]:
+            raise MalformedInput(
+                f"The scale of EDF signal {text_of(label)} is not possible.", "units", "two limits, twice", limits
+            )
+        a, b, c, d = (limit or 0.0 for limit in limits)
+        count = whole(per_record, "fs", "number of samples in a record", 10**7)
+        signals.append(_Signal(label, unit, (a, b), (c, d), filters, count))
+    return signals
+
+
+def _channel(signal: _Signal) -> Channel:
+    unit = signal.unit.strip()
+    known = unit.lower() in MILLIVOLTS_PER_UNIT
+    return Channel(text_of(signal.label) or "?", unit if known or unit else None, float(signal.per_record))
+
+
+def _integers(raw: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Counts [sample] of bytes [record, sample, byte], least significant first."""
+    flat = np.ascontiguousarray(raw).reshape(-1, raw.shape[2])
+    if raw.shape[2] == 2:
+        return flat.reshape(-1).view("<i2").astype(np.int64)
+    padded = np.zeros((len(flat), 4), np.uint8)
+    padded[:, 1:] = flat
+    return padded.reshape(-1).view("<i4").astype(np.int64) >> 8
+
+
+def _origin(head: str, signal: _Signal | None) -> Origin:
+    patient = head[8:88].split()
+    recording = head[88:168].split()
+    day = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", head[168:176].strip())
+    time = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", head[176:184].strip())
+    acquired = None
+    if day and time and day[0] != "01.01.85":  # what stands there when the date is not known
+        year = int(day[3]) + (1900 if int(day[3]) >= 85 else 2000)
+        acquired = f"{year}-{day[2]}-{day[1]}T{time[1]}:{time[2]}:{time[3]}"
+    filters = {kind.upper(): float(value) for kind, value in _FILTER.findall(signal.filters if signal else "")}
+    plus = len(patient) >= 4 and patient[1] in ("M", "F", "X")
+    named = [part for part in (patient[:1] + patient[2:4] if plus else patient) if part != "X"]
+    return Origin(
+        model=text_of(recording[4].replace("_", " ")) if len(recording) > 4 and recording[4] != "X" else None,
+        filters=tuple(filter(None, [text_of(signal.filters)])) if signal else (),
+        high_pass_hz=filters.get("HP"),
+        low_pass_hz=filters.get("LP"),
+        notch_hz=filters.get("N"),
+        acquired=acquired,
+        sex=sex_of(patient[1]) if plus else None,
+        identifying=("patient field",) if named else (),
+    )

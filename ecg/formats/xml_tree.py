@@ -1,0 +1,66 @@
+"""XML documents, read with a bound on their size and without entities."""
+
+import re
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element, ParseError
+
+from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
+
+MAX_ELEMENTS = 200_000
+_NAMESPACE = re.compile(r"^\{[^}]*\}")
+
+
+def read_xml(data: bytes) -> Element:
+    """The root element, all tags without their namespace. Raises `MalformedInput` or `InputTooLarge`."""
+    try:
+        from defusedxml import DefusedXmlException
+        from defusedxml.ElementTree import fromstring
+    except ImportError:
+        raise missing_extra("XML") from None
+    if data.count(b"<") > 2 * MAX_ELEMENTS:
+        raise InputTooLarge("The XML document has too many elements.", "file", MAX_ELEMENTS, data.count(b"<") // 2)
+    try:
+        root: Element = fromstring(data)
+    except DefusedXmlException:
+        raise MalformedInput("The XML document declares entities.", "file", "no entities", None) from None
+    except (ParseError, ValueError, LookupError) as error:
+        raise MalformedInput(f"Not XML: {str(error)[:120]}.", "file", "an XML document", None) from None
+    for element in root.iter():
+        element.tag = _NAMESPACE.sub("", element.tag)
+    return root
+
+
+def missing_extra(what: str) -> UnusableRecording:
+    """The refusal of a file whose decoder is not installed."""
+    return UnusableRecording(
+        f"{what} files need the extra: pip install 'ecg-serve[formats]'.", "file", "ecg-serve[formats]"
+    )
+
+
+def child(element: Element | None, path: str) -> Element | None:
+    """The first element at a path below, also of no element."""
+    return None if element is None else element.find(path)
+
+
+def text_at(element: Element | None, path: str) -> str | None:
+    """The text of the first element at a path below, stripped; None when there is none."""
+    found = child(element, path)
+    return (found.text or "").strip() or None if found is not None else None
+
+
+def attribute_at(element: Element | None, path: str, name: str) -> str | None:
+    """An attribute of the first element at a path below."""
+    found = child(element, path)
+    return None if found is None else found.get(name)
+
+
+def texts(element: Element, path: str) -> Iterator[str]:
+    """The texts of all elements at a path below that have one."""
+    for found in element.iterfind(path):
+        if found.text and found.text.strip():
+            yield found.text.strip()
+
+
+def identifying(element: Element, fields: dict[str, str]) -> tuple[str, ...]:
+    """Names of the fields, by path, that the document fills in."""
+    return tuple(name for path, name in fields.items() if text_at(element, path))

@@ -1,0 +1,215 @@
+"""Files of devices: samples to the count, what is said beside them, and nothing that identifies a person."""
+
+import io
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+from ecg import formats, read
+from ecg.errors import EcgError, InputTooLarge, MalformedInput, UnknownFormat, UnusableRecording
+from ecg.formats.stated import Stated
+from ecg.leads import STANDARD_LEADS
+from tests.ecg.formats import device_files as made
+from tests.ecg.formats.test_mutations import MUTATIONS, assert_sturdy
+
+EIGHT = made.counts()
+TWELVE = made.counts(12)
+
+
+def expected(counts: np.ndarray, microvolts: float) -> np.ndarray:
+    return (counts.astype(np.float64) * microvolts / 1000).astype(np.float32)
+
+
+FILES: dict[str, tuple[str, Callable[[], bytes], float]] = {
+    "muse": ("x.xml", lambda: made.muse_xml(EIGHT), 4.88),
+    "philips": ("x.xml", lambda: made.philips_xml(TWELVE), 5.0),
+    "philips utf-8": ("x.xml", lambda: made.philips_xml(TWELVE, "utf-8"), 5.0),
+    "aecg": ("x.xml", lambda: made.aecg(EIGHT), 2.5),
+    "scp second differences": ("x.scp", lambda: made.scp(EIGHT, 2), 2.5),
+    "scp first differences": ("x.scp", lambda: made.scp(EIGHT, 1), 2.5),
+    "scp coded": ("x.scp", lambda: made.scp(EIGHT, 0), 2.5),
+    "scp plain": ("x.scp", lambda: made.scp(EIGHT, plain=True), 2.5),
+    "scp reference beat": ("x.scp", lambda: made.scp(EIGHT, 2, beat=made.counts(8, 100)), 2.5),
+    "edf": ("x.edf", lambda: made.edf(EIGHT), 2.5),
+    "bdf": ("x.bdf", lambda: made.edf(EIGHT, 3), 2.5),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_samples_are_read_to_the_count(case: str) -> None:
+    name, content, microvolts = FILES[case]
+    record = formats.parse({name: content()})
+    counts = TWELVE if "philips" in case else EIGHT
+    assert record.unit == "mV"
+    assert record.fs_hz == (300 if name.endswith("df") else 500)
+    assert record.completed().standard().leads == STANDARD_LEADS
+    assert np.allclose(record.signal, expected(counts, microvolts), rtol=1e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_the_bytes_alone_tell_the_format(case: str) -> None:
+    _, content, _ = FILES[case]
+    data = content()
+    assert formats.parse({"upload": data}).format == formats.parse({FILES[case][0]: data}).format
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_what_identifies_a_person_is_said_to_be_there_and_not_repeated(case: str) -> None:
+    name, content, _ = FILES[case]
+    data = content()
+    assert made.CANARY.encode() in data.replace(b"\0", b"")
+    record = formats.parse({name: data})
+    assert record.origin is not None
+    assert record.origin.identifying
+    assert made.CANARY not in str(asdict(record.origin)) + repr(record.notes) + str(record.name)
+
+
+def origin_of(case: str) -> formats.EcgRecord:
+    name, content, _ = FILES[case]
+    return formats.parse({name: content()})
+
+
+def test_what_muse_says_beside_samples() -> None:
+    origin = origin_of("muse").origin
+    assert origin is not None
+    assert (origin.model, origin.acquired, origin.sex) == ("MAC55", "2020-11-28T10:20:30", "female")
+    assert origin.age_years == 90  # an age above is not told
+    assert (origin.high_pass_hz, origin.low_pass_hz) == (0.05, 40)
+    assert origin.measurements == {"heart_rate": 61, "qrs_duration": 98}  # a PR interval of 0 is none
+    assert origin.statements == ("Sinus rhythm",)
+
+
+def test_what_philips_says_beside_samples() -> None:
+    origin = origin_of("philips").origin
+    assert origin is not None
+    assert (origin.model, origin.software, origin.acquired) == ("PageWriter", "A.01", "2010-01-19T15:19:22")
+    assert (origin.age_years, origin.sex, origin.low_pass_hz) == (50, "male", 150)
+    assert origin.measurements == {"heart_rate": 41, "pr_interval": 151}
+    assert origin.statements == ("Sinus bradycardia rate< 50",)
+
+
+def test_what_scp_says_beside_samples() -> None:
+    origin = origin_of("scp plain").origin
+    assert origin is not None
+    assert (origin.model, origin.acquired, origin.age_years) == ("MDW14", "2017-05-04T16:35:07", 61)
+    assert (origin.sex, origin.low_pass_hz) == ("female", 35)
+    assert origin.measurements == {
+        "heart_rate": 60, "pr_interval": 167, "qrs_duration": 88, "qt_interval": 386, "p_axis": 48, "qrs_axis": -20,
+    }  # fmt: skip
+    assert origin.statements == ("sinusrytm å",)
+
+
+def test_what_edf_says_beside_samples_and_what_is_left_out() -> None:
+    record = origin_of("edf")
+    assert record.origin is not None
+    assert (record.origin.sex, record.origin.model, record.origin.acquired) == (
+        "male",
+        "MyDevice",
+        "2020-11-28T10:20:30",
+    )
+    assert (record.origin.high_pass_hz, record.origin.notch_hz) == (0.05, 50)
+    assert any("Resp" in note for note in record.notes)
+
+
+def test_edf_units_are_those_of_the_file() -> None:
+    in_mv = formats.parse({"x.edf": made.edf(EIGHT, unit="mV")})
+    assert np.allclose(in_mv.signal, expected(EIGHT, 2500), rtol=1e-6, atol=2e-3)
+    with pytest.raises(UnusableRecording, match="interruptions"):
+        formats.parse({"x.edf": made.edf(EIGHT, kind="EDF+D")})
+
+
+def test_muse_without_a_scale_has_no_unit() -> None:
+    assert formats.parse({"x.xml": made.muse_xml(EIGHT, per_bit="0")}).unit is None
+
+
+def test_a_shifted_scp_file_is_refused() -> None:
+    whole = made.scp(EIGHT)
+    for damaged in (whole[5:], b"\0" * 5 + whole, whole[: len(whole) // 2], whole[:60] + whole[65:]):
+        with pytest.raises(MalformedInput):
+            formats.parse({"x.scp": damaged})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<!DOCTYPE a [<!ENTITY x "y"><!ENTITY z "&x;&x;&x;&x;">]><RestingECG>&z;</RestingECG>',
+        '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><RestingECG>&x;</RestingECG>',
+        "<RestingECG>" + "<a>" * 300_000,
+        "<RestingECG>" + "<a>" * 100_000 + "</a>" * 100_000 + "</RestingECG>",
+        "<RestingECG",
+    ],
+)
+def test_xml_that_expands_or_nests_is_refused(text: str) -> None:
+    with pytest.raises((MalformedInput, InputTooLarge, UnusableRecording)):
+        formats.parse({"x.xml": text.encode()})
+
+
+def test_other_xml_is_told_from_what_is_read() -> None:
+    with pytest.raises(UnknownFormat, match="XML document"):
+        formats.parse({"x.xml": b"<svg></svg>"})
+
+
+def test_samples_without_their_header_name_the_header() -> None:
+    with pytest.raises(MalformedInput, match=r"x\.hea"):
+        formats.parse({"x.dat": b"\0" * 100})
+
+
+def mat(compressed: bool = True, **variables: object) -> bytes:
+    stream = io.BytesIO()
+    scipy.io.savemat(stream, variables, do_compression=compressed)
+    return stream.getvalue()
+
+
+def test_matlab_matrices_need_everything_stated() -> None:
+    samples = EIGHT[:3].astype(float) / 1000
+    stated = Stated(500.0, ("I", "II", "V1"), "mV")
+    for data in (mat(val=samples), mat(False, feats=samples.T), mat(ECG={"data": samples, "age": 61, "sex": "Male"})):
+        record = formats.parse({"x.mat": data}, stated)
+        assert np.allclose(record.signal, samples, rtol=1e-6)
+    assert record.origin is not None
+    assert (record.origin.age_years, record.origin.sex) == (61, "male")
+    for less in (Stated(500.0), Stated(None, ("I", "II", "V1"))):
+        with pytest.raises(MalformedInput, match="not stated"):
+            formats.parse({"x.mat": mat(val=samples)}, less)
+    with pytest.raises(MalformedInput, match="number of rows"):
+        formats.parse({"x.mat": mat(val=samples)}, Stated(500.0, ("I", "II")))
+
+
+def test_a_matlab_file_that_inflates_beyond_the_bound_is_refused() -> None:
+    with pytest.raises(InputTooLarge):
+        formats.parse({"x.mat": mat(val=np.zeros((3, 6_000_000)))}, Stated(500.0, ("I", "II", "V1")))
+
+
+@pytest.mark.parametrize("case", ["muse", "philips", "aecg", "scp second differences", "scp reference beat", "edf"])
+def test_damaged_device_files_are_read_or_refused(case: str, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    name, content, _ = FILES[case]
+    (folder / name).write_bytes(content())
+    assert_sturdy(folder, name, max(50, MUTATIONS // 3))
+
+
+@pytest.mark.shared
+def test_one_recording_in_three_formats_has_the_same_samples(shared: Path) -> None:
+    folder = shared / "data" / "same_ecg_dicom_scp_aecg"
+    records = [read(folder / f"Example.{ending}").standard() for ending in ("dcm", "scp", "xml")]
+    assert {record.format for record in records} == {"dicom", "scp-ecg", "hl7-aecg"}
+    for record in records[1:]:
+        assert np.abs(record.signal - records[0].signal).max() < 1e-6
+
+
+@pytest.mark.shared
+def test_every_shared_device_file_is_read_or_refused_for_its_reason(shared: Path) -> None:
+    refused = {}
+    for folder in ("dicom", "same_ecg_dicom_scp_aecg", "scp", "muse_xml", "philips_xml", "contec_limb_only"):
+        for path in sorted((shared / "data" / folder).iterdir()):
+            try:
+                assert read(path).unit == "mV"
+            except EcgError as error:
+                refused[path.name] = error.message
+    refused.pop("0000050.ECG.csv", None)  # a heading of its own, see the tests of tables
+    assert list(refused) == ["BROKEN_shifted_by_5_bytes.SCP"]
