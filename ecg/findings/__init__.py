@@ -4,12 +4,14 @@ Criteria and their sources are in docs/rules.md.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ecg.findings import conduction, infarction, rhythm, ventricular
-from ecg.findings.confounders import undecidable_because
+from ecg.findings.confounders import not_claimed_because, not_excluded, undecidable_because
 from ecg.findings.evidence import Evidence, gather
 from ecg.findings.finding import Contradiction, Finding
 from ecg.findings.vocabulary import Label
+from ecg.leads import STANDARD_LEADS
 from ecg.measurement.intervals import Measurements
 from ecg.quality import Quality
 from ecg.record import EcgRecord
@@ -17,6 +19,19 @@ from ecg.record import EcgRecord
 __all__ = ["Contradiction", "Finding", "contradictions", "find"]
 
 POOR = "the recording is of poor quality: nothing is decided"
+
+LOST = "the recording is of poor quality: lost leads leave this open"
+LOST_LEADS = 2  # of twelve: rate and rhythm show in any of the others
+_RHYTHM = frozenset(
+    {
+        Label.SINUS_RHYTHM,
+        Label.TACHYCARDIA,
+        Label.BRADYCARDIA,
+        Label.ATRIAL_FIBRILLATION,
+        Label.PREMATURE_VENTRICULAR,
+        Label.FIRST_DEGREE_AV_BLOCK,
+    }
+)
 
 #: Every label but the quality's own.
 _RULES: dict[Label, Callable[[Evidence], Finding]] = {
@@ -42,21 +57,41 @@ _RULES: dict[Label, Callable[[Evidence], Finding]] = {
 def find(record: EcgRecord, measurements: Measurements, quality: Quality) -> tuple[Finding, ...]:
     """The 17 labels in the order of `ecg.labels.LABELS`.
 
-    On a recording of poor quality only that is said, and the other labels are not decided.
+    On a recording of poor quality only that is said, and what its other leads decide where two leads at most are lost
+    or all are turned over: rate and rhythm. The other labels are then not decided.
     """
     poor = Label.POOR_QUALITY
+    decided = frozenset(Label)
+    about = Finding(poor, False, f"signal quality is {quality.grade}")
     if not quality.acceptable:
         causes = ", ".join(dict.fromkeys(cause.code for cause in quality.causes if cause.grade == "Poor"))
         about = Finding(poor, True, f"signal quality is {quality.grade}: {causes or 'see quality'}")
+        decided = _decided_without_the_lost(quality)
+    if not decided:
         return tuple(about if name == poor else Finding(name, None, POOR) for name in Label)
     evidence = gather(record, measurements, quality)
-    about = Finding(poor, False, f"signal quality is {quality.grade}")
-    return tuple(about if name == poor else _decide(name, evidence) for name in Label)
+    answers = {name: _decide(name, evidence) if name in decided else Finding(name, None, LOST) for name in _RULES}
+    return tuple(about if name == poor else answers[name] for name in Label)
+
+
+def _decided_without_the_lost(quality: Quality) -> frozenset[Label]:
+    """The labels that a poor recording still decides; none where it is poor as a whole."""
+    whole = {cause.code for cause in quality.causes if cause.grade == "Poor" and cause.lead is None}
+    lost = {lead.lead for lead in quality.per_lead if lead.grade == "Poor"}
+    if whole - {"inverted"} or len(lost) > LOST_LEADS or len(quality.per_lead) < len(STANDARD_LEADS):
+        return frozenset()
+    turned = bool(whole) or bool(lost & {"I", "II", "aVF"})
+    return _RHYTHM - {Label.SINUS_RHYTHM} if turned else _RHYTHM
 
 
 def _decide(label: Label, evidence: Evidence) -> Finding:
     why = undecidable_because(label, evidence)
-    return _RULES[label](evidence) if why is None else Finding(label, None, why)
+    if why is not None:
+        return Finding(label, None, why)
+    finding = _RULES[label](evidence)
+    if finding.present and (why := not_claimed_because(label, evidence)) is not None:
+        return Finding(label, None, f"{finding.evidence}; {why}")
+    return finding if finding.present is None else replace(finding, not_excluded=not_excluded(label, evidence))
 
 
 def contradictions(scores: dict[str, float], findings: tuple[Finding, ...]) -> tuple[Contradiction, ...]:

@@ -7,27 +7,30 @@ Cardiol 2009;53:976), as far as a median beat shows them; Kusumoto et al., ACC/A
 from ecg.findings.evidence import Evidence
 from ecg.findings.finding import Finding
 from ecg.findings.limits import CONDUCTION
+from ecg.findings.rhythm import fibrillates
 from ecg.findings.unconducted_p import LoneP
 from ecg.findings.ventricular import ventricular_tachycardia
 from ecg.findings.vocabulary import Label
 from ecg.measurement.limits import QRS_SHAPE
-from ecg.measurement.qrs_shape import late_to_the_right
+from ecg.measurement.qrs_shape import QrsShape, late_to_the_right
 
 
 def first_degree(evidence: Evidence) -> Finding:
     """PR over 200 ms with every beat conducted."""
     label = Label.FIRST_DEGREE_AV_BLOCK
+    if evidence.flutter or fibrillates(evidence):
+        return Finding(label, False, "fibrillation or flutter: there is no PR interval that could be long")
     if evidence.pr is None:
         return Finding(label, None, "there is no PR interval")
-    if evidence.flutter:
-        return Finding(label, None, "flutter waves: there is no PR interval")
     if len(evidence.lone_p) >= 2:
-        return Finding(label, None, f"{len(evidence.lone_p)} P waves without a QRS complex: not every one is conducted")
+        words = f"{len(evidence.lone_p)} P waves without a QRS complex: not every one is conducted"
+        return Finding(label, None, words)
+    words = f"{evidence.pr_words}; criterion > {CONDUCTION.long_pr_ms:.0f} ms"
     if evidence.p_in_t and evidence.pr <= CONDUCTION.long_pr_ms:
         return Finding(label, None, _hidden(evidence.pr))
-    return Finding(
-        label, evidence.pr > CONDUCTION.long_pr_ms, f"{evidence.pr_words}; criterion > {CONDUCTION.long_pr_ms:.0f} ms"
-    )
+    if abs(evidence.pr - CONDUCTION.long_pr_ms) <= CONDUCTION.pr_margin_ms:
+        return Finding(label, None, f"{words}, within {CONDUCTION.pr_margin_ms:.0f} ms of it")
+    return Finding(label, evidence.pr > CONDUCTION.long_pr_ms, words)
 
 
 def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
@@ -36,6 +39,11 @@ def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an out
     clock = evidence.own_p_clock_s
     if evidence.flutter:
         return Finding(label, None, "flutter: conduction of every second to fourth wave is no block of its own")
+    if fibrillates(evidence):
+        return Finding(label, False, "fibrillation conducted at irregular intervals, as with complete block it is not")
+    if evidence.pr is not None and abs(evidence.pr - CONDUCTION.long_pr_ms) <= CONDUCTION.pr_margin_ms:
+        words = f"{evidence.pr_words}; criterion > {CONDUCTION.long_pr_ms:.0f} ms"
+        return Finding(label, None, f"{words}, within {CONDUCTION.pr_margin_ms:.0f} ms of it")
     if evidence.pr is not None and evidence.pr > CONDUCTION.long_pr_ms:
         return Finding(label, True, f"{evidence.pr_words}; criterion > {CONDUCTION.long_pr_ms:.0f} ms (1st degree)")
     if (
@@ -117,7 +125,7 @@ def _block(label: str, evidence: Evidence, pattern: bool | None, words: str) -> 
         return Finding(label, None, "the ventricles are paced")
     if evidence.qrs < CONDUCTION.incomplete_ms:
         return Finding(label, False, f"QRS {evidence.qrs:.0f} ms; criterion ≥ {CONDUCTION.block_ms:.0f} ms")
-    if evidence.reversal is not None:
+    if evidence.reversal is not None and not evidence.limb_reversal:
         return Finding(label, None, f"the electrodes {evidence.reversal} seem exchanged")
     if ventricular_tachycardia(evidence).present is not False:
         return Finding(label, None, f"a wide tachycardia of {evidence.heart_rate or 0:.0f} bpm may be ventricular")
@@ -129,22 +137,33 @@ def _block(label: str, evidence: Evidence, pattern: bool | None, words: str) -> 
 
 
 def _right_pattern(evidence: Evidence) -> bool | None:
-    side = [evidence.shapes[lead] for lead in ("I", "V6") if lead in evidence.shapes]
+    side = _lateral(evidence, ("I",), ("V6",))
     if "V1" not in evidence.shapes or not side:
         return None
+    if _left_pattern(evidence):
+        return False
     return late_to_the_right(evidence.shapes) and any(shape.terminal < 0 for shape in side)
 
 
 def _left_pattern(evidence: Evidence) -> bool | None:
-    side = [evidence.shapes[lead] for lead in ("I", "aVL", "V5", "V6") if lead in evidence.shapes]
-    if "V1" not in evidence.shapes or len(side) < 2:
+    limb, chest = _lateral(evidence, ("I", "aVL"), ()), _lateral(evidence, (), ("V5", "V6"))
+    if "V1" not in evidence.shapes or not chest or len(limb) + len(chest) < 2:
         return None
-    broad = [
-        shape
-        for shape in side
-        if shape.q_ms == 0.0 and shape.net > CONDUCTION.net and shape.r_peak_ms > QRS_SHAPE.late_r_lateral_ms
-    ]
-    return evidence.shapes["V1"].net < -CONDUCTION.net and len(broad) >= 2
+    first = evidence.shapes["V1"]
+    ends_down = not (first.terminal > QRS_SHAPE.late_end and first.r_peak_ms > QRS_SHAPE.late_r_v1_ms)
+    broad = [_is_broad(shape) for shape in (*limb, *chest)]
+    return first.net < -CONDUCTION.net and ends_down and any(map(_is_broad, chest)) and sum(broad) >= 2
+
+
+def _is_broad(shape: QrsShape) -> bool:
+    """An upright complex without q that peaks late."""
+    return shape.q_ms == 0.0 and shape.net > CONDUCTION.net and shape.r_peak_ms > QRS_SHAPE.late_r_lateral_ms
+
+
+def _lateral(evidence: Evidence, limb: tuple[str, ...], chest: tuple[str, ...]) -> list[QrsShape]:
+    """The shapes of lateral leads; limb leads do not count where their electrodes may be exchanged."""
+    leads = chest if evidence.limb_reversal else (*limb, *chest)
+    return [evidence.shapes[lead] for lead in leads if lead in evidence.shapes]
 
 
 def accessory_pathway(evidence: Evidence) -> Finding:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.findings.atrial import AtrialActivity, atrial_activity
-from ecg.findings.ectopic_beats import ExtraBeat, extra_beats
-from ecg.findings.limits import ATRIAL, CONDUCTION, FIXED_RATIO, PACING, RHYTHM
+from ecg.findings.ectopic_beats import ExtraBeat, extra_beats, usual_rr
+from ecg.findings.limits import ATRIAL, CONDUCTION, ECTOPY, FIXED_RATIO, PACING, RHYTHM
 from ecg.findings.low_rate import Float, low_rate_signal
 from ecg.findings.unconducted_p import LoneP, lone_p_waves
 from ecg.measurement.amplitudes import no_millivolts
@@ -46,6 +46,8 @@ class Evidence:
         See `AtrialActivity`, `LoneP`, `ExtraBeat`, `QrsShape` (by lead), `ecg.measurement.qrs_shape.slow_start`.
     reversal
         Electrodes that are or may be exchanged; None when none.
+    lost
+        Leads whose quality is Poor, where the recording can be read without them.
     unit_known
         Whether amplitudes are in mV.
     fs_hz
@@ -75,6 +77,12 @@ class Evidence:
     reversal: str | None
     unit_known: bool
     fs_hz: float
+    lost: tuple[str, ...] = ()
+
+    @property
+    def limb_reversal(self) -> bool:
+        """Whether the limb electrodes are, or may be, exchanged."""
+        return self.reversal is not None and not self.reversal.startswith("V")
 
     @property
     def pr_words(self) -> str:
@@ -85,6 +93,14 @@ class Evidence:
     def paced(self) -> bool:
         """Whether there are pacing spikes before at least three beats."""
         return self.paced_fraction * self.n_beats >= PACING.fewest_beats - 0.5
+
+    @property
+    def may_be_paced(self) -> bool:
+        """Whether the beats may be paced though no spikes are seen: wide, at even intervals, on a low bandwidth.
+
+        A pacemaker keeps its interval, or follows the P wave at one. Irregular beats without P waves are not paced.
+        """
+        return self.pacing_open and (self.pr is not None or (self.irregularity_rms or 0.0) < PACING.steady)
 
     @property
     def flutter(self) -> bool:
@@ -106,7 +122,9 @@ class Evidence:
             sinus = self.pr is not None and (rate < ATRIAL.flutter_low or self.own_p_clock_s is not None)
             enough = with_t >= ATRIAL.flutter_fit_with_t and (fit is None or fit >= ATRIAL.flutter_fit)
             return not sinus and enough
-        if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself, as does T at twice a rate above 170
+        if fit is None:  # a wide QRS of a fast rhythm looks like a wave itself, as do T and P at twice the rate
+            if (self.heart_rate or 0.0) > ATRIAL.flutter_fastest_bpm:
+                return False
             typical = ATRIAL.flutter_low <= rate <= ATRIAL.flutter_high and (self.qrs or 0.0) < ATRIAL.flutter_narrow_ms
             return typical and with_t >= ATRIAL.flutter_fit_regular
         fits = fit >= ATRIAL.flutter_fit_regular and with_t >= ATRIAL.flutter_fit_regular_with_t
@@ -129,6 +147,14 @@ class Evidence:
         fast = self.heart_rate >= FIXED_RATIO.fast_bpm and self.irregularity_rms < FIXED_RATIO.very_steady
         needed = FIXED_RATIO.fit_with_t_fast if fast else FIXED_RATIO.fit_with_t
         return with_t >= needed or (fit >= FIXED_RATIO.fit and with_t >= FIXED_RATIO.fit_least_with_t)
+
+    @property
+    def atrial_clock_s(self) -> float | None:
+        """`own_p_clock_s` of atria at least as fast as the beats; a slower one is that of groups of beats."""
+        clock = self.own_p_clock_s
+        if clock is None or self.heart_rate is None or 60.0 / clock < ATRIAL.p_clock_of_beats * self.heart_rate:
+            return None
+        return clock
 
     @property
     def own_p_clock_s(self) -> float | None:
@@ -168,6 +194,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         reversal=quality.lead_reversal or quality.possible_reversal,
         unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
+        lost=tuple(lead.lead for lead in quality.per_lead if lead.grade == "Poor"),
     )
 
 
@@ -178,10 +205,16 @@ def _pr_ms(median: MedianBeat | None) -> float | None:
 
 
 def _irregular_by_ectopy(beats: Beats) -> bool:
-    own = ~beats.is_class("ectopic")
+    # A beat of another shape that comes late is no ectopic one: an aberrant beat, or fibrillation.
+    early = np.concatenate([[True], ~(beats.rr >= ECTOPY.early * usual_rr(beats))]) if len(beats.rr) else np.ones(1)
+    own = ~(beats.is_class("ectopic") & early.astype(bool))
     if own.all() or len(own) < 3:
         return False
-    steps = np.diff(beats.rr)[own[:-2] & own[1:-1] & own[2:]]
+    # From one own beat to the next: across an ectopic one it is two intervals of a sinus rhythm that goes on.
+    usual = usual_rr(beats)
+    spans = np.diff(beats.r_samples[own]).astype(np.float64)
+    spans[np.diff(np.cumsum(beats.after_gap)[own]) > 0] = np.nan
+    steps = np.diff(spans / np.maximum(1.0, np.rint(spans / usual)))
     steps = steps[~np.isnan(steps)]
     return len(steps) < 2 or float(np.sqrt((steps**2).mean())) < RHYTHM.steady_without_ectopy * beats.typical_rr
 

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 class Finding:
     """One label as the rules see it.
 
-    `present` is True, False, or None when the measurements do not decide; `evidence` is a sentence with the numbers
-    and the criterion.
+    Attributes
+    ----------
+    label
+        Its name.
+    present
+        True, False, or None when the measurements do not decide.
+    evidence
+        A sentence with the numbers and the criterion.
+    not_excluded
+        What else the same measurements could be, where the finding is decided and something rare would undo it: names
+        such as ``"Electronic pacemaker"``.
     """
 
     label: str
     present: bool | None
     evidence: str
+    not_excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", str(self.label))  # a plain string: JSON takes no other keys

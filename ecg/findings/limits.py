@@ -18,7 +18,7 @@ class RhythmLimits:
     tachycardia_bpm: float = limit(100.0, "bpm", "Chou; 2018 ACC/AHA/HRS")
     bradycardia_bpm: float = limit(60.0, "bpm", "Chou: what readers write; the 2018 guideline treats < 50")
     irregular: float = limit(0.10, "of RR", "fitted: median RR difference from which a rhythm without P fibrillates")
-    irregular_if_rms: float = limit(0.06, "of RR", "fitted: the same where the root mean square is high, too")
+    irregular_if_rms: float = limit(0.04, "of RR", "fitted: the same where the root mean square is high, too")
     irregular_rms: float = limit(0.12, "of RR", "fitted: the root mean square that is high")
     not_fibrillation: float = limit(0.04, "of RR", "fitted: below it a rhythm without P is no fibrillation")
     irregular_rms_paced: float = limit(0.05, "of RR", "fitted: with a pacemaker that fills the pauses")
@@ -35,6 +35,7 @@ class AtrialLimits:
     """P waves with a clock of their own, flutter waves, P waves that are not conducted."""
 
     p_regularity: float = limit(0.43, "correlation", "fitted: atria with a regular clock")
+    p_clock_of_beats: float = limit(0.95, "of the rate", "slower atrial clocks are groups of beats")
     p_regularity_paced: float = limit(0.37, "correlation", "fitted: the same under pacing")
     p_interval_s: tuple[float, float] = limit((0.35, 1.6), "s", "atrial rates of 37 to 171 a minute")
     p_span_s: float = limit(60.0, "s", "how much of a recording is looked at for a clock")
@@ -52,6 +53,7 @@ class AtrialLimits:
     flutter_high: float = limit(340.0, "per min", "typical flutter (2023 ACC/AHA/ACCP/HRS)")
     flutter_fit_regular: float = limit(0.70, "of variance", "fitted: regular rhythm")
     flutter_fit_regular_with_t: float = limit(0.36, "of variance", "fitted: regular rhythm, T left in")
+    flutter_fastest_bpm: float = limit(155.0, "bpm", "above it T and P of sinus tachycardia make two waves a beat, too")
     flutter_narrow_ms: float = limit(120.0, "ms", "a wide complex at a fast rate looks like a wave itself")
     lone_p_likeness: float = limit(0.8, "correlation", "fitted: of an unconducted P wave with the others")
     lone_p_height: float = limit(1.8, "times", "fitted: larger waves are T waves")
@@ -79,8 +81,15 @@ class EctopyLimits:
     """Premature ventricular beats."""
 
     early: float = limit(0.9, "of RR", "Chou: earlier than the next beat was due")
+    early_in_fibrillation: float = limit(1.1, "of RR", "fitted: no beat is due at a certain time")
+    late_after_first: float = limit(1.15, "of RR", "the pause by which the first beat shows that it was early")
+    aberrant_initial: float = limit(0.9, "correlation", "fitted: a conducted beat begins as the others do")
+    compensatory: float = limit(1.92, "of RR", "Chou: the two intervals about a ventricular premature beat")
     wide: float = limit(1.2, "times", "fitted: as wide as the other beats")
     wide_ms: float = limit(100.0, "ms", "fitted: a QRS of 120 ms measured at a fifth of its peak speed")
+    large: float = limit(1.4, "times", "fitted: path of a ventricular beat beside wide ones")
+    large_ms: float = limit(90.0, "ms", "fitted: width of a large beat")
+    initial_s: float = limit(0.04, "s", "the beginning of a beat")
     size: float = limit(0.6, "times", "fitted: smaller deflections are noise or T waves")
     speed_share: float = limit(0.2, "of the peak", "where the width of a single beat is taken")
     half_window_s: float = limit(0.13, "s", "to each side of R, searched for the width")
@@ -95,6 +104,9 @@ class TachycardiaLimits:
     run: int = limit(3, "beats", "2017 AHA/ACC/HRS")
     very_wide_ms: float = limit(160.0, "ms", "Brugada 1991; Chou")
     widest: float = limit(0.6, "of RR", "a longer QRS has its T wave in it")
+    supporting_signs: int = limit(2, "signs", "fitted: each of them is seen in aberrancy, too")
+    r_peak_ii_ms: float = limit(50.0, "ms", "Pava 2010: R peak in II")
+    one_way: float = limit(0.1, "of peak to peak", "Brugada 1991: no RS complex in V1 to V6")
     dissociated: float = limit(0.9, "of the rate", "fitted: P waves slower than the beats")
     extreme_axis: float = limit(-90.0, "deg", "Vereckei 2008: axis between it and 180°")
     concordance: float = limit(0.1, "of peak to peak", "Brugada 1991: net QRS of V1 to V6 of one sign")
@@ -105,6 +117,7 @@ class ConductionLimits:
     """PR, AV block, bundle branch blocks, pre-excitation."""
 
     long_pr_ms: float = limit(200.0, "ms", "2018 ACC/AHA/HRS")
+    pr_margin_ms: float = limit(5.0, "ms", "within it PR is at the bound: its spread on LUDB is 8 ms")
     short_pr_ms: float = limit(120.0, "ms", "2015 ACC/AHA/HRS")
     block_ms: float = limit(120.0, "ms", _AHA)
     incomplete_ms: float = limit(110.0, "ms", _AHA)
@@ -137,6 +150,7 @@ class PacingLimits:
     """Electronic pacemaker."""
 
     fewest_beats: int = limit(3, "beats", "fitted: fewer spikes are artefacts")
+    steady: float = limit(0.05, "of RR", "root mean square RR difference of a pacemaker with a beat of its own or two")
 
 
 RHYTHM = RhythmLimits()

@@ -14,7 +14,7 @@ def sinus_rhythm(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an
         return Finding(label, None, "the ventricles are paced: the atrial rhythm is not decided")
     if evidence.flutter:
         return Finding(label, False, _flutter_words(evidence))
-    if _fibrillates(evidence):
+    if fibrillates(evidence):
         return Finding(label, False, _fibrillation_words(evidence))
     if evidence.pr is None or evidence.p_axis is None:
         return Finding(label, None, "no P wave is common to the beats, and the rhythm is not irregular enough for AF")
@@ -59,11 +59,11 @@ def atrial_fibrillation(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one re
         return Finding(label, None, "too few beats")
     if evidence.flutter:
         return Finding(label, False, _flutter_words(evidence))
-    if _fibrillates(evidence):
+    if fibrillates(evidence):
         return Finding(label, True, _fibrillation_words(evidence))
-    if evidence.pacing_open and evidence.pr is None:
+    if evidence.may_be_paced and evidence.pr is None:
         return Finding(label, None, "a regular rhythm without P waves, in which pacing is not excluded")
-    clock = evidence.own_p_clock_s
+    clock = evidence.atrial_clock_s
     if clock is not None and (evidence.paced or evidence.pr is None):
         return Finding(label, False, f"the atria have a regular clock of their own ({60 / clock:.0f}/min)")
     if evidence.paced:
@@ -82,13 +82,11 @@ def atrial_fibrillation(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one re
     )
 
 
-def _fibrillates(evidence: Evidence) -> bool:
-    if (
-        evidence.irregularity is None
-        or evidence.irregularity_rms is None
-        or evidence.pr is not None
-        or evidence.own_p_clock_s is not None
-    ):
+def fibrillates(evidence: Evidence) -> bool:
+    """Whether the ventricles are irregular without a P wave or another order, as only fibrillation is."""
+    if evidence.irregularity is None or evidence.irregularity_rms is None:
+        return False
+    if evidence.pr is not None or evidence.atrial_clock_s is not None:
         return False
     if evidence.late_p or (evidence.irregular_by_ectopy and not evidence.paced):
         return False
@@ -149,7 +147,13 @@ def pacemaker(evidence: Evidence) -> Finding:
         return Finding(label, None, "no beats were found")
     if evidence.paced:
         return Finding(label, True, f"{100 * evidence.paced_fraction:.0f} % of the beats follow a pacing spike")
-    if evidence.fs_hz < SPIKES.sure_fs_hz or evidence.pacing_open:
-        rate_hz = min(evidence.fs_hz, SPIKES.sure_fs_hz)
-        return Finding(label, None, f"spikes do not always show at {rate_hz:g} Hz and less")
-    return Finding(label, False, f"no pacing spikes before {PACING.fewest_beats} or more beats")
+    if evidence.may_be_paced:
+        words = "the QRS complex could be a paced one, and the beats come at even intervals or after a P wave"
+        return Finding(label, None, f"{words}; spikes do not show at this bandwidth")
+    if evidence.pacing_open:
+        words = "no spikes show at this bandwidth; the beats come irregularly and without P waves, as paced ones do not"
+        return Finding(label, False, words)
+    words = f"no pacing spikes before {PACING.fewest_beats} or more beats"
+    if evidence.fs_hz >= SPIKES.sure_fs_hz:
+        return Finding(label, False, words)
+    return Finding(label, False, f"{words}, and the QRS complex is not a paced one", ("atrial pacing",))

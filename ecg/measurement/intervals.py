@@ -93,8 +93,6 @@ def measure(record: EcgRecord) -> Measurements:
     paced = found.is_class("paced").sum() >= SPIKES.min_spikes
     suspect = median is not None and not paced and may_be_paced(median, rate["heart_rate"].value)
     pacing_open = suspect and not spikes_show(record.signal, record.fs_hz)
-    if pacing_open and intervals["pr_interval"].value is not None:
-        intervals["pr_interval"] = missing("ms", NO_PACING_KNOWN)
     last = record.n_samples - 1
     r_samples = np.minimum(np.rint(found.r_samples * conditioned.ratio).astype(np.int64), last)
     return Measurements(

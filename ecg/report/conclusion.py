@@ -24,7 +24,7 @@ LIMB_REVERSAL = (
 )
 POSSIBLE_REVERSAL = "The limb electrodes {} may be exchanged, or the rhythm may come from an unusual focus."
 INVERTED = "All leads {} turned over: signs and axes are of the leads as recorded."
-POOR = "The recording is of poor quality: the findings are indeterminate."
+POOR = "The recording is of poor quality: what its readable leads do not decide is indeterminate."
 UNTRAINED = "The {} model is untrained (stand-in weights): its output carries no meaning."
 
 AxisDeviation = Literal["Normal", "Left", "Right", "Extreme"]

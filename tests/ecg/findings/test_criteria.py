@@ -38,7 +38,7 @@ def having(**changes: object) -> Evidence:
     ("rule", "changes", "present"),
     [
         (conduction.first_degree, {"pr": 150.0, "p_in_t": True}, None),  # where P begins is not seen
-        (conduction.first_degree, {"pr": 201.0, "p_in_t": True}, True),
+        (conduction.first_degree, {"pr": 206.0, "p_in_t": True}, True),
         (conduction.av_block, {"pr": 150.0, "p_in_t": True}, None),
         (conduction.accessory_pathway, {"pr": 100.0, "qrs": 130.0, "slow_start_ms": 60.0, "p_in_t": True}, None),
         (ventricular.ventricular_tachycardia, WIDE_AND_FAST | {"p_axis": -80.0}, None),  # as conducted backwards
@@ -66,6 +66,9 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.05}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.08, "irregularity_rms": 0.2}, True),
+        # a clock slower than the beats is that of groups of beats, as in bigeminy
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.3, "atria": AtrialActivity(0, 0, 0, 1.4, 0.6)}, True),
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.3, "pacing_open": True, "irregularity_rms": 0.3}, True),
         (rhythm.atrial_fibrillation, NO_P, False),  # junctional rhythm is regular
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": None}, None),
         (
@@ -80,6 +83,7 @@ def having(**changes: object) -> Evidence:
             True,
         ),
         (rhythm.atrial_fibrillation, NO_P | {"paced_fraction": 1.0, "n_unpaced": 0}, None),
+        (rhythm.atrial_flutter, {"heart_rate": 160.0, "pr": None, "atria": AtrialActivity(321.0, None, 0.74)}, None),
         (rhythm.atrial_flutter, {}, False),
         (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5)}, True),
         (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(230.0, 0.8, 0.5)}, False),  # twice a sinus rate of 115
@@ -89,22 +93,38 @@ def having(**changes: object) -> Evidence:
         (ventricular.premature_ventricular, {"extra": (PVC,)}, True),
         (ventricular.premature_ventricular, {"extra": (replace(PVC, coupling=1.0),)}, None),
         (ventricular.premature_ventricular, {"extra": (replace(PVC, width=1.1),)}, None),
+        (ventricular.premature_ventricular, {"extra": (replace(PVC, at=0, coupling=None, after=1.3),)}, True),
+        (ventricular.premature_ventricular, {"extra": (replace(PVC, at=0, coupling=None, after=1.0),)}, None),
+        (ventricular.premature_ventricular, {"extra": (replace(PVC, after=1.1, initial=0.97),)}, None),  # aberrant
+        (ventricular.premature_ventricular, {"extra": (replace(PVC, after=1.4, initial=0.97),)}, True),
+        (ventricular.premature_ventricular, {"extra": (replace(PVC, width=0.9, size=1.6),)}, True),  # beside wide ones
         (ventricular.premature_ventricular, {"extra": (replace(PVC, size=0.2),)}, False),  # a blip, no beat
         (ventricular.ventricular_tachycardia, {}, False),
         (ventricular.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5))}, False),
         (ventricular.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5), replace(PVC, at=6))}, True),
         (ventricular.ventricular_tachycardia, {"heart_rate": 160.0, "qrs": 130.0}, False),  # with a P wave before each
         (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
-        (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0}, True),
+        (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0}, None),
         (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0, "qrs_axis": -120.0}, True),
-        (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0, "irregularity": 0.2}, None),
+        (
+            ventricular.ventricular_tachycardia,  # two supporting signs
+            NO_P | {"heart_rate": 160.0, "qrs": 170.0, "shapes": {"II": replace(SHAPE, r_peak_ms=70.0)}},
+            True,
+        ),
+        (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0, "irregularity": 0.2}, False),
         (ventricular.aberrant_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
         (ventricular.aberrant_tachycardia, NO_P | {"heart_rate": 160.0}, False),
         (rhythm.pacemaker, {}, False),
         (rhythm.pacemaker, {"paced_fraction": 0.25}, True),
-        (rhythm.pacemaker, {"fs_hz": 360.0}, None),
-        (conduction.first_degree, {"pr": 200.0}, False),
-        (conduction.first_degree, {"pr": 201.0}, True),
+        (rhythm.pacemaker, {"fs_hz": 360.0}, False),  # a narrow complex is not paced
+        (rhythm.pacemaker, {"fs_hz": 250.0, "pacing_open": True}, None),
+        (rhythm.pacemaker, NO_P | {"pacing_open": True, "irregularity_rms": 0.2}, False),
+        (conduction.first_degree, {"pr": 194.0}, False),
+        (conduction.first_degree, {"pr": 200.0}, None),
+        (conduction.first_degree, {"pr": 206.0}, True),
+        (conduction.first_degree, NO_P | {"irregularity": 0.2}, False),  # fibrillation has no PR
+        (conduction.av_block, {"pr": 203.0}, None),
+        (conduction.av_block, NO_P | {"irregularity": 0.2}, False),
         (conduction.first_degree, NO_P, None),
         (conduction.av_block, {}, False),
         (conduction.av_block, {"pr": 240.0}, True),
@@ -130,6 +150,17 @@ def having(**changes: object) -> Evidence:
         (conduction.right_bundle_branch_block, {"shapes": {"II": SHAPE}}, None),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT}, True),
         (conduction.left_bundle_branch_block, {"qrs": 150.0}, False),
+        (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "reversal": "LA/LL"}, True),  # V5 and V6
+        (
+            conduction.left_bundle_branch_block,  # broad in the limb leads only: without its pattern
+            {"qrs": 150.0, "shapes": LEFT | dict.fromkeys(("V5", "V6"), SHAPE)},
+            False,
+        ),
+        (
+            conduction.right_bundle_branch_block,  # not both: V1 points down, and the lateral leads are broad
+            {"qrs": 150.0, "shapes": LEFT | {"V2": replace(SHAPE, terminal=0.2, r_peak_ms=90.0)}},
+            False,
+        ),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "paced_fraction": 1.0}, None),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "pr": 95.0, "slow_start_ms": 50.0}, None),
         (conduction.left_bundle_branch_block, {"shapes": {"II": BROAD}}, None),  # one lead does not show the width

@@ -59,7 +59,36 @@ def test_fibrillation_has_no_pr_and_no_first_degree_block(seed: int):
     labels = found(Scenario(rhythm="af", heart_rate_bpm=60 + 15 * seed), seed)
     assert labels["Atrial fibrillation"] is True
     assert labels["Sinus rhythm"] is False
-    assert labels["1st degree atrioventricular block"] is None
+    assert labels["1st degree atrioventricular block"] is False
+
+
+def test_a_lost_lead_leaves_rate_and_rhythm_decided():
+    record = simulate(Scenario(heart_rate_bpm=120, qt_ms=320)).record
+    signal = record.signal.copy()
+    signal[record.leads.index("V1")] = 0.0
+    labels = {f.label: f.present for f in examine(EcgRecord(signal, record.leads, 500, "mV")).findings}
+    assert labels["Poor data quality"] is True
+    assert labels["Tachycardia"] is True
+    assert labels["Sinus rhythm"] is True
+    assert labels["Right bundle branch block"] is None
+
+
+def test_bigeminy_that_begins_with_the_sinus_beat_has_premature_beats():
+    assert (
+        found(Scenario(ectopy="pvc", ectopic_every=2, heart_rate_bpm=74))["Premature ventricular contraction"] is True
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sinus_tachycardia_at_160_is_no_flutter(seed: int):
+    scenario = Scenario(heart_rate_bpm=160, pr_ms=120, qt_ms=296)
+    assert found(scenario, seed)["Atrial flutter"] is not True
+
+
+@pytest.mark.parametrize(("heart_rate_bpm", "atrial_rate_bpm"), [(30, 90), (38, 75), (45, 100)])
+def test_complete_block_is_no_fibrillation(heart_rate_bpm: float, atrial_rate_bpm: float):
+    scenario = Scenario(rhythm="avb3", heart_rate_bpm=heart_rate_bpm, atrial_rate_bpm=atrial_rate_bpm)
+    assert found(scenario)["Atrial fibrillation"] is not True
 
 
 def test_a_poor_recording_is_called_poor_and_nothing_else():
