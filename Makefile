@@ -1,14 +1,15 @@
-# make run | test | lint | check | bench     (`make help` says what each does)
+# make run | test | quick | lint | check | bench     (`make help` says what each does)
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run test lint check bench conformance clean
+.PHONY: help run test quick lint check bench conformance clean
 
 help:
 	@echo "make run    install what the service needs into .venv and start it on http://127.0.0.1:7860"
 	@echo "make test   install what the tests need and run the whole suite"
+	@echo "make quick  the tests that need no cluster, no service and no network of the real size: within a minute"
 	@echo "make lint   ruff and mypy"
 	@echo "make check  lint and test"
 	@echo "make bench  how fast engine and service are (FULL=--full: the long run); JSON in benchmarks/results/"
@@ -36,6 +37,9 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@$(BIN)/python -m pytest
+
+quick: .venv/dev.stamp
+	@$(BIN)/python -m pytest -q -m "not slow"
 
 lint: .venv/dev.stamp
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -12,6 +12,35 @@ from ecg.simulation import Scenario, simulate
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+#: Files and folders that `make quick` leaves out: clusters, real services and browsers, kills, whole sets of recordings,
+#: compiled networks. Their tests carry the marker `slow`.
+SLOW = (
+    *("benchmarks", "e2e", "golden", "inbox", "k8s", "training"),
+    *("cardioai/test_bus.py", "cardioai/test_firehose.py", "cardioai/test_relay.py"),
+    *("deployments/test_batch_job.py", "deployments/test_batch_ray.py", "deployments/test_batch_stages.py"),
+    *(
+        "deployments/test_graph_local.py",
+        "deployments/test_priority.py",
+        "deployments/test_reconfigure.py",
+        "deployments/test_third_model.py",
+    ),
+    "ecg/formats/test_hostile.py",
+    *("ecg/cli/test_convert_compare.py", "ecg/cli/test_recordings.py", "ecg/models"),
+    *("ecg/findings/test_find_shared.py", "ecg/measurement/test_measure_shared.py"),
+    *("ecg/quality/test_quality_shared.py", "ecg/report/test_forms.py", "ecg/cli/test_report.py"),
+    *("serve_app/test_launcher.py", "serve_app/test_bulk.py"),
+)
+TESTS = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests."""
+    for item in items:
+        place = item.path.relative_to(TESTS).as_posix()
+        if place.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of shared recordings and goldens beside the repository; the test is skipped when it is absent."""

@@ -12,7 +12,8 @@ def subclasses(kind: type) -> list[type]:
     return [kind, *(inner for direct in kind.__subclasses__() for inner in subclasses(direct))]
 
 
-ALL = subclasses(errors.EcgError)
+#: Ray makes classes of its own for errors that crossed processes, which other tests may have left behind.
+ALL = [kind for kind in subclasses(errors.EcgError) if kind.__module__.startswith(("ecg.", "serve_app."))]
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
