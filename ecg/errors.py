@@ -145,6 +145,8 @@ class AnalysisLost(Overloaded):
     To a client it is an overload: the same request may succeed on another replica.
     """
 
+    code = "analysis_lost"
+
 
 class StoreUnavailable(Overloaded):
     """The durable store does not answer; nothing was acknowledged."""

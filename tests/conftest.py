@@ -12,8 +12,8 @@ from ecg.simulation import Scenario, simulate
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-#: Files and folders that `make quick` leaves out: clusters, real services and browsers, kills, whole sets of recordings,
-#: compiled networks. Their tests carry the marker `slow`.
+#: What `make quick` leaves out: clusters, real services and browsers, kills, whole sets of recordings, and
+#: compiled networks. These tests carry the marker `slow`.
 SLOW = (
     *("benchmarks", "e2e", "golden", "inbox", "k8s", "training"),
     *("cardioai/test_bus.py", "cardioai/test_firehose.py", "cardioai/test_relay.py"),
