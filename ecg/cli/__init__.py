@@ -17,6 +17,7 @@ COMMANDS = {
     "measure": ("ecg.cli.measure", "rate, intervals, axis, quality and rule findings, without any model"),
     "report": ("ecg.cli.report", "one page of paper at true scale: PDF, SVG or PNG"),
     "inspect": ("ecg.cli.inspect", "say what is in a recording: format, leads, rate, units, duration, problems"),
+    "export": ("ecg.cli.export", "write a recording in another format: WFDB, EDF, DICOM, CSV, npy, JSON"),
     "batch": ("ecg.cli.batch", "analyse a whole archive on all processors or a cluster, into Parquet tables"),
     "manifest": ("ecg.cli.manifest", "list the WFDB records under a directory"),
     "extract": ("ecg.cli.extract", "write the raw samples of WFDB records as CSV files, as rdsamp prints them"),

@@ -8,6 +8,7 @@ import numpy as np
 from ecg.cli.recordings import add_file_arguments, for_each
 from ecg.errors import EcgError
 from ecg.models.ecgfm.preparation import check_preparable, segment_count
+from ecg.origin import Origin
 from ecg.record import EcgRecord
 
 add_arguments = add_file_arguments
@@ -33,5 +34,32 @@ def _show(path: Path, record: EcgRecord) -> None:
         print(f"  models    {segment_count(record)} segments of 5 s")
     except EcgError as error:
         print(f"  models    not possible: {error.message}")
+    _show_origin(record.origin)
+    flat = [lead for lead, row in zip(record.leads, record.signal, strict=True) if np.nanmin(row) == np.nanmax(row)]
+    if flat:
+        print(f"  note      flat: {', '.join(flat)}")
     for note in record.notes:
         print(f"  note      {note}")
+
+
+def _show_origin(origin: Origin | None) -> None:
+    """What the file says beside samples; of a person only that such fields are there."""
+    if origin is None:
+        return
+    device = " ".join(filter(None, (origin.manufacturer, origin.model, origin.software)))
+    limits = (("from", origin.high_pass_hz), ("to", origin.low_pass_hz), ("without", origin.notch_hz))
+    lines = (
+        ("device", device),
+        ("filters", " ".join(f"{word} {value:g} Hz" for word, value in limits if value is not None)),
+        (
+            "patient",
+            " ".join(filter(None, (origin.sex, None if origin.age_years is None else f"{origin.age_years:g} y"))),
+        ),
+        ("device's", ", ".join(f"{name} {value:g}" for name, value in origin.measurements.items())),
+        ("device's", "; ".join(origin.statements)),
+    )
+    for head, text in lines:
+        if text:
+            print(f"  {head:9s} {text}")
+    if origin.identifying:
+        print(f"  note      the file identifies a person by: {', '.join(origin.identifying)} (not read)")

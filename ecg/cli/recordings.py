@@ -7,14 +7,17 @@ from pathlib import Path
 
 from ecg.cli import describe
 from ecg.errors import EcgError
-from ecg.formats import read
+from ecg.formats import FORMATS, read
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
+
+#: What is read, for the help of every command that takes files.
+READABLE = "; ".join(f"{reader.title} ({', '.join(reader.endings)})" for reader in FORMATS)
 
 
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     """FILE…, and what a bare array does not say itself."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WFDB .hea, .npy, .json or .csv")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=f"{READABLE}")
     add_stated_arguments(parser)
 
 

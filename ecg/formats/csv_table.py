@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.errors import InconsistentInput, InputTooLarge, MalformedInput
+from ecg.formats.channels import Channel, choose
 from ecg.formats.stated import Stated
-from ecg.formats.time_column import check_rate, rate_of, seconds_per_unit
-from ecg.leads import MAX_LEADS
+from ecg.formats.table_heading import EXTRACTED, read_heading
+from ecg.formats.time_column import check_rate, rate_of
+from ecg.formats.wfdb_samples import INVALID_SAMPLE
+from ecg.leads import MAX_LEADS, distinct_leads
 from ecg.record import EcgRecord, check_announced, to_millivolt
 
 NAME = "csv"
 MAX_VALUES = 10_000_000  # cells: 64 MiB of text hold more only at less than seven characters each
 _MAX_HEADING = 16_384  # characters
 _MAX_COMMENTS = 1000
-_COUNTERS = {"", "index", "sample", "sample #", "n"}  # columns that number the rows
 _COMMENT = re.compile(r"#\s*(fs|units|name)\s*[:=]\s*(.+)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][-+]?\d+)?", re.ASCII)
 
@@ -35,34 +37,42 @@ def claims(name: str, head: bytes) -> bool:
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
     """The recording in a table whose heading names the leads; an empty cell or ``nan`` is a missing sample.
 
-    A column of times must agree with the sampling rate, and gives it where nothing else does and its name has the unit
-    (``time_s``, ``time (ms)``). Raises `MalformedInput`, `InconsistentInput`, `InputTooLarge`.
+    A table without a heading is read when the leads are stated beside. A column of times must agree with the sampling
+    rate, and gives it where nothing else does and its name has the unit (``time_s``, ``time (ms)``). A unit may stand
+    in the heading (``I (mV)``) or in a row of its own. Columns of other names are left out with a note. Raises
+    `MalformedInput`, `InconsistentInput`, `InputTooLarge`, `UnusableRecording`.
     """
-    comments, heading, rows = _split(files[main])
-    delimiter = max(",;\t", key=heading.count)
-    columns = _columns(heading, delimiter)
-    if rows.count("\n") * len(columns) > MAX_VALUES:
-        raise InputTooLarge("The table has too many cells.", "body", MAX_VALUES, rows.count("\n") * len(columns))
-    clock = [i for i, name in enumerate(columns) if seconds_per_unit(name)]
-    leads = [i for i, name in enumerate(columns) if i not in clock and name.lower() not in _COUNTERS]
-    names = tuple(columns[i] for i in leads)
-    if not leads or any(_is_number(name) for name in names):
-        raise MalformedInput("The first row does not name the leads.", "lead_names", "a heading of lead names", None)
-    names = stated.settle_leads(names)
-    announced = stated.fs_hz or _comment_fs(comments.get("fs"))
-    if announced:
-        check_announced(rows.count("\n"), announced, max_duration_s)
-    table = _numbers(rows, delimiter, len(columns))
+    comments, first_line, rows = _split(files[main])
+    delimiter = max(",;\t", key=first_line.count)
+    cells = _columns(first_line, delimiter)
+    if rows.count("\n") * len(cells) > MAX_VALUES:
+        raise InputTooLarge("The table has too many cells.", "body", MAX_VALUES, rows.count("\n") * len(cells))
+    heading = read_heading(cells, first_line, rows, delimiter, stated.leads)
+    in_file = comments.get("units")
+    channels = [Channel(heading.names[i], heading.units[i] or in_file or stated.unit, 1.0) for i in heading.signals]
+    chosen = choose(channels)
+    columns = [heading.signals[i] for i in chosen.rows]
+    names = stated.settle_leads(distinct_leads([heading.names[i] for i in columns]))
     fs_in_file = _comment_fs(comments.get("fs"))
+    announced = stated.fs_hz or fs_in_file
+    if announced:
+        check_announced(heading.rows.count("\n"), announced, max_duration_s)
+    table = _numbers(heading.rows, delimiter, len(cells))
     if fs_in_file is None and stated.fs_hz is None:
-        fs_in_file = next((fs for i in clock if (fs := rate_of(columns[i], table[:, i])) is not None), None)
+        rates = (rate_of(heading.names[i], table[:, i]) for i in heading.clocks)
+        fs_in_file = next((fs for fs in rates if fs is not None), None)
     fs_hz = stated.settle_fs(fs_in_file)
-    for i in clock:
-        check_rate(columns[i], table[:, i], fs_hz)
-    with np.errstate(over="ignore"):  # beyond float32 becomes infinity, which EcgRecord refuses
-        samples = np.ascontiguousarray(table[:, leads].T.astype(np.float32))
-        signal, unit = to_millivolt(samples, stated.settle_unit(comments.get("units")))
-    return EcgRecord(signal, names, fs_hz, unit, name=comments.get("name"), format=NAME)
+    for i in heading.clocks:
+        check_rate(heading.names[i], table[:, i], fs_hz)
+    missing = any(heading.names[i] == EXTRACTED for i in heading.counters)
+    rows_mv = []
+    for i, number in zip(columns, chosen.rows, strict=True):
+        column = np.where(table[:, i] == INVALID_SAMPLE, np.nan, table[:, i]) if missing else table[:, i]
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinity, which EcgRecord refuses
+            samples = column.astype(np.float32)
+            in_mv, unit = to_millivolt(samples, stated.settle_unit(channels[number].unit))
+        rows_mv.append(in_mv)
+    return EcgRecord(np.stack(rows_mv), names, fs_hz, unit, name=comments.get("name"), format=NAME, notes=chosen.notes)
 
 
 def _split(data: bytes) -> tuple[dict[str, str], str, str]:
@@ -134,11 +144,3 @@ def _comment_fs(text: str | None) -> float | None:
     if not _NUMBER.fullmatch(number):
         raise MalformedInput("The comment fs is not a number.", "fs", "Hz", text[:40])
     return float(number)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import InconsistentInput
 
-_NAME = re.compile(r"(?:time|t)(?:_(?P<a>s|ms)|\s*[(\[](?P<b>s|sec|seconds|ms)[)\]])?", re.IGNORECASE)
+_NAME = re.compile(r"(?:(?:elapsed[ _])?time|t)(?:_(?P<a>s|ms)|\s*[(\[](?P<b>s|sec|seconds|ms)[)\]])?", re.IGNORECASE)
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3}
 _TOLERANCE = 0.01  # of the rate: clocks written with few digits are off by less, any other usual rate by more
 _TAIL = 16  # rows from which the last digit that the times are written with is found

@@ -8,6 +8,8 @@ import numpy as np
 import orjson
 
 from ecg.errors import MalformedInput
+from ecg.formats.dicom_writer import write_dicom
+from ecg.formats.edf_writer import write_edf
 from ecg.record import EcgRecord
 
 ADC_PER_MV = 1000  # one step of the 16-bit formats is a microvolt, the range ±32.7 mV
@@ -74,3 +76,12 @@ def write_wfdb(record: EcgRecord, folder: Path, name: str) -> list[Path]:
 
 
 WRITERS = {"wfdb": write_wfdb, "json": write_json, "npy": write_npy, "csv": write_csv}
+#: Which writer a file's ending asks for.
+ENDINGS = {
+    ".hea": write_wfdb,
+    ".edf": write_edf,
+    ".dcm": write_dicom,
+    ".csv": write_csv,
+    ".npy": write_npy,
+    ".json": write_json,
+}

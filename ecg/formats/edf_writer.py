@@ -1,0 +1,45 @@
+"""Recordings as EDF files: 16-bit samples in steps of a microvolt, no field that identifies a person."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ecg.errors import MalformedInput
+from ecg.record import EcgRecord
+
+_STEP_UV = 1.0
+_LARGEST = 32767
+
+
+def write_edf(record: EcgRecord, folder: Path, name: str) -> list[Path]:
+    """Write `NAME.edf` and return its path.
+
+    Raises `MalformedInput` for a record of unknown unit, with missing samples (EDF has no mark for them) or beyond
+    ±32.767 mV, and for a rate that the header's eight characters cannot hold.
+    """
+    if record.unit != "mV":
+        raise MalformedInput("EDF states a unit; this record has none.", "units", "mV", record.unit)
+    if np.isnan(record.signal).any():
+        raise MalformedInput("EDF has no mark for missing samples.", "signal", "every sample", "missing samples")
+    counts = np.rint(record.signal.astype(np.float64) * 1000 / _STEP_UV)
+    if np.abs(counts).max() > _LARGEST:
+        raise MalformedInput(
+            "Samples beyond the 16-bit range.", "signal", "up to 32.767 mV", float(np.abs(counts).max())
+        )
+    per_record = max(k for k in range(1, int(2 * record.fs_hz) + 1) if record.n_samples % k == 0)
+    duration = f"{per_record / record.fs_hz:.8f}"[:8].rstrip("0").rstrip(".")
+    if float(duration) <= 0 or abs(per_record / float(duration) / record.fs_hz - 1) > 1e-6:
+        raise MalformedInput("The EDF header cannot hold this rate and length.", "fs", "whole seconds", record.fs_hz)
+    n_leads, n_records = len(record.leads), record.n_samples // per_record
+    head = f"{'0':8}{'X X X X':80}{'Startdate X X X X':80}01.01.8500.00.00{256 * (n_leads + 1):<8}{'':44}"
+    head += f"{n_records:<8}{duration:8}{n_leads:<4}"
+    fields = (
+        (16, [f"ECG {lead}" for lead in record.leads]), (80, [""] * n_leads), (8, ["uV"] * n_leads),
+        (8, [-_LARGEST] * n_leads), (8, [_LARGEST] * n_leads), (8, [-_LARGEST] * n_leads), (8, [_LARGEST] * n_leads),
+        (80, [""] * n_leads), (8, [per_record] * n_leads), (32, [""] * n_leads),
+    )  # fmt: skip
+    head += "".join(f"{str(value)[:width]:{width}}" for width, values in fields for value in values)
+    body = counts.astype("<i2").reshape(n_leads, n_records, per_record).transpose(1, 0, 2)
+    path = folder / f"{name}.edf"
+    path.write_bytes(head.encode("ascii", "replace") + body.tobytes())
+    return [path]

@@ -1,0 +1,88 @@
+"""The heading of a table: which columns are leads, clocks and counters, and the units that it writes."""
+
+import re
+from dataclasses import dataclass
+
+from ecg.errors import MalformedInput
+from ecg.formats.time_column import seconds_per_unit
+
+_COUNTER = re.compile(r"|index|sample(?: ?#| number)?|n|#|unnamed: ?\d+|row", re.IGNORECASE)
+_UNIT = re.compile(r"(?P<name>.*\S)\s*[(\[]\s*(?P<unit>[munµμ]?V)\s*[)\]]", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?|nan|", re.ASCII | re.IGNORECASE)
+_CLOCK_CELL = re.compile(r"^(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)(?=[,;\t])", re.MULTILINE)
+#: `ecg extract` and rdsamp number the samples under this name, and write missing samples as -32768.
+EXTRACTED = "sample #"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The columns of a table.
+
+    Attributes
+    ----------
+    names
+        Of every column, without quotes and units.
+    units
+        Of every column; None where the heading writes none.
+    clocks, counters, signals
+        Numbers of the columns of times, of those that number the rows, and of all others.
+    rows
+        The text of the rows, each ended by a newline.
+    """
+
+    names: tuple[str, ...]
+    units: tuple[str | None, ...]
+    clocks: tuple[int, ...]
+    counters: tuple[int, ...]
+    signals: tuple[int, ...]
+    rows: str
+
+
+def read_heading(
+    names: list[str], first_line: str, rows: str, delimiter: str, leads: tuple[str, ...] | None
+) -> Heading:
+    """The heading of a table whose first line has these cells; `leads` are those stated beside, for a table without.
+
+    Raises `MalformedInput` when the first line names no leads and none were stated, or another number of them.
+    """
+    if all(_NUMBER.fullmatch(name) for name in names) and any(names):
+        return _without(names, first_line, rows, leads)
+    split = [_UNIT.fullmatch(name) for name in names]
+    bare = [found["name"] if found else name for found, name in zip(split, names, strict=True)]
+    units: list[str | None] = [found["unit"] if found else None for found in split]
+    line, _, rest = rows.partition("\n")
+    second = [cell.strip().strip("'\"") for cell in line.split(delimiter)]
+    words = len(second) == len(names) and any(second) and not any(cell and _NUMBER.fullmatch(cell) for cell in second)
+    if words and rest and (":" not in second[0] or "s" in second[0]):  # units, not a clock before missing samples
+        units = [unit or (cell or None) for unit, cell in zip(units, second, strict=True)]
+        rows = rest
+    clocks = tuple(i for i, name in enumerate(bare) if seconds_per_unit(name))
+    if 0 in clocks and ":" in rows.partition("\n")[0]:
+        rows = _CLOCK_CELL.sub(_seconds, rows.replace("'", ""))
+        bare[0] = "time (s)"
+    counters = tuple(i for i, name in enumerate(bare) if i not in clocks and _COUNTER.fullmatch(name))
+    signals = tuple(i for i in range(len(bare)) if i not in clocks and i not in counters)
+    if not signals or any(_NUMBER.fullmatch(bare[i]) for i in signals):
+        raise MalformedInput("The first row does not name the leads.", "lead_names", "a heading of lead names", None)
+    return Heading(tuple(bare), tuple(units), clocks, counters, signals, rows)
+
+
+def _without(cells: list[str], first_line: str, rows: str, leads: tuple[str, ...] | None) -> Heading:
+    """Every line is samples, perhaps after a column that counts from 0 or 1."""
+    if leads is None:
+        raise MalformedInput(
+            "The table has no heading; state the leads.", "lead_names", "one name a column", f"{len(cells)} columns"
+        )
+    text = f"{first_line}\n{rows}"
+    names: tuple[str, ...] = leads
+    if len(cells) == len(leads) + 1 and re.match(r"0[,;\t][^\n]*\n1[,;\t]|1[,;\t][^\n]*\n2[,;\t]", text):
+        names = ("index", *leads)
+    if len(cells) != len(names):
+        raise MalformedInput("The table has another number of columns.", "lead_names", len(leads), len(cells))
+    signals = tuple(range(len(names) - len(leads), len(names)))
+    return Heading(names, (None,) * len(names), (), tuple(range(len(names) - len(leads))), signals, text)
+
+
+def _seconds(found: re.Match[str]) -> str:
+    hours, minutes, seconds = found.groups()
+    return f"{(int(hours or 0) * 60 + int(minutes)) * 60 + float(seconds):.9f}"

@@ -1,0 +1,76 @@
+"""Recordings written in every format and read again: the same samples to a microvolt, and no person in them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecg import read
+from ecg.cli import main
+from ecg.errors import MalformedInput
+from ecg.formats.stated import Stated
+from ecg.formats.writers import ENDINGS, write_dicom, write_edf
+from ecg.leads import STANDARD_LEADS
+from ecg.record import EcgRecord
+from tests.ecg.formats import device_files as made
+
+
+def recording(n_samples: int = 5000, fs_hz: float = 500.0) -> EcgRecord:
+    signal = np.random.default_rng(5).normal(0, 0.5, (12, n_samples)).astype(np.float32)
+    return EcgRecord(signal, STANDARD_LEADS, fs_hz, "mV")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(("n_samples", "fs_hz"), [(5000, 500.0), (4003, 400.0), (10240, 1024.0)])
+def test_what_is_written_is_read_again(ending: str, n_samples: int, fs_hz: float, tmp_path: Path) -> None:
+    record = recording(n_samples, fs_hz)
+    path = ENDINGS[ending](record, tmp_path, "x")[0]
+    stated = Stated(fs_hz, STANDARD_LEADS, "mV") if ending == ".npy" else Stated()
+    again = read(path, fs_hz=stated.fs_hz, leads=stated.leads, unit=stated.unit or ("mV" if ending == ".csv" else None))
+    assert (again.leads, again.fs_hz, again.unit) == (STANDARD_LEADS, fs_hz, "mV")
+    assert np.abs(again.signal - record.signal).max() <= 0.000501  # half a step of a microvolt
+
+
+def test_missing_samples_stay_missing_or_are_refused(tmp_path: Path) -> None:
+    signal = recording().signal.copy()
+    signal[3, 100:200] = np.nan
+    record = EcgRecord(signal, STANDARD_LEADS, 500.0, "mV")
+    assert np.array_equal(np.isnan(read(write_dicom(record, tmp_path, "x")[0]).signal), np.isnan(signal))
+    with pytest.raises(MalformedInput, match="missing samples"):
+        write_edf(record, tmp_path, "x")
+
+
+def test_wfdb_to_dicom_and_back_is_the_same_counts(tmp_path: Path) -> None:
+    first = read(ENDINGS[".hea"](recording(), tmp_path, "a")[0])
+    second = read(ENDINGS[".hea"](read(write_dicom(first, tmp_path, "b")[0]), tmp_path, "c")[0])
+    assert np.array_equal(first.signal, second.signal)
+
+
+@pytest.mark.parametrize("ending", [".dcm", ".edf", ".hea", ".csv", ".json"])
+def test_an_export_holds_nothing_that_identifies_a_person(ending: str, tmp_path: Path) -> None:
+    source = tmp_path / "source.xml"
+    source.write_bytes(made.philips_xml(made.counts(12)))
+    out = tmp_path / f"out{ending}"
+    assert main(["export", str(source), str(out)]) == 0
+    assert all(made.CANARY.encode() not in path.read_bytes() for path in tmp_path.glob("out.*"))
+    assert read(out, unit="mV" if ending == ".csv" else None).n_samples == 600
+
+
+def test_an_unknown_ending_names_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "source.scp"
+    source.write_bytes(made.scp(made.counts()))
+    assert main(["export", str(source), str(tmp_path / "x.xyz")]) == 2
+    assert ".dcm" in capsys.readouterr().err
+
+
+def test_inspect_says_what_device_and_that_a_person_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "source.xml"
+    source.write_bytes(made.philips_xml(made.counts(12)))
+    assert main(["inspect", str(source)]) == 0
+    said = capsys.readouterr().out
+    assert "PageWriter" in said
+    assert "heart_rate 41" in said
+    assert "identifies a person by: patient id, patient name, institution" in said
+    assert made.CANARY not in said

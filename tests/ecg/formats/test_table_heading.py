@@ -1,0 +1,77 @@
+"""Headings of tables as exports write them: units, clocks, counters, none at all, and columns that are no leads."""
+
+import numpy as np
+import pytest
+
+from ecg import formats
+from ecg.errors import EcgError, MalformedInput, UnusableRecording
+from ecg.formats.stated import Stated
+from ecg.record import EcgRecord
+
+SAMPLES = np.round(np.random.default_rng(3).normal(0, 0.5, (40, 3)), 3)
+LEADS = ("I", "II", "V1")
+
+
+def table(heading: str, first: list[str] | None = None, samples: np.ndarray = SAMPLES) -> bytes:
+    cells = [[repr(float(x)) for x in row] for row in samples]
+    rows = [",".join(([first[i]] if first else []) + row) for i, row in enumerate(cells)]
+    return (heading + "\n".join(rows) + "\n").encode()
+
+
+def read(data: bytes, **stated: object) -> EcgRecord:
+    return formats.parse({"x.csv": data}, Stated(**stated))  # type: ignore[arg-type]
+
+
+SECONDS = [f"{i / 250:.3f}" for i in range(40)]
+CLOCK = [f"'0:{i / 250:06.3f}'" for i in range(40)]
+COUNT = [str(i) for i in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("data", "stated"),
+    [
+        (table("Time (s),I (mV),II (mV),V1 (mV)\n", SECONDS), {}),
+        (table("t,I [mV],II [uV],V1 [V]\n", SECONDS, SAMPLES * [1, 1e3, 1e-3]), {"fs_hz": 250}),
+        (table("'Elapsed time',I,II,V1\n", SECONDS), {"fs_hz": 250, "unit": "mV"}),
+        (table("Unnamed: 0,I,II,V1\n", COUNT), {"fs_hz": 250, "unit": "mV"}),
+        (table("'Elapsed time','I','II','V1'\n'hh:mm:ss.mmm','mV','mV','mV'\n", CLOCK), {}),
+        (table(""), {"fs_hz": 250, "unit": "mV", "leads": LEADS}),
+        (table("", COUNT), {"fs_hz": 250, "unit": "mV", "leads": LEADS}),
+        (table("time_s,Lead I (Einthoven),Lead II,Lead V1\n", SECONDS), {"unit": "mV"}),
+    ],
+)
+def test_headings_as_exports_write_them(data: bytes, stated: dict) -> None:
+    record = read(data, **stated)
+    assert (record.leads, record.fs_hz, record.unit) == (LEADS, 250, "mV")
+    assert np.allclose(record.signal, SAMPLES.T, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["RESP", "Heart rate", "marker", "something", "EEG1"])
+def test_a_column_that_is_no_lead_is_left_out_with_a_note(name: str) -> None:
+    record = read(table(f"{name},I,II,V1\n", COUNT), fs_hz=250.0, unit="mV")
+    assert record.leads == LEADS
+    assert name in record.notes[0]
+
+
+def test_only_columns_of_other_signals_are_refused() -> None:
+    with pytest.raises(UnusableRecording, match="ECG lead"):
+        read(table("RESP,ABP,PLETH\n"), fs_hz=250.0)
+
+
+def test_a_table_without_a_heading_needs_the_leads_and_their_number() -> None:
+    with pytest.raises(MalformedInput, match="no heading; state the leads"):
+        read(table(""), fs_hz=250.0)
+    with pytest.raises(MalformedInput, match="number of columns"):
+        read(table(""), fs_hz=250.0, leads=("I", "II"))
+
+
+def test_missing_samples_of_an_extracted_file_are_missing() -> None:
+    data = b"'sample #','I','II'\n0,100,-32768\n1,-32768,5\n2,3,4\n"
+    record = read(data, fs_hz=250.0)
+    assert np.isnan(record.signal).tolist() == [[False, True, False], [True, False, False]]
+    assert read(data.replace(b"'sample #'", b"index"), fs_hz=250.0).signal[1, 0] == -32768
+
+
+def test_a_clock_that_contradicts_the_rate_is_refused() -> None:
+    with pytest.raises(EcgError, match="rows a second"):
+        read(table("'Elapsed time','I','II','V1'\n'hh:mm:ss.mmm','mV','mV','mV'\n", CLOCK), fs_hz=500.0)
