@@ -34,12 +34,14 @@ import orjson
 import pyarrow.parquet as pq
 
 from benchmarks.service import process_tree, stopped
-from deployments.cohort.stages import KINDS, Chunk, Part, Row, pack, unpack
+from deployments.cohort.stages import Chunk, Row, pack, unpack
+from ecg import local
 from ecg.features import EMBEDDING_DIM
 from ecg.leads import STANDARD_LEADS
-from ecg.models import load_model, resolve_weights
+from ecg.models.cards import CARDS
+from ecg.models.contract import ModelIdentity, ModelResult
 from ecg.models.ecgfm.preparation import prepare
-from ecg.models.result import ModelIdentity, ModelResult, infer
+from ecg.models.result import infer
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
 
@@ -72,7 +74,7 @@ def job(archive: Path, out: Path, *options: str, **environment: str) -> subproce
 
 def weights_of(source: str) -> dict[str, str]:
     """What the models of a question were, by part: ``stand-in/…``, or file and digest."""
-    return {part: resolve_weights(source, kind).identifier for part, kind in KINDS.items()}
+    return {name: card.resolve(source, None).identifier for name, card in CARDS.items()}
 
 
 def part_times(out: Path) -> list[tuple[float, int]]:
@@ -101,7 +103,7 @@ def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     third as long, in which the engine is timed.
     """
     segments = prepare(write_archive(folder / "archive", options.recordings))
-    models = [load_model(options.weights, kind=kind) for kind in KINDS.values()]
+    models = list(local.load_models(options.weights).values())
     batch = [segments] * 8
     for model in models:
         infer(model, batch)
@@ -168,17 +170,17 @@ class Sleeper:
 
     seconds = float(os.environ.get("ECG_BENCHMARK_CHUNK_SECONDS", "8"))
 
-    def __init__(self, part: Part, source: str, identifier: str, threads: int | None, max_segments: int) -> None:
+    def __init__(self, card: str, source: str, identifier: str, threads: int | None, max_segments: int) -> None:
         """Takes what `ModelStage` takes."""
         nothing = np.zeros(EMBEDDING_DIM, np.float32)
-        self._part = part
+        self._card = card
         self._result = ModelResult(ModelIdentity(identifier, False, "sleep", "none"), None, nothing, nothing)
 
     def __call__(self, row: Row) -> Row:
         """The chunk with results."""
         time.sleep(self.seconds)
         chunk: Chunk = unpack(row)
-        items = (replace(item, results={**item.results, self._part: self._result}) for item in chunk.items)
+        items = (replace(item, outcomes={**item.outcomes, self._card: self._result}) for item in chunk.items)
         return pack(replace(chunk, items=tuple(items)))
 
 

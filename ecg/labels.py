@@ -4,6 +4,7 @@ Order, aggregation and class weights: MIMIC-IV-ECG ``label_def.csv``, the quicks
 README's ``pos_weight`` of ECG-FM (commit 9cc0d3f).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,17 +14,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Label:
-    """One output of the clinical model.
+    """One output of a model with a classifier.
 
     `aggregation` is over the segments of a recording, on probabilities. `snomed_ct` is the nearest SNOMED CT concept,
-    None where there is none. `pos_weight` is the class weight of the training loss: because of it the outputs are not
-    calibrated probabilities.
+    None where there is none. `pos_weight` is the class weight of the training loss, 1 where it had none: any other
+    makes the outputs uncalibrated.
     """
 
     name: str
     aggregation: Literal["mean", "max"]
-    pos_weight: float
-    snomed_ct: str | None
+    pos_weight: float = 1.0
+    snomed_ct: str | None = None
 
 
 LABELS = (
@@ -54,11 +55,12 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return probabilities
 
 
-def aggregate(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Recording-level label scores, float32 [17] in 0..1, from segment logits [segment, 17]: per label the maximum or
-    the mean of the segments' sigmoid outputs.
-    """  # fmt: skip
+def aggregate(logits: NDArray[np.float32], labels: Sequence[Label] = LABELS) -> NDArray[np.float32]:
+    """Scores of a recording, float32 [label] in 0..1, from the logits of its segments [segment, label].
+
+    Per label the maximum or the mean of the segments' sigmoid outputs.
+    """
     probabilities = sigmoid(logits)
-    takes_max = np.array([label.aggregation == "max" for label in LABELS])
+    takes_max = np.array([label.aggregation == "max" for label in labels])
     scores: NDArray[np.float32] = np.where(takes_max, probabilities.max(axis=0), probabilities.mean(axis=0))
     return scores

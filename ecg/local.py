@@ -2,30 +2,31 @@
 
 import time
 from collections.abc import Mapping
-from typing import Literal
 
-from ecg.models import Model, load_model
-from ecg.models.ecgfm.preparation import check_preparable, prepare
+from ecg.models.cards import CARDS
+from ecg.models.contract import Array, EngineOptions, LoadedModel, ModelCard
 from ecg.models.result import infer
-from ecg.pipeline import ALL, MODEL_PARTS, examine
+from ecg.pipeline import ALL, examine
 from ecg.record import EcgRecord
 from ecg.report import Report
-from ecg.report.analysis import Analysis, assemble
+from ecg.report.analysis import Analysis, Outcome, assemble, check_takable, wanted
 
 
 def load_models(
     weights: str,
     include: frozenset[str] = ALL,
-    backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto",
-    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
-) -> dict[str, Model]:
+    options: EngineOptions = EngineOptions(),  # noqa: B008  # frozen
+    cards: Mapping[str, ModelCard] = CARDS,
+) -> dict[str, LoadedModel]:
     """The models that `include` needs, by name, loaded from `weights` (see `ecg.models.resolve_weights`)."""
-    kinds: dict[str, Literal["finetuned", "pretrained"]] = {"clinical": "finetuned", "features": "pretrained"}
-    return {name: load_model(weights, backend, precision, kind=kinds[name]) for name in MODEL_PARTS if name in include}
+    return {name: cards[name].load(cards[name].resolve(weights, None), options) for name in wanted(include, cards)}
 
 
 def analyze(
-    record: EcgRecord, clinical: Model | None = None, features: Model | None = None, include: frozenset[str] = ALL
+    record: EcgRecord,
+    clinical: LoadedModel | None = None,
+    features: LoadedModel | None = None,
+    include: frozenset[str] = ALL,
 ) -> Report:
     """The `Report` of a recording, as the service makes it.
 
@@ -37,17 +38,24 @@ def analyze(
     return run(record, {name: model for name, model in given.items() if model is not None}, include)
 
 
-def run(record: EcgRecord, models: Mapping[str, Model], include: frozenset[str] = ALL) -> Report:
-    """The `Report` of a recording with models by name; see `analyze`."""
+def run(
+    record: EcgRecord,
+    models: Mapping[str, LoadedModel],
+    include: frozenset[str] = ALL,
+    cards: Mapping[str, ModelCard] = CARDS,
+) -> Report:
+    """The `Report` of a recording with models by name, of which there are these `cards`; see `analyze`."""
     start = time.perf_counter()
-    wanted = [name for name in MODEL_PARTS if name in include]
-    if wanted:
-        check_preparable(record)
-    asked = [name for name in wanted if name in models]
-    segments = prepare(record) if asked else None
-    outcomes = {name: infer(models[name], [segments])[0] for name in asked if segments is not None}
+    outcomes: dict[str, Outcome] = check_takable(record, include, cards)
+    segments: dict[str, Array] = {}
+    for name in wanted(include, cards):
+        if name in models and name not in outcomes:
+            card = cards[name]
+            if card.preparation.name not in segments:
+                segments[card.preparation.name] = card.preparation.prepare(record)
+            (outcomes[name],) = infer(models[name], [segments[card.preparation.name]], labels=card.labels)
     examination = examine(record, "clinical" in include, "features" in include)
-    return Report(assemble(record, include, examination, outcomes, time.perf_counter() - start))
+    return Report(assemble(record, include, examination, outcomes, time.perf_counter() - start, cards))
 
 
 def measured(record: EcgRecord) -> Report:

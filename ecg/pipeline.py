@@ -9,9 +9,9 @@ from ecg.measurement.intervals import Measurements, measure
 from ecg.quality import Quality, assess_quality
 from ecg.record import EcgRecord
 
-MODEL_PARTS = ("clinical", "features")
-PARTS = (*MODEL_PARTS, "measurements", "quality")
-ALL = frozenset(PARTS)
+#: Parts of an answer that need no model. The others are named as the models are (`ecg.models.cards`).
+WITHOUT_MODELS = frozenset({"measurements", "quality"})
+ALL = frozenset({"clinical", "features"}) | WITHOUT_MODELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +44,14 @@ def examine(record: EcgRecord, findings: bool = True, features: bool = False) ->
     )
 
 
-def parse_include(text: str | None) -> frozenset[str]:
-    """The parts named in a comma-separated list; all of them for None. Raises `MalformedInput` for an unknown part."""
+def parse_include(text: str | None, known: frozenset[str] = ALL) -> frozenset[str]:
+    """The parts named in a comma-separated list; all that are `known` for None.
+
+    Raises `MalformedInput` for an unknown part.
+    """
     if text is None:
-        return ALL
+        return known
     parts = frozenset(part.strip() for part in text.split(",") if part.strip())
-    if not parts or parts - ALL:
-        raise MalformedInput("include names an unknown part.", "include", list(PARTS), text[:100])
+    if not parts or parts - known:
+        raise MalformedInput("include names an unknown part.", "include", sorted(known), text[:100])
     return parts

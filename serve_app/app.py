@@ -13,19 +13,18 @@ from serve_app.settings import AppSettings
 
 
 def build(args: AppSettings) -> Application:
-    """The graph: Ingress and Inbox over Preprocess (unless it is inline), ClinicalModel, FeatureModel and Measure.
+    """The graph: Ingress and Inbox over Preprocess (unless it is inline), a deployment for each model, and Measure.
 
     Replicas, resources and queues are set in the Serve YAML (config/), by deployment name.
     """
     preprocess = None if args.preprocess_inline else serve.deployment(Preprocess, name="Preprocess").bind()
-    clinical = serve.deployment(
-        ModelRunner, name="ClinicalModel", user_config=args.model_user_config(args.clinical_weights)
-    ).bind("finetuned")
-    features = serve.deployment(
-        ModelRunner, name="FeatureModel", user_config=args.model_user_config(args.feature_weights)
-    ).bind("pretrained", after=clinical)
+    models: dict[str, Application] = {}
+    for reference, card in zip(args.references(), args.cards().values(), strict=True):
+        deployment = serve.deployment(ModelRunner, name=card.deployment, user_config=args.model_user_config(card.name))
+        # The first one, which is the clinical model, has a new machine's network and processor to itself.
+        models[reference] = deployment.bind(reference, after=next(iter(models.values()), None))
     measure = serve.deployment(Measure, name="Measure").bind()
-    handles = Handles(preprocess, clinical, features, measure)  # Serve puts the handles in the applications' place
+    handles = Handles(preprocess, models, measure)  # Serve puts handles in the applications' place
     inbox = serve.deployment(GraphInbox, name="Inbox").bind(
         args.resolved_inbox_url(), args.inbox_incomplete_after_s, args.inbox_keep_days, handles
     )

@@ -73,7 +73,7 @@ class BulkRoute:
 
     async def analyze(self, request: Request) -> Response:
         """Starts the answer, or refuses the whole request when nothing in it can be read."""
-        include = parse_include(request.query_params.get("include"))
+        include = parse_include(request.query_params.get("include"), self._graph.parts)
         if self._running >= self._settings.bulk_requests:
             raise Overloaded("Enough bulk requests are in progress.", "bulk", self._settings.bulk_requests, None)
         # Counted from here: the body of a request is the memory that the limit is about.

@@ -16,7 +16,15 @@ from ecg.cli import describe
 from ecg.errors import EcgError, MalformedInput
 from serve_app.settings import AppSettings
 
-DEPLOYMENTS = ("Ingress", "Preprocess", "ClinicalModel", "FeatureModel", "Measure", "Inbox")
+
+def deployment_names(settings: AppSettings) -> tuple[str, ...]:
+    """The deployments that `serve_app.app.build` makes of these settings."""
+    preprocess = () if settings.preprocess_inline else ("Preprocess",)
+    models = (card.deployment for card in settings.cards().values())
+    return ("Ingress", *preprocess, *models, "Measure", "Inbox")
+
+
+DEPLOYMENTS = deployment_names(AppSettings.model_validate({}))
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -32,7 +40,7 @@ def load_config(path: Path) -> dict[str, Any]:
         ServeDeploySchema.model_validate(config)
         for application in config["applications"]:
             settings = AppSettings.model_validate(application.get("args", {}))
-            deployments = [d for d in DEPLOYMENTS if d != "Preprocess" or not settings.preprocess_inline]
+            deployments = list(deployment_names(settings))
             listed = application.get("deployments", [])
             for deployment in listed:
                 _check_deployment(deployment, deployments, path.name)

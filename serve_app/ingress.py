@@ -129,7 +129,7 @@ class Ingress:
         """The whole answer, or the parts that `include` names, in the form that `Accept` asks for."""
         encoding = negotiated(request.headers.get("accept"))  # before any work is done for a form that there is not
         record, parameters = await self._record(request, bodies.PARAMETERS)
-        report = await self._graph.report(record, parse_include(parameters.get("include")))
+        report = await self._graph.report(record, parse_include(parameters.get("include"), self._graph.parts))
         media_type = encoding.media_type
         if encoding is JSON:
             return Response(report.to_json(), media_type=media_type)

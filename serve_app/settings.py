@@ -2,9 +2,28 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ecg.errors import MalformedInput
+from ecg.models.cards import CARDS, cards_at
+from ecg.models.contract import ModelCard
+
+
+class ModelSettings(BaseModel):
+    """One model of the service. What is not set here is as for all models (`AppSettings`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    card: str | None = Field(
+        None, description="module:ATTRIBUTE of the model's card; not needed for those that are always there"
+    )
+    weights: str = Field("auto", description="source of the weights, as the card understands it")
+    backend: Literal["auto", "torch", "openvino"] | None = Field(None, description="engine")
+    precision: Literal["auto", "float32", "bfloat16", "int8"] | None = Field(None, description="number format")
+    threads: int | None = Field(None, ge=1, description="processor threads of a replica")
+    max_batch_segments: int | None = Field(None, ge=1, description="most segments in one forward pass")
 
 
 class AppSettings(BaseModel):
@@ -14,10 +33,11 @@ class AppSettings(BaseModel):
 
     clinical_weights: str = Field("auto", description="auto, hub, stand-in, or the path of a finetuned checkpoint")
     feature_weights: str = Field("auto", description="auto, hub, stand-in, or the path of a pretrained checkpoint")
-    backend: Literal["auto", "torch", "openvino", "fairseq"] = Field("auto", description="engine of both models")
-    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
-        "auto", description="number format of both models"
+    models: dict[str, ModelSettings] = Field(
+        default_factory=dict, description="further models by name, and settings of the two that are always there"
     )
+    backend: Literal["auto", "torch", "openvino"] = Field("auto", description="engine of the models")
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field("auto", description="number format of the models")
     threads: int | None = Field(
         None, ge=1, description="processor threads of a model replica; half of the machine's if unset"
     )
@@ -64,7 +84,30 @@ class AppSettings(BaseModel):
         """Largest body of a bulk request in bytes."""
         return int(self.max_bulk_mib * 1024 * 1024)
 
-    def model_user_config(self, weights: str) -> dict[str, object]:
-        """`user_config` of a model deployment (`deployments.serve.model.ModelConfig`)."""
-        shared = {"backend", "precision", "threads", "max_batch_segments"}
-        return {"weights": weights} | self.model_dump(include=shared)
+    @model_validator(mode="after")
+    def _cards_exist(self) -> Self:
+        try:
+            self.cards()
+        except MalformedInput as error:
+            raise ValueError(f"models: {error.message} ({error.got})") from None
+        for name, settings in self.models.items():
+            if name not in self.cards():
+                raise ValueError(f"models: the card {settings.card} is of a model with another name than {name}")
+        return self
+
+    def references(self) -> list[str]:
+        """Of the card of every model (`ecg.models.cards.card_at`): those that are always there, then the others."""
+        return [*CARDS, *(model.card or name for name, model in self.models.items() if name not in CARDS)]
+
+    def cards(self) -> dict[str, ModelCard]:
+        """The card of every model by name; `MalformedInput` for one that is not there."""
+        return cards_at(self.references())
+
+    def model_user_config(self, name: str) -> dict[str, object]:
+        """`user_config` of the deployment of a model (`deployments.serve.model.ModelConfig`)."""
+        weights = {"clinical": self.clinical_weights, "features": self.feature_weights}
+        shared = self.model_dump(include={"backend", "precision", "threads", "max_batch_segments"})
+        shared["weights"] = weights.get(name, "auto")
+        if name in self.models:
+            shared |= self.models[name].model_dump(exclude={"card"}, exclude_none=True, exclude_unset=True)
+        return shared

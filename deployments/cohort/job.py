@@ -22,12 +22,13 @@ from ray.exceptions import RayError
 from rich.console import Console
 
 from deployments.cohort.inputs import list_recordings, part_of, settle
-from deployments.cohort.stages import KINDS, Analysed, Listed, ModelStage, Part, compose_chunk, pack, read_chunk, unpack
+from deployments.cohort.stages import Analysed, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
 from deployments.cohort.tables import JobDescription, Output
 from ecg._version import __version__
 from ecg.errors import BackendUnavailable, InconsistentInput, MalformedInput, ModelError
 from ecg.formats.stated import Stated
-from ecg.models import Weights, resolve_weights
+from ecg.models.cards import CARDS, card_at, cards_at
+from ecg.models.contract import ResolvedWeights
 
 RECORDINGS_PER_PART = 256
 _MOST_PARTS = 1_000_000  # a file system's folder of so many files is slow already
@@ -48,7 +49,7 @@ console = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True)
 class BatchJob:
-    """What `ecg batch` was asked for."""
+    """What `ecg batch` was asked for; `models` are references of cards (`ecg.models.cards.card_at`)."""
 
     inputs: tuple[str, ...]
     out: Path
@@ -58,6 +59,7 @@ class BatchJob:
     address: str | None = None
     parts: int | None = None
     resume: bool = True
+    models: tuple[str, ...] = tuple(CARDS)
 
 
 def run(job: BatchJob, model_stage: type = ModelStage) -> int:
@@ -69,7 +71,7 @@ def run(job: BatchJob, model_stage: type = ModelStage) -> int:
     output = Output(job.out)
     start = time.monotonic()
     with output.held():
-        weights = {part: resolve_weights(job.weights, kind) for part, kind in KINDS.items() if part in job.include}
+        weights = _resolve(job)
         description = _begin(job, output, weights)
         listing = output.listing()
         done = {part: failed for part, failed in output.done().items() if part in listing}
@@ -92,13 +94,22 @@ def run(job: BatchJob, model_stage: type = ModelStage) -> int:
     return 1 if failed else 0
 
 
-def _begin(job: BatchJob, output: Output, weights: dict[Part, Weights]) -> JobDescription:
+def _resolve(job: BatchJob) -> dict[str, ResolvedWeights]:
+    """The weights of the models that are wanted, by reference of their card."""
+    return {
+        reference: card.resolve(job.weights, None)
+        for reference, card in zip(job.models, cards_at(job.models).values(), strict=True)
+        if card.name in job.include
+    }
+
+
+def _begin(job: BatchJob, output: Output, weights: dict[str, ResolvedWeights]) -> JobDescription:
     """The description of the job in the folder, which is this one: begun now, or found and compared."""
     found = output.description() if job.resume else None
     # From where the job is started must not decide what it is about.
     inputs = tuple(map(settle, job.inputs))
     wanted = JobDescription(
-        inputs, tuple(sorted(job.include)), {part: w.identifier for part, w in weights.items()},
+        inputs, tuple(sorted(job.include)), {card_at(reference).name: w.identifier for reference, w in weights.items()},
         asdict(job.stated), __version__, found.recordings if found else 0, job.parts or (found.parts if found else 0),
     )  # fmt: skip
     if found:
@@ -181,22 +192,24 @@ def _chunks(listing: dict[int, list[str]]) -> list[Listed]:
 
 
 def _compute(
-    job: BatchJob, weights: dict[Part, Weights], missing: dict[int, list[str]], output: Output, model_stage: type
+    job: BatchJob, weights: dict[str, ResolvedWeights], missing: dict[int, list[str]], output: Output, model_stage: type
 ) -> int:
     """Analyse the missing parts and write each as soon as its last chunk is there; how many recordings failed."""
     workers = _plan_workers([node["Resources"] for node in ray.nodes() if node["Alive"]], len(weights))
     chunks = _chunks(missing)
     rows = ray.data.from_items([pack(chunk) for chunk in chunks], override_num_blocks=len(chunks))
-    rows = rows.map(partial(read_chunk, stated=job.stated, with_segments=bool(weights)), num_cpus=workers.task_cpus)
-    for part, found in weights.items():
+    rows = rows.map(
+        partial(read_chunk, stated=job.stated, include=job.include, models=job.models), num_cpus=workers.task_cpus
+    )
+    for reference, found in weights.items():
         source = job.weights if found.trained else "stand-in"  # `auto` was settled here; it must not settle anew there
         rows = rows.map(
             model_stage,
-            fn_constructor_args=(part, source, found.identifier, workers.threads, workers.max_segments),
+            fn_constructor_args=(reference, source, found.identifier, workers.threads, workers.max_segments),
             compute=ray.data.ActorPoolStrategy(size=workers.actors),
             **workers.options,
         )
-    rows = rows.map(partial(compose_chunk, include=job.include), num_cpus=workers.task_cpus)
+    rows = rows.map(partial(compose_chunk, include=job.include, models=job.models), num_cpus=workers.task_cpus)
     return _gather(rows.iter_rows(), missing, output)
 
 

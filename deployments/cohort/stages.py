@@ -8,31 +8,28 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from deployments.cohort.inputs import read_recording
 from deployments.cohort.tables import Failure, recordings_table
 from deployments.serve.priority import forward_thread
 from ecg.errors import EcgError, InconsistentInput
 from ecg.formats.stated import Stated
-from ecg.models import load_model, resolve_weights
-from ecg.models.ecgfm.preparation import SEGMENT_SAMPLES, prepare
-from ecg.models.result import ModelResult, infer
+from ecg.models.cards import CARDS, card_at, cards_at
+from ecg.models.contract import Array, EngineOptions, ModelResult
+from ecg.models.result import infer
 from ecg.pipeline import examine
 from ecg.record import EcgRecord
 from ecg.report import Report
-from ecg.report.analysis import assemble
+from ecg.report.analysis import Outcome, assemble, check_takable, wanted
 
-Part = Literal["clinical", "features"]
 Row = dict[str, bytes]
 S = TypeVar("S")
 T = TypeVar("T")
-KINDS: dict[Part, Literal["finetuned", "pretrained"]] = {"clinical": "finetuned", "features": "pretrained"}
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +44,15 @@ class Listed:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A recording that could be read, its segments [n, 12, 2500] when a model is wanted, and what each model said."""
+    """A recording that could be read.
+
+    `segments` are by name of their preparation, as far as a model takes them; `outcomes` by name of the model.
+    """
 
     path: str
     record: EcgRecord
-    segments: NDArray[np.float32] | None
-    results: Mapping[str, ModelResult] = field(default_factory=dict)
+    segments: Mapping[str, Array]
+    outcomes: Mapping[str, Outcome]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +83,20 @@ def unpack(row: Row) -> Any:
     return pickle.loads(row["pickle"])  # noqa: S301  never leaves the job
 
 
-def read_chunk(row: Row, stated: Stated, with_segments: bool) -> Row:
-    """From `Listed` to `Chunk`: the recordings and, when a model is wanted, their segments."""
+def read_chunk(row: Row, stated: Stated, include: frozenset[str], models: Sequence[str] = tuple(CARDS)) -> Row:
+    """From `Listed` to `Chunk`: the recordings, and their segments for the models that `include` names.
+
+    `models` are references of cards (`ecg.models.cards.card_at`).
+    """
     listed: Listed = unpack(row)
+    cards = cards_at(models)
 
     def read(path: str) -> Item:
         record = read_recording(path, stated)
-        return Item(path, record, prepare(record) if with_segments else None)
+        refused = check_takable(record, include, cards)
+        taking = (cards[name].preparation for name in wanted(include, cards) if name not in refused)
+        segments = {name: prepare(record) for name, prepare in {p.name: p.prepare for p in taking}.items()}
+        return Item(path, record, segments, refused)
 
     items, failures = _each(listed.paths, listed.paths, read)
     return pack(Chunk(listed.part, items, failures))
@@ -98,42 +105,47 @@ def read_chunk(row: Row, stated: Stated, with_segments: bool) -> Row:
 class ModelStage:
     """From `Chunk` to `Chunk`: one model, loaded once an actor, over all segments of a chunk."""
 
-    def __init__(self, part: Part, source: str, identifier: str, threads: int | None, max_segments: int) -> None:
-        weights = resolve_weights(source, KINDS[part])
+    def __init__(self, card: str, source: str, identifier: str, threads: int | None, max_segments: int) -> None:
+        self._card = card_at(card)
+        weights = self._card.resolve(source, None)
         if weights.identifier != identifier:
             raise InconsistentInput("This node has other weights.", "weights", identifier, weights.identifier)
-        self._part = part
         self._max_segments = max_segments
         self._thread = forward_thread()
-        self._model = self._thread.submit(load_model, weights, threads=threads).result()
-        warm_up = np.random.default_rng(0).standard_normal((1, 12, SEGMENT_SAMPLES), np.float32)
+        self._model = self._thread.submit(self._card.load, weights, EngineOptions(threads=threads)).result()
+        warm_up = np.random.default_rng(0).standard_normal((1, *self._card.preparation.sample_shape), np.float32)
         self._thread.submit(self._model, warm_up).result()  # the first pass allocates and compiles
 
     def __call__(self, row: Row) -> Row:
         """The chunk with this model's results."""
         chunk: Chunk = unpack(row)
-        segments = [item.segments for item in chunk.items if item.segments is not None]
+        name, preparation = self._card.name, self._card.preparation.name
+        taking = [item for item in chunk.items if preparation in item.segments and name not in item.outcomes]
         results: list[ModelResult] = []
-        if segments:
-            results = self._thread.submit(infer, self._model, segments, self._max_segments).result()
+        if taking:
+            segments = [item.segments[preparation] for item in taking]
+            results = self._thread.submit(infer, self._model, segments, self._max_segments, self._card.labels).result()
+        found = {item.path: result for item, result in zip(taking, results, strict=True)}
         items = (
-            replace(item, results={**item.results, self._part: result})
-            for item, result in zip(chunk.items, results, strict=True)
+            replace(item, outcomes={**item.outcomes, name: found[item.path]}) if item.path in found else item
+            for item in chunk.items
         )
         return pack(replace(chunk, items=tuple(items)))
 
 
-def compose_chunk(row: Row, include: frozenset[str]) -> Row:
+def compose_chunk(row: Row, include: frozenset[str], models: Sequence[str] = tuple(CARDS)) -> Row:
     """From `Chunk` to `Analysed`: the examination, and the report with the models' results that are there."""
     chunk: Chunk = unpack(row)
+    cards = cards_at(models)
 
     def compose(item: Item) -> tuple[str, Report]:
         start = time.perf_counter()
         examination = examine(item.record, "clinical" in include, "features" in include)
-        return item.path, Report(assemble(item.record, include, examination, item.results, time.perf_counter() - start))
+        seconds = time.perf_counter() - start
+        return item.path, Report(assemble(item.record, include, examination, item.outcomes, seconds, cards))
 
     reports, failures = _each([item.path for item in chunk.items], chunk.items, compose)
-    return pack(Analysed(chunk.part, recordings_table(reports), chunk.failures + failures))
+    return pack(Analysed(chunk.part, recordings_table(reports, cards), chunk.failures + failures))
 
 
 def _each(

@@ -12,7 +12,7 @@ replaced, so no recording is lost or there twice, wherever the job was killed.
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -29,6 +29,8 @@ from ecg.errors import InconsistentInput, MalformedInput
 from ecg.features import SCHEMA_VERSION
 from ecg.labels import LABEL_NAMES
 from ecg.measurement.intervals import Measurements
+from ecg.models.cards import CARDS
+from ecg.models.contract import ModelCard
 from ecg.report import Report, json_form
 from ecg.values import Value
 
@@ -47,35 +49,43 @@ class Failure:
     message: str
 
 
-def label_column(name: str) -> str:
-    """Name of the column of a label: ``label_atrial_fibrillation``."""
-    return f"label_{name.lower().replace(' ', '_')}"
+def label_column(name: str, model: str = "") -> str:
+    """Name of the column of a label: ``label_atrial_fibrillation``; that of another model begins with its name."""
+    return "_".join(filter(None, [model, "label", name.lower().replace(" ", "_")]))
 
 
-_text = pa.string()
-RECORDINGS = pa.schema(
-    [
-        ("path", _text), ("name", _text), ("format", _text), ("input_sha256", _text),
-        ("fs", pa.float64()), ("duration", pa.float64()), ("signal_quality", _text), ("acceptable", pa.bool_()),
-        ("rhythm", _text), ("axis_deviation", _text), ("confidence", pa.float64()), ("source", _text),
-        ("abnormalities", pa.list_(_text)),
+def recordings_schema(cards: Mapping[str, ModelCard] = CARDS) -> pa.Schema:
+    """The columns of the table of recordings, with those of every model in the role "additional"."""
+    text = pa.string()
+    columns = [
+        ("path", text), ("name", text), ("format", text), ("input_sha256", text),
+        ("fs", pa.float64()), ("duration", pa.float64()), ("signal_quality", text), ("acceptable", pa.bool_()),
+        ("rhythm", text), ("axis_deviation", text), ("confidence", pa.float64()), ("source", text),
+        ("abnormalities", pa.list_(text)),
         *((label_column(name), pa.float64()) for name in LABEL_NAMES),
         *((name, pa.float64()) for name in MEASURED),
-        ("features", pa.list_(pa.float32())), ("warnings", pa.list_(_text)),
-        *((name, _text) for name in _DOCUMENTS),
-    ],
-    metadata={"ecg-serve": __version__, "features_schema": SCHEMA_VERSION},
-)  # fmt: skip
-ERRORS = pa.schema([(field.name, _text) for field in fields(Failure)])
-LISTING = pa.schema([("path", _text), ("part", pa.int32())])
+        ("features", pa.list_(pa.float32())), ("warnings", pa.list_(text)),
+        *((name, text) for name in _DOCUMENTS),
+    ]  # fmt: skip
+    for card in cards.values():
+        if card.role == "additional" and card.labels is not None:
+            columns += [(label_column(label.name, card.name), pa.float64()) for label in card.labels]
+        elif card.role == "additional":
+            columns.append((f"{card.name}_embedding", pa.list_(pa.float32())))
+    return pa.schema(columns, metadata={"ecg-serve": __version__, "features_schema": SCHEMA_VERSION})
+
+
+RECORDINGS = recordings_schema()
+ERRORS = pa.schema([(field.name, pa.string()) for field in fields(Failure)])
+LISTING = pa.schema([("path", pa.string()), ("part", pa.int32())])
 #: The marks come first: no table goes while one vouches for it.
 _FOLDERS = {"done": "json", "recordings": "parquet", "errors": "parquet"}
 _PART = re.compile(r"part-(\d{5,})")
 
 
-def recordings_table(reports: Sequence[tuple[str, Report]]) -> pa.Table:
-    """Reports by path as rows of `RECORDINGS`; a part of the report that was not asked for is null."""
-    return pa.Table.from_pylist([_row(path, report) for path, report in reports], schema=RECORDINGS)
+def recordings_table(reports: Sequence[tuple[str, Report]], cards: Mapping[str, ModelCard] = CARDS) -> pa.Table:
+    """Reports by path as rows of `recordings_schema`; a part of the report that was not asked for is null."""
+    return pa.Table.from_pylist([_row(path, report) for path, report in reports], schema=recordings_schema(cards))
 
 
 def _row(path: str, report: Report) -> dict[str, Any]:
@@ -103,6 +113,10 @@ def _row(path: str, report: Report) -> dict[str, Any]:
             "abnormalities": conclusion.abnormalities,
         }
         row |= {label_column(label.name): _rounded(label.score, 6) for label in conclusion.labels}
+    for model, labels in conclusion.additional.items():
+        row |= {label_column(label.name, model): _rounded(label.score, 6) for label in labels}
+        if not labels:
+            row[f"{model}_embedding"] = analysis.results[model].embedding
     if "measurements" in include:
         row |= {name: getattr(analysis.examination.measurements, name).rounded for name in MEASURED}
     return row | {name: orjson.dumps(part).decode() for name, part in _documents(report).items()}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.serve.priority import forward_thread
-from ecg.models.result import ModelResult
+from ecg.models.contract import ModelResult
 
 Segments = NDArray[np.float32]
 Forward = Callable[[list[Segments]], list[ModelResult]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,23 +15,24 @@ from deployments.serve.model_watch import ModelWatch
 from deployments.serve.preprocess import Preprocess
 from deployments.serve.ray_errors import as_ecg_error, is_replica_lost
 from ecg.errors import ModelNotReady, UnusableRecording
-from ecg.models.ecgfm.preparation import check_preparable
-from ecg.models.result import ModelResult
-from ecg.pipeline import ALL, MODEL_PARTS
+from ecg.models.cards import cards_at
+from ecg.models.contract import ModelResult
+from ecg.pipeline import WITHOUT_MODELS
 from ecg.record import EcgRecord
 from ecg.report import Report
-from ecg.report.analysis import Outcome, assemble
-
-WITHOUT_MODELS = frozenset({"measurements", "quality"})
+from ecg.report.analysis import assemble, check_takable, may_be_absent, wanted
 
 
 @dataclass(frozen=True)
 class Handles:
-    """The working deployments; without `preprocess`, segments are made where the graph is called."""
+    """The working deployments.
+
+    `models` are by reference of their card (`ecg.models.cards.card_at`), in the order of the answer. Without
+    `preprocess`, segments are made where the graph is called.
+    """
 
     preprocess: DeploymentHandle | None
-    clinical: DeploymentHandle
-    features: DeploymentHandle
+    models: Mapping[str, DeploymentHandle]
     measure: DeploymentHandle
 
 
@@ -41,17 +43,25 @@ class Graph:
         #: For recordings that a model is asked about: the next one waits for all that are in here.
         self._room = Room(most_with_models, "The models are at their limit; try again shortly.")
         self._handles = handles
-        self._models = {"clinical": handles.clinical, "features": handles.features}
+        #: Of each model by name.
+        self.cards = cards_at(handles.models)
+        self._references = dict(zip(self.cards, handles.models, strict=True))
+        self._models = dict(zip(self.cards, handles.models.values(), strict=True))
+        #: The parts that an answer can have.
+        self.parts = frozenset(self.cards) | WITHOUT_MODELS
         self._prepare_here = Preprocess() if handles.preprocess is None else None
         self.models = {name: ModelWatch(handle) for name, handle in self._models.items()}
 
-    async def report(self, record: EcgRecord, include: frozenset[str] = ALL) -> Report:
-        """The `Report` of a recording; every refusal of a deployment arrives as an `EcgError`.
+    async def report(self, record: EcgRecord, include: frozenset[str] | None = None) -> Report:
+        """The `Report` of a recording, with all parts when `include` is None.
+
+        Every refusal of a deployment arrives as an `EcgError`.
 
         A model that is not asked for is not run, but every part needs the examination: the clinical part is not given
         for a recording of poor quality, and half of the features are measured. Raises `UnusableRecording` when a model
         was asked for and the recording cannot be prepared, and what `ecg.report.analysis.assemble` raises.
         """
+        include = self.parts if include is None else include
         try:
             with nullcontext() if include <= WITHOUT_MODELS else self._room.place():
                 try:
@@ -69,18 +79,18 @@ class Graph:
 
     async def require(self, include: frozenset[str]) -> None:
         """Raise `ModelNotReady` when a model without which no report of `include` is given cannot answer yet."""
-        part = "clinical" if "clinical" in include else "features"
-        if part in include:
-            check_ready(part, await self.models[part].ready_or_state())
+        for name in wanted(include, self.cards):
+            if not may_be_absent(name, include, self.cards):
+                check_ready(name, await self.models[name].ready_or_state())
 
     async def document(self, record: EcgRecord) -> bytes:
         """The report as JSON, for a recording that came without a caller to ask: the models answer when they can.
 
         A recording that no model takes (leads missing, too short) is measured, and a warning says why.
         """
-        include = ALL
+        include = self.parts
         try:
-            check_preparable(record)
+            check_takable(record, include, self.cards)
         except UnusableRecording as error:
             include = WITHOUT_MODELS
             record = replace(record, notes=(*record.notes, f"No model output: {error.message}"))
@@ -88,30 +98,38 @@ class Graph:
 
     async def _report(self, record: EcgRecord, include: frozenset[str]) -> Report:
         start = time.perf_counter()
-        wanted = [name for name in MODEL_PARTS if name in include]
-        segments: Any = None
-        if wanted:
-            check_preparable(record)  # here, so that a refusal is this caller's own error and not another process's
-            segments = self._prepared(record)
+        # Here, so that a refusal is this caller's own error and not one from another process.
+        outcomes = check_takable(record, include, self.cards)
+        asked = [name for name in wanted(include, self.cards) if name not in outcomes]
+        segments = self._prepared(record, asked)
         examined, *answers = await asyncio.gather(
             self._handles.measure.examine.remote(record, "clinical" in include, "features" in include),
-            *(self._infer(name, segments) for name in wanted),
+            *(self._infer(name, segments[self.cards[name].preparation.name]) for name in asked),
             return_exceptions=True,
         )
-        outcomes: dict[str, Outcome] = {}
-        for name, answer in zip(wanted, answers, strict=True):
+        for name, answer in zip(asked, answers, strict=True):
             if isinstance(answer, BaseException) and not isinstance(answer, ModelNotReady):
                 raise answer
             outcomes[name] = answer
         if isinstance(examined, BaseException):
             raise examined
-        return Report(assemble(record, include, examined, outcomes, time.perf_counter() - start))
+        return Report(assemble(record, include, examined, outcomes, time.perf_counter() - start, self.cards))
 
-    def _prepared(self, record: EcgRecord) -> Any:
-        """Segments to come: a future of this process, or a deployment's response, which goes to the models as it is."""
-        if self._prepare_here is not None:
-            return asyncio.ensure_future(self._prepare_here.prepare(record))
-        return self._handles.preprocess.prepare.remote(record)  # type: ignore[union-attr]
+    def _prepared(self, record: EcgRecord, asked: list[str]) -> dict[str, Any]:
+        """Segments to come, by name of their preparation, made once for all models that take them.
+
+        A future of this process, or a deployment's response, which goes to the models without passing through here.
+        """
+        coming: dict[str, Any] = {}
+        for name in asked:
+            preparation, reference = self.cards[name].preparation.name, self._references[name]
+            if preparation in coming:
+                continue
+            if self._prepare_here is not None:
+                coming[preparation] = asyncio.ensure_future(self._prepare_here.prepare(record, reference))
+            elif self._handles.preprocess is not None:
+                coming[preparation] = self._handles.preprocess.prepare.remote(record, reference)
+        return coming
 
     async def _infer(self, name: str, segments: Any) -> ModelResult:
         check_ready(name, await self.models[name].ready_or_state())

@@ -1,4 +1,4 @@
-"""`ModelRunner`: one ECG-FM model behind a batching queue; bound once as ClinicalModel and once as FeatureModel."""
+"""`ModelRunner`: one model behind a batching queue; bound once for each card."""
 
 import asyncio
 import logging
@@ -14,12 +14,10 @@ from deployments.serve.batching import Batcher, Segments
 from deployments.serve.priority import give_way
 from deployments.serve.stage_metrics import StageClock
 from ecg.errors import EcgError, MalformedInput, ModelNotReady
-from ecg.models import Model, load_model, resolve_weights
-from ecg.models.ecgfm.preparation import SEGMENT_SAMPLES
-from ecg.models.result import ModelResult, identity_of, infer
-from ecg.models.weights import needs_download
+from ecg.models.cards import card_at
+from ecg.models.contract import EngineOptions, LoadedModel, ModelResult
+from ecg.models.result import infer
 
-Kind = Literal["finetuned", "pretrained"]
 logger = logging.getLogger("ray.serve")
 
 
@@ -28,13 +26,10 @@ class _Replaced(Exception):
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(EngineOptions):
     """`user_config` of a model deployment: what a running replica can change without a restart."""
 
     weights: str = "auto"
-    backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
-    threads: int | None = None
     max_batch_segments: int = 16
 
 
@@ -64,16 +59,17 @@ class ModelRunner:
 
     A replica whose weights are on this machine loads them before it takes requests. One that has to download answers
     `state` meanwhile and refuses `infer` with `ModelNotReady`. `after` is the deployment whose first load goes before
-    this one's: on a new machine the clinical model gets the network and the processor to itself.
+    this one's: on a new machine the clinical model gets the network and the processor to itself. `card` is the
+    reference of the model's card (`ecg.models.cards.card_at`).
     """
 
-    def __init__(self, kind: Kind, after: DeploymentHandle | None = None) -> None:
-        self._kind = kind
+    def __init__(self, card: str, after: DeploymentHandle | None = None) -> None:
+        self._card = card_at(card)
         self._after = after
-        self._name = "clinical" if kind == "finetuned" else "features"
+        self._name = self._card.name
         #: What is loaded or being loaded; None after a failure, so that the same configuration is tried again.
         self._wanted: ModelConfig | None = None
-        self._model: Model | None = None
+        self._model: LoadedModel | None = None
         self._state = ModelState("waiting")
         self._loading: asyncio.Task[None] | None = None
         self._batcher = Batcher(self._forward, ModelConfig.max_batch_segments)
@@ -105,11 +101,12 @@ class ModelRunner:
         return self._state
 
     async def infer(self, segments: Segments) -> ModelResult:
-        """The model's result for one recording, from its segments float32 [segment, 12, 2500]."""
+        """The model's result for one recording, from its segments float32 [segment, lead, sample]."""
         if self._model is None:
             raise ModelNotReady(self._state.detail or "the model is still loading.", self._name)
-        if segments.ndim != 3 or segments.shape[0] == 0 or segments.shape[1:] != (12, SEGMENT_SAMPLES):
-            raise MalformedInput("Not segments.", "segments", ["n", 12, SEGMENT_SAMPLES], list(segments.shape))
+        shape = self._card.preparation.sample_shape
+        if segments.ndim != 3 or segments.shape[0] == 0 or segments.shape[1:] != shape:
+            raise MalformedInput("Not segments.", "segments", ["n", *shape], list(segments.shape))
         return await self._batcher.submit(segments)
 
     def _forward(self, recordings: list[Segments]) -> list[ModelResult]:
@@ -117,11 +114,11 @@ class ModelRunner:
             raise ModelNotReady("the model is still loading.", self._name)
         self._batch_segments.observe(sum(map(len, recordings)), tags={"model": self._name})
         with self._clock.time(f"{self._name}_forward"):
-            return infer(self._model, recordings, self._batcher.max_segments)
+            return infer(self._model, recordings, self._batcher.max_segments, self._card.labels)
 
     async def _must_wait(self, config: ModelConfig) -> bool:
         """Whether loading takes so long that the replica should answer `state` meanwhile."""
-        return await self._queued_behind() or await asyncio.to_thread(needs_download, config.weights, self._kind)
+        return await self._queued_behind() or await asyncio.to_thread(self._card.needs_download, config.weights)
 
     async def _queued_behind(self) -> bool:
         if self._after is None:
@@ -146,13 +143,13 @@ class ModelRunner:
             self._failed(f"{type(error).__name__} while loading; the log has the details")
             return
         self._model = model
-        identity = identity_of(model)
+        identity = model.identity
         self._state = ModelState(
             "ready", identity.weights, identity.trained, identity.backend, identity.precision, detail=model.note
         )
         self._ready_gauge.set(1, tags={"model": self._name})
 
-    def _load_model(self, config: ModelConfig) -> Model:
+    def _load_model(self, config: ModelConfig) -> LoadedModel:
         give_way()  # the engine's own threads begin here
 
         def progress(step: str, done: int, total: int | None) -> None:
@@ -160,12 +157,12 @@ class ModelRunner:
                 raise _Replaced
             self._say(ModelState("loading", step=step, done_bytes=done, total_bytes=total))
 
-        weights = resolve_weights(config.weights, self._kind, progress)
+        weights = self._card.resolve(config.weights, progress)
         progress("compiling", 0, None)
         # Both models run at once: with every processor for each of them, they wait for one another's threads.
         threads = config.threads or max(1, (os.cpu_count() or 1) // 2)
-        model = load_model(weights, config.backend, config.precision, kind=self._kind, threads=threads)
-        model(np.zeros((1, 12, SEGMENT_SAMPLES), np.float32))  # the first pass allocates and compiles
+        model = self._card.load(weights, EngineOptions(config.backend, config.precision, threads))
+        model(np.zeros((1, *self._card.preparation.sample_shape), np.float32))  # the first pass allocates and compiles
         return model
 
     def _failed(self, detail: str) -> None:

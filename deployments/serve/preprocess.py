@@ -1,24 +1,22 @@
-"""`Preprocess`: recording to ECG-FM segments."""
+"""`Preprocess`: recording to segments."""
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deployments.serve.offload import aside
 from deployments.serve.stage_metrics import StageClock
-from ecg.models.ecgfm.preparation import prepare
+from ecg.models.cards import card_at
+from ecg.models.contract import Array
 from ecg.record import EcgRecord
 
 
 class Preprocess:
-    """Resampling, standardisation and segmentation."""
+    """Makes the input of the models."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._clock = StageClock()
 
-    async def prepare(self, record: EcgRecord) -> NDArray[np.float32]:
-        """Segments float32 [segment, 12, 2500]; see `ecg.prepare`."""
+    async def prepare(self, record: EcgRecord, card: str) -> Array:
+        """Segments float32 [segment, lead, sample] for the model of a card (`ecg.models.cards.card_at`)."""
         with self._clock.time("prepare"):
-            return await aside(self._thread, prepare, record)
+            return await aside(self._thread, card_at(card).preparation.prepare, record)

@@ -26,7 +26,6 @@ COMMANDS = {
     "bus": ("ecg.cli.bus", "CardioAI over AWS: set up, verify, consume, watch, redrive, reconcile"),
     "payloads": ("ecg.cli.payloads", "turn extracted CSV files into CardioAI payload files"),
     "convert": ("ecg.cli.convert", "turn a fairseq-signals checkpoint into a weights-only file"),
-    "compare": ("ecg.cli.compare", "run one checkpoint on two engines and print how far apart they are"),
     "simulate": ("ecg.cli.simulate", "write known-truth 12-lead recordings"),
 }
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ecg.cli.recordings import add_model_arguments, add_stated_arguments, stated
 from ecg.errors import BackendUnavailable
-from ecg.pipeline import parse_include
+from ecg.models.cards import CARDS, cards_at
+from ecg.pipeline import WITHOUT_MODELS, parse_include
 
 #: The job stands above this library, which never imports it: it is looked up by name when it is asked for, and a
 #: library without it refuses (docs/decisions/0020-batch-job.md).
@@ -38,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Hand the job over and return its exit status."""
-    include = parse_include(args.include)
+    models = (*CARDS, *args.model)
+    include = parse_include(args.include, frozenset(cards_at(models)) | WITHOUT_MODELS)
     try:
         job = importlib.import_module(_JOB)
     except ModuleNotFoundError as error:
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         ) from None  # fmt: skip
     wanted = job.BatchJob(
         inputs=tuple(args.inputs), out=args.out, include=include, weights=args.weights,
-        stated=stated(args), address=args.address, parts=args.parts, resume=args.resume,
+        stated=stated(args), address=args.address, parts=args.parts, resume=args.resume, models=models,
     )  # fmt: skip
     return int(job.run(wanted))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ecg.atomic_write import replacing
 from ecg.cli.progress import terminal_progress
 from ecg.errors import EcgError, MalformedInput
-from ecg.models import conversion_process as child
+from ecg.models import conversion_process
 from ecg.models.weight_file import file_sha256, read_header
 from ecg.models.weights import refuse_known_mistakes
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
             sha256 = file_sha256(checkpoint, progress)
             progress("converting", 0, None)
             with replacing(out) as partial:
-                child.convert(checkpoint, partial, sha256)
+                conversion_process.convert(checkpoint, partial, sha256)
     except OSError as error:
         raise EcgError(f"{error.filename}: {error.strerror}.", "CHECKPOINT, OUT") from error
     header = read_header(out)

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRem
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
-    from ecg.models.weight_file import Progress
+    from ecg.models.contract import Progress
 
 
 @contextmanager

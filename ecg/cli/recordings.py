@@ -40,7 +40,17 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", default="auto", metavar="SOURCE",
         help="auto (cache, hub, else an untrained stand-in), hub, stand-in, or a folder with both checkpoints",
     )  # fmt: skip
-    parser.add_argument("--include", metavar="PARTS", help="any of clinical,features,measurements,quality; default all")
+    parser.add_argument(
+        "--include", metavar="PARTS",
+        help="any of clinical,features,measurements,quality, and other models by name; default all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="MODULE:CARD",
+        help="a further model, by its card (docs/models.md)",
+    )
 
 
 def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) -> int:

@@ -10,7 +10,7 @@ from ecg.features import morphological, spatial, temporal
 from ecg.features.schema import Feature
 from ecg.measurement.amplitudes import no_millivolts
 from ecg.measurement.intervals import Measurements
-from ecg.models.result import ModelResult
+from ecg.models.contract import ModelResult
 from ecg.record import EcgRecord
 
 __all__ = ["EMBEDDING_DIM", "SCHEMA", "SCHEMA_VERSION", "Feature", "feature_vector", "named_features", "with_embedding"]

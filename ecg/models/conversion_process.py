@@ -1,68 +1,74 @@
-"""Conversions in a process of their own.
+"""Run weight conversions in a subprocess.
 
 Converting needs torch and several times the memory of the weights, once. A process that serves keeps neither: it starts
-`python -m ecg.models.conversion_process`, which does one task and ends.
+`python -m ecg.models.conversion_process`, which does one task and ends. Both ends are this module: the task comes
+pickled on standard input, and what the task raised goes back pickled on standard output.
 """
 
-import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
-import ecg
-from ecg.errors import CheckpointRejected, ModelError
+from ecg.errors import EcgError, ModelError
+from ecg.models.ecgfm.architecture import Architecture
 
-_REJECTED = 3
+_REFUSED = 3
 
 
 def convert(source: Path, destination: Path, source_sha256: str) -> None:
-    """`ecg.models.weight_file.convert` in a child process, with the same errors."""
-    _run("convert", str(source), str(destination), source_sha256)
+    """`ecg.models.weight_file.convert` in a subprocess, with the same errors."""
+    _run("convert", source, destination, source_sha256)
 
 
-def export_openvino(weights: Path | None, kind: str, directory: Path, form: str) -> None:
-    """`ecg.models.engines.openvino_export.export` in a child process; `weights` None is the stand-in of that kind."""
-    _run("export", str(weights or ""), kind, str(directory), form)
+def export_openvino(weights: Path | None, architecture: Architecture, directory: Path, form: str) -> None:
+    """`ecg.models.engines.openvino_export.export` in a subprocess, with the same errors."""
+    _run("export", weights, architecture, directory, form)
 
 
-def _run(*arguments: str) -> None:
+def _run(task: str, *arguments: object) -> None:
     # The child must find the same `ecg`, also where it is not installed but on the parent's path.
-    root = str(Path(ecg.__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(  # noqa: S603  # our own interpreter and module
-        [sys.executable, "-m", "ecg.models.conversion_process", *arguments],
-        env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode == _REJECTED:
-        raise CheckpointRejected(*json.loads(done.stdout.splitlines()[-1]))
+    done = subprocess.run(  # our own interpreter and module
+        [sys.executable, "-m", "ecg.models.conversion_process"],
+        env={**os.environ, "PYTHONPATH": path},
+        input=pickle.dumps((task, arguments)),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode == _REFUSED:
+        raise pickle.loads(done.stdout)  # noqa: S301  # from our own process, which pickles nothing it has read
     if done.returncode < 0:
         raise ModelError(
             f"The conversion was ended by signal {-done.returncode}; most often that is a lack of memory.", "weights"
         )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise ModelError(f"The conversion failed: {last}", "weights")
 
 
-def main(arguments: list[str]) -> int:
-    """Do one task; a rejected checkpoint is one line of JSON on standard output."""
+def main() -> int:
+    """Do the one task that standard input holds."""
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not get between the answer's bytes
+    task, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
     try:
-        if arguments[0] == "convert":
+        if task == "convert":
             from ecg.models import weight_file
 
-            source, destination, sha256 = arguments[1:]
-            weight_file.convert(Path(source), Path(destination), sha256)
+            weight_file.convert(*arguments)
         else:
             from ecg.models.engines import openvino_export
 
-            weights, kind, directory, form = arguments[1:]
-            openvino_export.export(Path(weights) if weights else None, kind, Path(directory), form)  # type: ignore[arg-type]
-    except CheckpointRejected as error:
-        print(json.dumps([error.message, error.field, error.expected, error.got], default=str))
-        return _REJECTED
+            openvino_export.export(*arguments)
+    except EcgError as error:
+        with answer:
+            pickle.dump(error, answer)
+        return _REFUSED
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from ecg.errors import WeightsUnavailable
 from ecg.models.cache import cache_directory, locked
+from ecg.models.contract import Progress
 from ecg.models.ecgfm.architecture import Kind
-from ecg.models.weight_file import Progress, file_sha256
+from ecg.models.weight_file import file_sha256
 
 REPOSITORY = "wanglab/ecg-fm"
 #: Pinned: a file changed upstream must not change what a service answers.

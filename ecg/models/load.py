@@ -1,60 +1,16 @@
-"""`load_model`, and what a loaded model is and gives, whichever engine runs it."""
+"""`load_model`: ECG-FM's weights and an engine become a model."""
 
 import os
-from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecg.errors import BackendUnavailable, MalformedInput
+from ecg.models.contract import Array, Backend, Engine, EngineOptions, ModelIdentity, ModelOutput, Precision
 from ecg.models.ecgfm.architecture import Kind
 from ecg.models.weights import Weights, resolve_weights
-
-Backend = Literal["torch", "openvino", "fairseq"]
-Precision = Literal["float32", "bfloat16", "int8"]
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class ModelOutput:
-    """What a model says of n segments; float32 arrays.
-
-    Attributes
-    ----------
-    logits
-        [n, 17] in the order of `ecg.labels.LABELS`, before the sigmoid; None for a pretrained encoder.
-    embedding
-        [n, 768]: per channel, the sum over tokens divided by the number of non-zero ones.
-    tokens
-        [n, t, 768], one for every 32 ms: 156 for five seconds.
-    attention
-        [n, t], when asked for: for each token the largest attention it pays to any token in the last layer, averaged
-        over heads. The authors' saliency; it does not depend on a label.
-    """
-
-    logits: Array | None
-    embedding: Array
-    tokens: Array
-    attention: Array | None = None
-
-
-class Engine(Protocol):
-    """Runs one network. Called from one thread at a time; which thread may change between calls.
-
-    `backend` and `precision` say what was chosen, `note` why it is not what was asked for. `run` gets a
-    float32 array [n, 12, T] that may be read-only and that it must not keep, and returns arrays that are the caller's
-    own. It raises `BackendUnavailable` for an `attention` it cannot give.
-    """
-
-    backend: Backend
-    precision: Precision
-    note: str | None
-
-    def run(self, segments: Array, attention: bool) -> ModelOutput:
-        """Outputs for `segments`."""
-        ...
 
 
 class Model:
@@ -68,6 +24,11 @@ class Model:
     def kind(self) -> Kind:
         """``"finetuned"`` (gives logits) or ``"pretrained"``."""
         return self.weights.kind
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What provenance says of it."""
+        return ModelIdentity(self.weights.identifier, self.trained, self.backend, self.precision)
 
     @property
     def trained(self) -> bool:
@@ -89,16 +50,11 @@ class Model:
         """Why these weights or this precision and not others, where there was a choice; None otherwise."""
         return "; ".join(filter(None, (self.weights.note, self._engine.note))) or None
 
-    @property
-    def embedding_width(self) -> int:
-        """Channels of `embedding` and `tokens`: 768 for the published models."""
-        return self.weights.architecture.embed_dim
-
-    def __call__(self, segments: Array, attention: bool = False) -> ModelOutput:
+    def __call__(self, segments: Array) -> ModelOutput:
         """Outputs for float32 `segments` [n, 12, T], n at least 1, T at least 16; the array is not changed.
 
         `ecg.prepare` makes such segments with T = 2500. Not to be called from two threads at once. Raises
-        `MalformedInput` for another shape or type, `BackendUnavailable` when the engine has no attention to give.
+        `MalformedInput` for another shape or type.
         """
         architecture = self.weights.architecture
         if (
@@ -113,12 +69,12 @@ class Model:
                 f"float32 [>= 1, {architecture.n_leads}, >= {architecture.min_samples}]",
                 f"{segments.dtype} {list(segments.shape)}",
             )  # fmt: skip
-        return self._engine.run(segments, attention)
+        return self._engine.run(segments)
 
 
 def load_model(
     weights: str | Path | Weights,
-    backend: Literal["auto", "torch", "openvino", "fairseq"] = "auto",
+    backend: Literal["auto", "torch", "openvino"] = "auto",
     precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto",
     *,
     kind: Kind | None = None,
@@ -153,33 +109,25 @@ def load_model(
         weights = resolve_weights(weights, kind)
     elif kind is not None and weights.kind != kind:
         raise MalformedInput("The weights are of the other kind.", "weights", kind, weights.kind)
-    return Model(weights, _engine(weights, backend, precision, threads))
+    return Model(weights, _engine(weights, EngineOptions(backend, precision, threads)))
 
 
-def _engine(weights: Weights, backend: str, precision: str, threads: int | None) -> Engine:
-    if backend == "auto":
-        backend = _best_backend()
-    if precision not in ("auto", *get_args(Precision)):
-        raise BackendUnavailable("Unknown precision.", "precision", ["auto", *get_args(Precision)], precision)
-    wanted: Precision | None = None if precision == "auto" else precision  # type: ignore[assignment]
+def _engine(weights: Weights, options: EngineOptions) -> Engine:
+    if options.precision not in ("auto", *get_args(Precision)):
+        raise BackendUnavailable("Unknown precision.", "precision", ["auto", *get_args(Precision)], options.precision)
+    backend = _best_backend() if options.backend == "auto" else options.backend
     if backend == "openvino":
         from ecg.models.engines.openvino_engine import OpenVinoEngine
 
-        return OpenVinoEngine(weights, wanted, threads)
+        return OpenVinoEngine(weights, options)
     if backend == "torch":
         from ecg.models.engines.torch_engine import TorchEngine
 
-        return TorchEngine(weights, wanted, threads)
-    if backend == "fairseq":
-        from ecg.models.engines.fairseq_engine import FairseqEngine
-
-        return FairseqEngine(weights, wanted)
-    raise BackendUnavailable("Unknown backend.", "backend", ["auto", "torch", "openvino", "fairseq"], backend)
+        return TorchEngine(weights, options)
+    raise BackendUnavailable("Unknown backend.", "backend", ["auto", *get_args(Backend)], backend)
 
 
 def _best_backend() -> Backend:
-    from importlib.util import find_spec
-
     # torch is not imported to ask for CUDA where there is no driver: it would stay in memory beside OpenVINO.
     has_driver = os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
     if has_driver and find_spec("torch") is not None:

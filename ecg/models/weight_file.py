@@ -7,13 +7,14 @@ header is read here without torch.
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecg.errors import CheckpointRejected
 from ecg.models.calibration import Calibration
+from ecg.models.contract import Progress
 from ecg.models.ecgfm.architecture import Architecture
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 #: Change it with any change to the tensors' names or meaning: files and cache entries of another version are not used.
 VERSION = "1"
 _MAX_HEADER_BYTES = 10_000_000
-#: What is being done, bytes done, bytes in all (None when not known).
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)

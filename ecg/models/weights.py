@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ecg.atomic_write import replacing
 from ecg.errors import CheckpointRejected, WeightsUnavailable
-from ecg.models import conversion_process as child
-from ecg.models import hub
+from ecg.models import conversion_process, hub
 from ecg.models.cache import cache_directory, locked
+from ecg.models.contract import Progress
 from ecg.models.ecgfm.architecture import Architecture, Kind
-from ecg.models.weight_file import VERSION, Progress, file_sha256, is_weight_file, read_header
+from ecg.models.weight_file import VERSION, file_sha256, is_weight_file, read_header
 
 #: One layer of the real width: every array has its real shape, and a segment costs a fifth of the real network.
 _STAND_IN_LAYERS = 1
@@ -129,7 +129,7 @@ def _converted(source: Path, sha256: str, progress: Progress | None) -> Path:
                 if progress:
                     progress("converting", 0, None)
                 with replacing(path) as partial:
-                    child.convert(source, partial, sha256)
+                    conversion_process.convert(source, partial, sha256)
     return path
 
 

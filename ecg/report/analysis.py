@@ -1,12 +1,13 @@
 """`Analysis`: everything that was worked out about one recording, before anything is concluded from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ecg.errors import EcgError, ModelNotReady
+from ecg.errors import EcgError, ModelNotReady, UnusableRecording
 from ecg.features import named_features, with_embedding
-from ecg.models.result import ModelResult
-from ecg.pipeline import MODEL_PARTS, Examination
+from ecg.models.cards import CARDS
+from ecg.models.contract import ModelCard, ModelResult, Role
+from ecg.pipeline import Examination
 from ecg.record import EcgRecord
 
 #: What came of asking a model: its result, or why there is none.
@@ -22,7 +23,7 @@ class Analysis:
     record
         The recording as it was given.
     include
-        The parts that were asked for (`ecg.pipeline.PARTS`).
+        The parts that were asked for: "measurements", "quality", and models by name.
     examination
         Measurements, quality and findings; always there, because every other part depends on them.
     results
@@ -31,6 +32,8 @@ class Analysis:
         Sentences about how the recording was read, and about models that could not answer.
     seconds
         How long the analysis took.
+    cards
+        The models there are, by name.
     """
 
     record: EcgRecord
@@ -39,11 +42,16 @@ class Analysis:
     results: Mapping[str, ModelResult]
     notes: tuple[str, ...]
     seconds: float
+    cards: Mapping[str, ModelCard] = field(default_factory=lambda: CARDS)
+
+    def result_as(self, role: Role) -> ModelResult | None:
+        """What the model in the role of "clinical" or "features" said; None when it said nothing."""
+        return next((result for name, result in self.results.items() if self.cards[name].role == role), None)
 
     def feature_vector(self) -> list[float | None] | None:
         """Values in the order of `ecg.features.SCHEMA`; None when they were not asked for or the model is absent."""
-        model = self.results.get("features")
-        if "features" not in self.include or model is None:
+        model = self.result_as("features")
+        if model is None:
             return None
         named = self.examination.named_features
         if named is None:
@@ -51,26 +59,55 @@ class Analysis:
         return with_embedding(named, model)
 
 
-def assemble(
+def assemble(  # noqa: PLR0913, PLR0917  # everything that an analysis is made of
     record: EcgRecord,
     include: frozenset[str],
     examination: Examination,
     outcomes: Mapping[str, Outcome],
     seconds: float,
+    cards: Mapping[str, ModelCard] = CARDS,
 ) -> Analysis:
-    """The analysis of a recording from its parts; `outcomes` are by model name.
+    """The analysis of a recording from its parts; `outcomes` and `cards` are by model name.
 
     A model that could not answer is a note when the clinical part was asked for and is there. Otherwise its error is
     raised: `ModelNotReady` for a model without any outcome.
     """
     results: dict[str, ModelResult] = {}
     notes = list(record.notes)
-    for name in (part for part in MODEL_PARTS if part in include):
+    for name in wanted(include, cards):
         outcome = outcomes.get(name) or ModelNotReady(f"the {name} model is not loaded.", name)
         if isinstance(outcome, ModelResult):
             results[name] = outcome
-        elif name != "clinical" and "clinical" in include:
+        elif may_be_absent(name, include, cards):
             notes.append(f"No {name}: {outcome.message}")
         else:
             raise outcome
-    return Analysis(record, include, examination, results, tuple(notes), seconds)
+    return Analysis(record, include, examination, results, tuple(notes), seconds, cards)
+
+
+def wanted(include: frozenset[str], cards: Mapping[str, ModelCard] = CARDS) -> list[str]:
+    """Names of the models that were asked for, in the order of `cards`."""
+    return [name for name in cards if name in include]
+
+
+def may_be_absent(name: str, include: frozenset[str], cards: Mapping[str, ModelCard] = CARDS) -> bool:
+    """Whether the answer is given without this model when it cannot answer, because the clinical one did."""
+    return cards[name].role != "clinical" and any(cards[other].role == "clinical" for other in wanted(include, cards))
+
+
+def check_takable(
+    record: EcgRecord, include: frozenset[str], cards: Mapping[str, ModelCard] = CARDS
+) -> dict[str, Outcome]:
+    """The models that cannot take this recording, each with its refusal.
+
+    Raises the `UnusableRecording` of a model without which there is no answer.
+    """
+    refused: dict[str, Outcome] = {}
+    for name in wanted(include, cards):
+        try:
+            cards[name].preparation.check(record)
+        except UnusableRecording as error:
+            if not may_be_absent(name, include, cards):
+                raise
+            refused[name] = error
+    return refused

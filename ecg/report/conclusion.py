@@ -1,10 +1,12 @@
 """`Conclusion`: what is said about a recording, from its measurements and what the models found."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from ecg.findings import Contradiction, Finding, contradictions
 from ecg.labels import LABELS
+from ecg.models.contract import ModelResult
 from ecg.quality import Quality
 from ecg.report.analysis import Analysis
 
@@ -59,6 +61,8 @@ class Conclusion:
         Of the QRS complex; None when it was not measured, or when exchanged electrodes make it doubtful.
     labels
         Every label of the clinical model in its order.
+    additional
+        The labels of each model in the role "additional", by its name; empty for one without labels.
     findings
         What the rules say of each label, with their evidence.
     contradictions
@@ -73,6 +77,7 @@ class Conclusion:
     source: Literal["ecg-fm", "rules"]
     axis: AxisDeviation | None
     labels: tuple[LabelScore, ...]
+    additional: Mapping[str, tuple[LabelScore, ...]]
     findings: tuple[Finding, ...]
     contradictions: tuple[Contradiction, ...]
     warnings: tuple[str, ...]
@@ -94,6 +99,11 @@ def conclude(analysis: Analysis) -> Conclusion:
         source="rules" if scores is None else "ecg-fm",
         axis=None if reversal else axis_deviation(examination.measurements.qrs_axis.rounded),
         labels=tuple(LabelScore(label.name, None if scores is None else scores[label.name]) for label in LABELS),
+        additional={
+            name: _label_scores(analysis, name)
+            for name in analysis.results
+            if analysis.cards[name].role == "additional"
+        },
         findings=examination.findings,
         contradictions=() if scores is None else tuple(contradictions(scores, examination.findings)),
         warnings=_warnings(analysis, reversal),
@@ -116,12 +126,25 @@ def axis_deviation(qrs_axis_deg: float | None) -> AxisDeviation | None:
 
 def _model_scores(analysis: Analysis) -> dict[str, float] | None:
     """Score by label name; None unless a trained clinical model answered on a recording of acceptable quality."""
-    clinical = analysis.results.get("clinical")
-    if clinical is None or clinical.scores is None or not clinical.identity.trained:
-        return None
-    if not analysis.examination.quality.acceptable:
+    clinical = analysis.result_as("clinical")
+    if clinical is None or clinical.scores is None or not _may_speak(analysis, clinical):
         return None
     return {label.name: float(score) for label, score in zip(LABELS, clinical.scores, strict=True)}
+
+
+def _label_scores(analysis: Analysis, name: str) -> tuple[LabelScore, ...]:
+    result, labels = analysis.results[name], analysis.cards[name].labels
+    if labels is None or result.scores is None:
+        return ()
+    speaks = _may_speak(analysis, result)
+    return tuple(
+        LabelScore(label.name, float(score) if speaks else None)
+        for label, score in zip(labels, result.scores, strict=True)
+    )
+
+
+def _may_speak(analysis: Analysis, result: ModelResult) -> bool:
+    return result.identity.trained and analysis.examination.quality.acceptable
 
 
 def _by_rules(findings: tuple[Finding, ...]) -> tuple[str | None, tuple[str, ...], None]:
@@ -155,7 +178,7 @@ def _warnings(analysis: Analysis, reversal: str | None) -> tuple[str, ...]:
         warnings.append(POOR)
     if reversal:
         warnings.append(reversal)
-    for name, title in (("clinical", "clinical"), ("features", "feature")):
-        if name in analysis.results and not analysis.results[name].identity.trained:
-            warnings.append(UNTRAINED.format(title))
+    for name, result in analysis.results.items():
+        if not result.identity.trained:
+            warnings.append(UNTRAINED.format(analysis.cards[name].title))
     return tuple(warnings)

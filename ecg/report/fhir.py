@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from ecg._version import __version__
-from ecg.models.result import ModelIdentity
+from ecg.models.contract import ModelIdentity
 from ecg.record import EcgRecord
 from ecg.report.analysis import Analysis
 from ecg.report.conclusion import Conclusion

@@ -1,6 +1,7 @@
 """The answer as JSON (docs/api.md)."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -12,7 +13,7 @@ from ecg.features import SCHEMA_VERSION
 from ecg.measurement.intervals import Measurements
 from ecg.models.ecgfm.preparation import PREPARATION
 from ecg.report.analysis import Analysis
-from ecg.report.conclusion import Conclusion
+from ecg.report.conclusion import Conclusion, LabelScore
 from ecg.values import Value
 
 
@@ -20,9 +21,9 @@ def to_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
     """The answer, JSON-ready; a part that was not asked for is null."""
     include, examination = analysis.include, analysis.examination
     clinical = "clinical" in include
-    return {
+    answer = {
         "clinical_analysis": clinical_dict(analysis, conclusion) if clinical else None,
-        "labels": labels_list(conclusion) if clinical else None,
+        "labels": labels_list(conclusion.labels) if clinical else None,
         "features": rounded_features(analysis),
         "signal_quality": examination.quality.grade if "quality" in include else None,
         "processing_time": round(analysis.seconds, 6),
@@ -33,6 +34,9 @@ def to_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
         "warnings": list(conclusion.warnings),
         "provenance": provenance_dict(analysis),
     }
+    if conclusion.additional:
+        answer["models"] = {name: additional_dict(analysis, conclusion, name) for name in conclusion.additional}
+    return answer
 
 
 def to_json(analysis: Analysis, conclusion: Conclusion) -> bytes:
@@ -60,16 +64,26 @@ def clinical_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
     }
 
 
-def labels_list(conclusion: Conclusion) -> list[dict[str, Any]]:
-    """Every label of the clinical model with its score."""
+def labels_list(labels: Iterable[LabelScore]) -> list[dict[str, Any]]:
+    """Every label of a model with its score."""
     return [
         {
             "name": label.name,
             "probability": None if label.score is None else round(label.score, 6),
             "calibrated": False,
         }
-        for label in conclusion.labels
+        for label in labels
     ]
+
+
+def additional_dict(analysis: Analysis, conclusion: Conclusion, name: str) -> dict[str, Any]:
+    """What a model in the role "additional" said: its labels, or its embedding where it has none."""
+    labels = conclusion.additional[name]
+    return {
+        "labels": labels_list(labels) if labels else None,
+        "embedding": None if labels else analysis.results[name].embedding.round(6).tolist(),
+        "preparation": analysis.cards[name].preparation.name,
+    }
 
 
 def rounded_features(analysis: Analysis) -> list[float | None] | None:

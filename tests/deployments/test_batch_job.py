@@ -22,13 +22,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from deployments.cohort import job as batch
-from deployments.cohort.stages import KINDS, ModelStage, compose_chunk, pack, read_chunk
+from deployments.cohort.stages import ModelStage, compose_chunk, pack, read_chunk
 from deployments.cohort.tables import Failure, Output, recordings_table
 from ecg.cli import batch as command
 from ecg.cli import main
 from ecg.errors import InconsistentInput, MalformedInput
 from ecg.formats.stated import Stated
-from ecg.models import resolve_weights
+from ecg.models.cards import CARDS
 from ecg.pipeline import ALL
 from tests.deployments.archive import BROKEN, write_archive
 
@@ -82,12 +82,12 @@ def tables(out: Path) -> dict[str, pa.Table]:
 def undisturbed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of the job's stages, called one after the other in this process."""
     output = Output(tmp_path_factory.mktemp("undisturbed"))
-    weights = {part: resolve_weights("stand-in", kind) for part, kind in KINDS.items()}
+    weights = {name: card.resolve("stand-in", None) for name, card in CARDS.items()}
     batch._begin(batch.BatchJob((str(archive),), output.folder, ALL, "stand-in", parts=PARTS), output, weights)
     models = [ModelStage(part, "stand-in", found.identifier, 1, 16) for part, found in weights.items()]
     rows = []
     for chunk in batch._chunks(output.listing()):
-        row = read_chunk(pack(chunk), Stated(), with_segments=True)
+        row = read_chunk(pack(chunk), Stated(), ALL)
         for model in models:
             row = model(row)
         rows.append(compose_chunk(row, ALL))

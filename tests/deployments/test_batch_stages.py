@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deployments.cohort import stages as batch_stages
 from deployments.cohort.inputs import MAX_FILE_BYTES
 from deployments.cohort.stages import Analysed, Chunk, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
 from deployments.cohort.tables import MEASURED, RECORDINGS, Failure, label_column
@@ -14,7 +13,9 @@ from ecg import local, read
 from ecg.errors import InconsistentInput
 from ecg.formats.stated import Stated
 from ecg.labels import LABEL_NAMES
-from ecg.models import load_model, resolve_weights
+from ecg.models import load_model
+from ecg.models.cards import CARDS
+from ecg.models.ecgfm.preparation import PREPARATION
 from ecg.pipeline import ALL
 from tests.deployments.archive import BROKEN, write_archive
 
@@ -27,10 +28,10 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def analysed(paths: list[str], include: frozenset[str]) -> Analysed:
-    row = read_chunk(pack(Listed(3, tuple(paths))), Stated(), with_segments="clinical" in include)
-    for part, kind in batch_stages.KINDS.items():
-        if part in include:
-            stage = ModelStage(part, "stand-in", resolve_weights("stand-in", kind).identifier, 1, 16)
+    row = read_chunk(pack(Listed(3, tuple(paths))), Stated(), include)
+    for name, card in CARDS.items():
+        if name in include:
+            stage = ModelStage(name, "stand-in", card.resolve("stand-in", None).identifier, 1, 16)
             row = stage(row)
     result: Analysed = unpack(compose_chunk(row, include))
     return result
@@ -89,7 +90,7 @@ def test_too_much_for_the_memory_of_a_worker_is_refused_unread(tmp_path: Path) -
 
 def test_a_fault_of_ours_costs_one_recording(archive: Path) -> None:
     paths = (str(archive / "wfdb/deep/r002.hea"), str(archive / "wfdb/r000.hea"))
-    chunk: Chunk = unpack(read_chunk(pack(Listed(3, paths)), Stated(), with_segments=False))
+    chunk: Chunk = unpack(read_chunk(pack(Listed(3, paths)), Stated(), frozenset()))
     broken = replace(chunk.items[0], record=None)  # type: ignore[arg-type]  # no stage hands such a thing on
     row = pack(replace(chunk, items=(broken, chunk.items[1])))
     result: Analysed = unpack(compose_chunk(row, frozenset({"quality"})))
@@ -103,7 +104,7 @@ def test_a_node_with_other_weights_refuses() -> None:
 
 
 def test_packed_rows_survive(archive: Path) -> None:
-    chunk: Chunk = unpack(read_chunk(pack(Listed(0, (str(archive / "json/r001.json"),))), Stated(), True))
+    chunk: Chunk = unpack(read_chunk(pack(Listed(0, (str(archive / "json/r001.json"),))), Stated(), ALL))
     again: Chunk = unpack(pack(chunk))
-    assert again.items[0].segments is not None
-    np.testing.assert_array_equal(again.items[0].segments, chunk.items[0].segments)
+    assert again.items[0].segments.keys() == chunk.items[0].segments.keys() == {PREPARATION}
+    np.testing.assert_array_equal(again.items[0].segments[PREPARATION], chunk.items[0].segments[PREPARATION])

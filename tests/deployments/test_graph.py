@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.serve.graph import WITHOUT_MODELS, Graph, Handles
+from deployments.serve.graph import Graph, Handles
 from deployments.serve.model import ModelState
 from ecg.errors import Overloaded
-from ecg.models.result import ModelIdentity, ModelResult
-from ecg.pipeline import Examination, examine
+from ecg.models.contract import ModelIdentity, ModelResult
+from ecg.pipeline import WITHOUT_MODELS, Examination, examine
 from ecg.record import EcgRecord
 
 CLINICAL = frozenset({"clinical"})
@@ -48,7 +48,7 @@ class HeldModel:
 
 def graph_of(model: HeldModel, most_with_models: int) -> Graph:
     models = handle(state=model.state, infer=model.infer)
-    return Graph(Handles(None, models, models, handle(examine=examined)), most_with_models)
+    return Graph(Handles(None, {"clinical": models, "features": models}, handle(examine=examined)), most_with_models)
 
 
 def test_no_more_wait_for_the_models_than_are_let_in(sinus: EcgRecord) -> None:

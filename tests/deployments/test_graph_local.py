@@ -15,6 +15,7 @@ from deployments.serve.model import ModelRunner, ModelState
 from ecg import local
 from ecg.errors import ModelNotReady
 from ecg.formats import json_body
+from ecg.models.contract import EngineOptions
 from ecg.record import EcgRecord
 from serve_app.app import build
 from serve_app.settings import AppSettings
@@ -58,13 +59,13 @@ def post(graph: DeploymentHandle, record: EcgRecord) -> dict[str, Any]:
 
 def test_the_local_graph_answers_as_the_library(graph: DeploymentHandle, sinus: EcgRecord) -> None:
     answer = post(graph, sinus)
-    models = local.load_models("stand-in", precision="float32")
+    models = local.load_models("stand-in", options=EngineOptions(precision="float32"))
     assert stable(answer) == stable(orjson.loads(local.run(sinus, models).to_json()))
 
 
 def test_a_model_that_failed_says_why(sinus: EcgRecord) -> None:
     async def scenario() -> tuple[ModelState, type[Exception] | None]:
-        runner = ModelRunner("finetuned")
+        runner = ModelRunner("clinical")
         await runner.reconfigure({"weights": "/nowhere/model.pt"})
         state = await runner.state()
         try:
@@ -80,11 +81,11 @@ def test_a_model_that_failed_says_why(sinus: EcgRecord) -> None:
     assert refused is ModelNotReady
 
 
-def runner(kind: str, weights: str) -> DeploymentHandle:
+def runner(card: str, weights: str) -> DeploymentHandle:
     """A model deployment that is ready."""
     config = {"weights": weights, "backend": "torch", "precision": "float32"}
     deployment = serve.deployment(ModelRunner, name="Runner", user_config=config)
-    handle = serve.run(deployment.bind(kind), name=f"runner-{kind}", _local_testing_mode=True)
+    handle = serve.run(deployment.bind(card), name=f"runner-{card}", _local_testing_mode=True)
     deadline = time.monotonic() + 60
     while handle.state.remote().result().state != "ready":
         assert time.monotonic() < deadline
@@ -93,7 +94,7 @@ def runner(kind: str, weights: str) -> DeploymentHandle:
 
 
 def test_other_weights_that_cannot_be_loaded_leave_the_present_ones_in_service() -> None:
-    handle = runner("pretrained", "stand-in")
+    handle = runner("features", "stand-in")
     before = handle.state.remote().result()
     handle.reconfigure.remote({"weights": "/nowhere/model.pt", "backend": "torch", "precision": "float32"}).result()
     result = handle.infer.remote(np.zeros((1, 12, 2500), np.float32)).result()
@@ -105,7 +106,7 @@ def test_other_weights_that_cannot_be_loaded_leave_the_present_ones_in_service()
 
 
 def test_recordings_in_one_batch_get_their_own_results() -> None:
-    handle = runner("finetuned", "stand-in")
+    handle = runner("clinical", "stand-in")
     rng = np.random.default_rng(0)
     recordings = [rng.standard_normal((n, 12, 2500)).astype(np.float32) for n in (1, 3, 2, 20)]
     together = [response.result() for response in [handle.infer.remote(segments) for segments in recordings]]

@@ -17,8 +17,8 @@ from deployments.serve.graph import Graph, Handles
 from deployments.serve.model import ModelState
 from deployments.serve.ray_errors import as_ecg_error
 from ecg.errors import EcgError, MissingLeads, Overloaded
-from ecg.models.ecgfm.preparation import prepare
-from ecg.models.result import ModelIdentity, ModelResult
+from ecg.models.cards import card_at
+from ecg.models.contract import ModelIdentity, ModelResult
 from ecg.pipeline import examine
 from ecg.record import EcgRecord
 from tests.deployments.fakes import handle
@@ -126,9 +126,15 @@ async def ready() -> ModelState:
     return ModelState("ready")
 
 
+def segments_of(record: EcgRecord, card: str) -> Any:
+    return card_at(card).preparation.prepare(record)
+
+
 def graph_of(measure: Part, model: Part | None = None) -> Graph:
     models = handle(state=ready, infer=model or Part(inference))
-    return Graph(Handles(handle(prepare=Part(prepare)), models, models, handle(examine=measure)))
+    return Graph(
+        Handles(handle(prepare=Part(segments_of)), {"clinical": models, "features": models}, handle(examine=measure))
+    )
 
 
 def ask(graph: Graph, record: EcgRecord, include: frozenset[str] = NO_MODEL) -> Any:

@@ -27,7 +27,7 @@ def test_a_load_that_was_replaced_says_nothing_any_more(held: tuple[Path, Path])
     file, entry = held
 
     async def scenario() -> tuple[ModelState, ModelState]:
-        runner = ModelRunner("finetuned")
+        runner = ModelRunner("clinical")
         with locked(entry):
             first = asyncio.ensure_future(runner.reconfigure(STAND_IN | {"weights": str(file)}))
             while (await runner.state()).state != "loading":
@@ -49,7 +49,7 @@ def test_of_two_loads_that_fail_the_later_one_is_told(held: tuple[Path, Path]) -
     file, entry = held
 
     async def scenario() -> ModelState:
-        runner = ModelRunner("finetuned")
+        runner = ModelRunner("clinical")
         with locked(entry):
             first = asyncio.ensure_future(runner.reconfigure(STAND_IN | {"weights": str(file)}))
             while (await runner.state()).state != "loading":
@@ -67,7 +67,7 @@ def test_of_two_loads_that_fail_the_later_one_is_told(held: tuple[Path, Path]) -
 
 def test_a_configuration_that_failed_is_tried_again_when_it_comes_again(tmp_path: Path) -> None:
     async def scenario() -> list[str]:
-        runner = ModelRunner("finetuned")
+        runner = ModelRunner("clinical")
         await runner.reconfigure(STAND_IN)
         other = STAND_IN | {"weights": str(tmp_path / "late.pt")}
         told = []

@@ -26,8 +26,8 @@ from deployments.serve.graph import Graph, Handles
 from deployments.serve.model import ModelState
 from ecg.errors import UnusableRecording
 from ecg.labels import LABELS
+from ecg.models.contract import ModelIdentity, ModelResult
 from ecg.models.ecgfm.preparation import check_preparable
-from ecg.models.result import ModelIdentity, ModelResult
 from ecg.pipeline import ALL, Examination, examine
 from ecg.record import EcgRecord
 from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
@@ -86,7 +86,8 @@ class Service:
     def __init__(self, store: str) -> None:
         self.current: dict[str, ModelResult] = {}
         self._examined: dict[str, Examination] = {}
-        handles = Handles(None, self._model("clinical"), self._model("features"), _handle(examine=self._examine))
+        models = {name: self._model(name) for name in ("clinical", "features")}
+        handles = Handles(None, models, _handle(examine=self._examine))
         self.graph = Graph(handles)
         inbox = _handle(accept=None, record=None, stats=None, metrics=None)
         self.ingress = Ingress(AppSettings(inbox_url=store), handles, inbox)

@@ -8,7 +8,7 @@ position convolution is multiplied out when a checkpoint is read (`ecg.models.ec
 Shapes: n segments, T samples, t = T / 16 tokens, C = 256 convolution channels, D = 768 wide, H = 12 heads.
 """
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -17,12 +17,11 @@ from ecg.models.ecgfm.architecture import Architecture
 
 
 class EcgFmOutput(NamedTuple):
-    """Result of one forward pass; `logits` is None for a pretrained encoder, `attention` unless it was asked for."""
+    """Result of one forward pass; `logits` is None for a pretrained encoder."""
 
     tokens: Tensor  # [n, t, D]
     embedding: Tensor  # [n, D]
     logits: Tensor | None  # [n, labels]
-    attention: Tensor | None  # [n, t, t], last layer, averaged over heads
 
 
 class FeatureExtractor(nn.Module):
@@ -82,12 +81,6 @@ class SelfAttention(nn.Module):
         output: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))  # [n, t, D]
         return output
 
-    def weights(self, x: Tensor) -> Tensor:
-        """Attention of each query token (dim 1) to each key token (dim 2), averaged over heads: [n, t, t]."""
-        q, k, _ = self._heads(x)
-        scores: Tensor = (q @ k.transpose(-2, -1)).float() / q.shape[-1] ** 0.5  # [n, H, t, t]
-        return scores.softmax(-1).mean(1)
-
     def _heads(self, x: Tensor) -> list[Tensor]:
         projections = (self.q_proj, self.k_proj, self.v_proj)
         # [n, t, D] -> [n, t, H, D/H] -> [n, H, t, D/H]
@@ -116,10 +109,6 @@ class Layer(nn.Module):
         x = self.final_layer_norm(x + self._feed_forward(x))
         return x
 
-    def attention(self, x: Tensor) -> Tensor:
-        """The attention weights this layer gives the input `x` [n, t, D]: [n, t, t], averaged over heads."""
-        return self.self_attn.weights(self.self_attn_layer_norm(x) if self.norm_first else x)
-
     def _feed_forward(self, x: Tensor) -> Tensor:
         output: Tensor = self.fc2(F.gelu(self.fc1(x)))
         return output
@@ -134,16 +123,13 @@ class Encoder(nn.Module):
         self.layer_norm = nn.LayerNorm(architecture.embed_dim)
         self.layers = nn.ModuleList(Layer(architecture) for _ in range(architecture.n_layers))
 
-    def forward(self, x: Tensor, attention: bool) -> tuple[Tensor, Tensor | None]:
-        """Tokens [n, t, D] and, when `attention` is asked for, the last layer's weights [n, t, t]."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens [n, t, D] after all layers."""
         if not self.norm_first:
             x = self.layer_norm(x)
-        for layer in self.layers[:-1]:
+        for layer in self.layers:
             x = layer(x)
-        last = cast(Layer, self.layers[-1])
-        weights = last.attention(x) if attention else None
-        x = last(x)
-        return (self.layer_norm(x) if self.norm_first else x), weights
+        return self.layer_norm(x) if self.norm_first else x
 
 
 class EcgFm(nn.Module):
@@ -160,11 +146,11 @@ class EcgFm(nn.Module):
         self.encoder = Encoder(architecture)
         self.proj = nn.Linear(dim, architecture.n_labels) if architecture.n_labels else None
 
-    def forward(self, source: Tensor, attention: bool = False) -> EcgFmOutput:
+    def forward(self, source: Tensor) -> EcgFmOutput:
         """Tokens, embedding and logits of standardised segments `source` [n, leads, T], T at least 16."""
-        tokens, weights = self.encode(self.features(source), attention)
+        tokens = self.encode(self.features(source))
         embedding, logits = self.classify(tokens)
-        return EcgFmOutput(tokens, embedding, logits, weights)
+        return EcgFmOutput(tokens, embedding, logits)
 
     def features(self, source: Tensor) -> Tensor:
         """Local features [n, t, D] of segments [n, leads, T]: everything before tokens see each other."""
@@ -173,9 +159,9 @@ class EcgFm(nn.Module):
             x = self.post_extract_proj(x)  # [n, t, D]
         return x
 
-    def encode(self, x: Tensor, attention: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Tokens [n, t, D] of `features`, and the last layer's weights [n, t, t] when `attention` is asked for."""
-        return self.encoder(x + self.conv_pos(x), attention)  # type: ignore[no-any-return]
+    def encode(self, x: Tensor) -> Tensor:
+        """Tokens [n, t, D] of `features`."""
+        return self.encoder(x + self.conv_pos(x))  # type: ignore[no-any-return]
 
     def classify(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
         """Embedding [n, D] and logits [n, labels] of `tokens`; logits None without a classifier."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg.labels import sigmoid
-from ecg.models.load import Engine
+from ecg.models.contract import Engine
 
 FILE = "gate.npz"
 #: Twice what bfloat16 is held to (docs/models.md).
@@ -21,7 +21,7 @@ def refusal(engine: Engine, folder: Path) -> str | None:
     """
     with np.load(folder / FILE) as stored:
         expected = dict(stored)
-    outputs = [engine.run(segment[None], attention=False) for segment in expected["segments"]]
+    outputs = [engine.run(segment[None]) for segment in expected["segments"]]
     embedding = np.concatenate([output.embedding for output in outputs])
     norms = np.linalg.norm(embedding, axis=1) * np.linalg.norm(expected["embedding"], axis=1)
     cosine = float(((embedding * expected["embedding"]).sum(axis=1) / norms).min())

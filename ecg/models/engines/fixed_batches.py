@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from ecg.models.load import Array, ModelOutput
+from ecg.models.contract import Array, ModelOutput
 
-#: Logits, embedding, tokens, attention.
-Outputs = tuple[Tensor | None, Tensor, Tensor, Tensor | None]
+#: Logits, embedding, tokens.
+Outputs = tuple[Tensor | None, Tensor, Tensor]
 #: The array to put segments into, and what to call then; the outputs are overwritten by the next call.
 Sized = tuple[Array, Callable[[], Outputs]]
 
@@ -50,7 +50,7 @@ class SizedForward:
         n = len(segments)
         staged, run = self._sized[SIZES[bisect_left(SIZES, n)]]
         staged[:n] = segments
-        logits, embedding, tokens, _ = run()
+        logits, embedding, tokens = run()
         return ModelOutput(
             None if logits is None else logits[:n].numpy().copy(),
             embedding[:n].numpy().copy(),

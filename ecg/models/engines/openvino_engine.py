@@ -4,27 +4,25 @@ The network is translated once, in a child process, and kept in the cache; after
 """
 
 import json
-import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ecg.atomic_write import replacing
 from ecg.errors import BackendUnavailable
-from ecg.models import conversion_process as child
+from ecg.models import conversion_process
 from ecg.models.cache import cache_directory, locked
+from ecg.models.contract import Array, Backend, EngineOptions, ModelOutput, Precision
 from ecg.models.engines import accuracy_gate
-from ecg.models.load import Array, Backend, ModelOutput, Precision
+from ecg.models.engines.openvino_runtime import GraphForm, import_openvino
 from ecg.models.weight_file import VERSION, file_sha256
 from ecg.models.weights import Weights
 
 #: Change it with any change to the network or its translation: cached graphs of another version are not used.
 GRAPH_VERSION = "3"
 _DIGESTS = "sha256.json"
-#: How a translated encoder is stored.
-GraphForm = Literal["full", "half", "int8"]
 #: bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
 _FORM: dict[Precision, GraphForm] = {"float32": "full", "bfloat16": "half", "int8": "int8"}
 
@@ -32,17 +30,17 @@ _FORM: dict[Precision, GraphForm] = {"float32": "full", "bfloat16": "half", "int
 class OpenVinoEngine:
     """Graphs that take every batch size and input length, one inference at a time on `threads` threads.
 
-    The first inference of a new shape costs up to some 0.1 s more. There is no attention output. A quantised network
-    (``"int8"``) that is not close enough to the float32 one is not used: `precision` is then the best of the others and
-    `note` gives the figures.
+    The first inference of a new shape costs up to some 0.1 s more. A quantised network (``"int8"``) that is not close
+    enough to the float32 one is not used: `precision` is then the best of the others and `note` gives the figures.
     """
 
     backend: Backend = "openvino"
 
-    def __init__(self, weights: Weights, precision: Precision | None, threads: int | None) -> None:
+    def __init__(self, weights: Weights, options: EngineOptions) -> None:
+        threads = options.threads
         core = import_openvino().Core()
         can_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bfloat16" and not can_bfloat16:
+        if options.precision == "bfloat16" and not can_bfloat16:
             raise BackendUnavailable(
                 "This processor has no bfloat16 instructions.", "precision", "float32", "bfloat16 with openvino"
             )
@@ -54,7 +52,7 @@ class OpenVinoEngine:
             # A lone thread stays where the scheduler puts it: OpenVINO would pin every process to the same first core.
             settings["ENABLE_CPU_PINNING"] = False
         self.note: str | None = None
-        self.precision: Precision = precision or best
+        self.precision: Precision = best if options.precision == "auto" else options.precision
         # What is not quantised, or not there to be, runs in the best the processor has.
         encoder_hint = "bf16" if can_bfloat16 and self.precision != "float32" else "f32"
         folder = self._compile(core, weights, settings, encoder_hint)
@@ -78,10 +76,8 @@ class OpenVinoEngine:
                 self._classifier = stored["weight"], stored["bias"]
         return folder
 
-    def run(self, segments: Array, attention: bool) -> ModelOutput:
+    def run(self, segments: Array) -> ModelOutput:
         """Outputs for float32 `segments` [n, 12, T]."""
-        if attention:
-            raise BackendUnavailable("The OpenVINO engine has no attention output.", "backend", "torch", "openvino")
         features = self._features.infer({0: np.ascontiguousarray(segments)}, share_inputs=True, share_outputs=True)[0]
         tokens: Array = self._encoder.infer({0: features}, share_inputs=True)[0]
         # Pooling and classifier stand outside the graphs, so that they are float32 in every precision.
@@ -92,23 +88,6 @@ class OpenVinoEngine:
             weight, bias = self._classifier
             logits = embedding @ weight.T + bias
         return ModelOutput(logits=logits, embedding=embedding, tokens=tokens)
-
-
-def import_openvino() -> Any:
-    """The `openvino` package, `BackendUnavailable` when it is not installed.
-
-    Its import reports to Google Analytics when `openvino_telemetry` is there. A service that handles patients' data
-    reports to nobody: the import is made to find no such package, and OpenVINO then uses its own empty stub.
-    """
-    if "openvino" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    try:
-        import openvino
-    except ImportError as error:
-        raise BackendUnavailable(
-            "OpenVINO is not installed; `pip install 'ecg-serve[openvino]'`.", "backend", "openvino", str(error)
-        ) from error
-    return openvino
 
 
 def _translated(weights: Weights, form: GraphForm) -> Path:
@@ -123,7 +102,7 @@ def _translated(weights: Weights, form: GraphForm) -> Path:
         with locked(folder):
             if not _is_whole(folder):
                 with replacing(folder) as partial:
-                    child.export_openvino(weights.path, weights.kind, partial, form)
+                    conversion_process.export_openvino(weights.path, weights.architecture, partial, form)
                     seal(partial)
     return folder
 

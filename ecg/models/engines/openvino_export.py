@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ecg.models.ecgfm.architecture import Architecture
 from ecg.models.ecgfm.build import build_network
 from ecg.models.ecgfm.network import EcgFm
-from ecg.models.engines.openvino_engine import GraphForm, import_openvino
-from ecg.models.weight_file import read_header
-from ecg.models.weights import stand_in_weights
+from ecg.models.engines.openvino_runtime import GraphForm, import_openvino
 
 #: Any small shape will do: batch and length stay free in the graphs.
 _EXAMPLE_SAMPLES = 320
@@ -31,21 +30,17 @@ class _Tokens(nn.Module):
         self.network = network
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.network.encode(features)[0]
+        return self.network.encode(features)
 
 
-def export(weights: Path | None, kind: str, directory: Path, form: GraphForm) -> None:
+def export(weights: Path | None, architecture: Architecture, directory: Path, form: GraphForm) -> None:
     """Write the parts of a network into the new folder `directory`: `features.xml`, `encoder.xml` (each with its
     `.bin`), and `classifier.npz` where there is one.
 
-    `weights` is a weights-only file; None is the stand-in of that `kind`. `form` is that of the encoder: ``"half"``
-    stores its constants as float16; ``"int8"`` is quantised, with `gate.npz` beside it to judge it by.
+    `weights` is a weights-only file; None is the stand-in of that `architecture`. `form` is that of the encoder:
+    ``"half"`` stores its constants as float16; ``"int8"`` is quantised, with `gate.npz` beside it to judge it by.
     """
     openvino = import_openvino()
-    if weights is None:
-        architecture = stand_in_weights("finetuned" if kind == "finetuned" else "pretrained").architecture
-    else:
-        architecture = read_header(weights).architecture
     network = build_network(architecture, weights)
     source = torch.zeros(2, architecture.n_leads, _EXAMPLE_SAMPLES)
     features = torch.zeros(2, architecture.n_tokens(_EXAMPLE_SAMPLES), architecture.embed_dim)

@@ -14,7 +14,7 @@ from ecg.errors import UnusableRecording
 from ecg.models.ecgfm.network import EcgFm
 from ecg.models.ecgfm.preparation import prepare
 from ecg.models.engines.accuracy_gate import FILE
-from ecg.models.engines.openvino_engine import import_openvino
+from ecg.models.engines.openvino_runtime import import_openvino
 from ecg.simulation import SCENARIOS, simulate
 
 _SEED = 1000
@@ -34,7 +34,7 @@ def quantise(graph: Any, network: EcgFm) -> Any:
 
     with torch.inference_mode():
         samples = [network.features(torch.from_numpy(x[None])) for x in simulated_segments()[0::2]]
-        expected = [network.encode(sample)[0].numpy() for sample in samples]
+        expected = [network.encode(sample).numpy() for sample in samples]
     arrays = [sample.numpy() for sample in samples]
     quantised = nncf.quantize(
         graph, nncf.Dataset(arrays), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(arrays),

@@ -8,32 +8,31 @@ import torch
 from torch import Tensor, nn
 
 from ecg.errors import BackendUnavailable
+from ecg.models.contract import Array, Backend, EngineOptions, ModelOutput, Precision
 from ecg.models.ecgfm.build import build_network
 from ecg.models.ecgfm.preparation import SEGMENT_SAMPLES
 from ecg.models.engines.fixed_batches import Outputs, Sized, SizedForward
-from ecg.models.load import Array, Backend, ModelOutput, Precision
 from ecg.models.weights import Weights
 
 
 class TorchEngine:
-    """Runs `EcgFm`, attention fused except where its weights are asked for: eagerly, and on CUDA as captured graphs for
-    segments of five seconds.
+    """Runs `EcgFm` eagerly, and on CUDA as captured graphs for segments of five seconds.
 
     In bfloat16 the transformer's matrix products run in bfloat16 with weights kept so. Norms, residuals, pooling, the
     classifier and the convolutions in front stay float32: there most of the rounding error would arise, for one percent
-    of the work. `threads` sets torch's thread count for the whole process.
+    of the work. The option `threads` sets torch's thread count for the whole process.
     """
 
     backend: Backend = "torch"
     note: str | None = None
 
-    def __init__(self, weights: Weights, precision: Precision | None, threads: int | None) -> None:
-        if precision == "int8":
+    def __init__(self, weights: Weights, options: EngineOptions) -> None:
+        if options.precision == "int8":
             raise BackendUnavailable("The torch engine has no int8.", "precision", "bfloat16 or float32", "int8")
-        if threads is not None:
-            torch.set_num_threads(threads)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.precision: Precision = precision or _best_precision(self._device)
+        self.precision: Precision = _best_precision(self._device) if options.precision == "auto" else options.precision
         self._network = build_network(weights.architecture, weights.path)
         if self.precision == "bfloat16":
             for part in (self._network.conv_pos, self._network.encoder):
@@ -51,27 +50,27 @@ class TorchEngine:
             # Captured here, for every size: the first request finds everything compiled and allocated.
             self._sized = SizedForward(shape, partial(_captured, self._forward, self._device))
 
-    def run(self, segments: Array, attention: bool) -> ModelOutput:
+    def run(self, segments: Array) -> ModelOutput:
         """Outputs for float32 `segments` [n, 12, T]."""
-        if self._sized is not None and not attention and self._sized.takes(segments):
+        if self._sized is not None and self._sized.takes(segments):
             return self._sized(segments)
         # torch warns of read-only arrays, which is what arrives from shared memory.
         writable = segments if segments.flags.writeable and segments.flags.c_contiguous else segments.copy(order="C")
         with torch.inference_mode():
-            output = self._forward(torch.from_numpy(writable).to(self._device), attention)
+            output = self._forward(torch.from_numpy(writable).to(self._device))
             return ModelOutput(*(None if tensor is None else _numpy(tensor) for tensor in output))  # type: ignore[arg-type]
 
-    def _forward(self, source: Tensor, attention: bool = False) -> Outputs:
-        """Logits, embedding, tokens and attention of segments on the device."""
+    def _forward(self, source: Tensor) -> Outputs:
+        """Logits, embedding and tokens of segments on the device."""
         features = self._network.features(source)
         # Casts are not cached: a cache would be filled during one capture and be found empty in the next.
         with torch.autocast(
             self._device.type, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
         ):
-            tokens, weights = self._network.encode(features, attention)
+            tokens = self._network.encode(features)
         tokens = tokens.float()
         embedding, logits = self._network.classify(tokens)
-        return logits, embedding, tokens, None if weights is None else weights.amax(2)
+        return logits, embedding, tokens
 
 
 def _captured(forward: Callable[[Tensor], Outputs], device: torch.device, shape: tuple[int, ...]) -> Sized:
@@ -96,7 +95,7 @@ def _captured(forward: Callable[[Tensor], Outputs], device: torch.device, shape:
             if there is not None and here is not None:
                 here.copy_(there, non_blocking=True)
         torch.cuda.current_stream(device).synchronize()
-        return landed[0], landed[1], landed[2], landed[3]  # type: ignore[return-value]
+        return landed[0], landed[1], landed[2]  # type: ignore[return-value]
 
     return staged.numpy(), run
 

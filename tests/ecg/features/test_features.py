@@ -8,7 +8,7 @@ import pytest
 
 from ecg.features import EMBEDDING_DIM, SCHEMA, SCHEMA_VERSION, feature_vector
 from ecg.measurement.intervals import measure
-from ecg.models.result import ModelIdentity, ModelResult
+from ecg.models.contract import ModelIdentity, ModelResult
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, Simulation, simulate
 

@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 
 from ecg.errors import BackendUnavailable, MalformedInput
 from ecg.models import Model, load_model
-from ecg.models.compare import compare
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden"
@@ -76,11 +74,6 @@ def test_input_of_another_shape_or_type_is_refused(model: Model, wrong: np.ndarr
     assert caught.value.got == f"{wrong.dtype} {list(wrong.shape)}"
 
 
-def test_attention_of_an_engine_without_it_is_a_typed_refusal(segments: np.ndarray) -> None:
-    with pytest.raises(BackendUnavailable, match="no attention"):
-        load_model(CHECKPOINT, "openvino", "float32")(segments, attention=True)
-
-
 @pytest.mark.parametrize(("backend", "precision"), [("tensorrt", "auto"), ("torch", "int4")])
 def test_unknown_engines_and_precisions_are_refused(backend: str, precision: str) -> None:
     with pytest.raises(BackendUnavailable, match="Unknown"):
@@ -121,71 +114,3 @@ def test_a_damaged_translation_is_made_anew(
     (folder,) = (path for path in (cache / "openvino").iterdir() if path.name.endswith(".full"))
     damage(folder / "features.bin")
     np.testing.assert_array_equal(load_model(CHECKPOINT, "openvino", "float32")(segments).embedding, before)
-
-
-def test_engines_are_compared_quantity_by_quantity() -> None:
-    reference = load_model(CHECKPOINT, "torch", "float32")
-    found = {d.quantity: d for d in compare(reference, load_model(CHECKPOINT, "openvino", "float32"))}
-    assert found.keys() == {"tokens", "embedding", "embedding_angle", "logits", "probabilities"}
-    assert all(d.within for d in found.values())
-    other = load_model(GOLDEN / "tiny_finetuned_preln.pt", "torch", "float32")
-    found = {d.quantity: d for d in compare(reference, other)}
-    assert not found["logits"].within
-
-
-FAKE_FAIRSEQ = '''
-"""What the adapter uses of fairseq-signals, by the shapes and keywords of its commit 6b9e137."""
-from pathlib import Path
-import torch
-from ecg.models.ecgfm.checkpoint import read_checkpoint
-from ecg.models.ecgfm.network import EcgFm
-
-class Classifier:
-    def __init__(self, path):
-        architecture, tensors = read_checkpoint(Path(path))
-        self.network = EcgFm(architecture)
-        self.network.load_state_dict(tensors)
-    def eval(self):
-        self.network.eval()
-        return self
-    def __call__(self, source, padding_mask):
-        out = self.network(source)
-        return {"out": out.logits, "encoder_out": out.tokens, "padding_mask": None, "saliency": None}
-    def extract_features(self, source, padding_mask, mask):
-        assert mask is False
-        return {"x": self.network(source).tokens, "padding_mask": None}
-
-def build_model_from_checkpoint(checkpoint_path):
-    return Classifier(checkpoint_path)
-'''
-
-
-@pytest.fixture
-def fairseq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    package = tmp_path / "fairseq_signals"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "models.py").write_text(FAKE_FAIRSEQ)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield
-    for name in [name for name in sys.modules if name.startswith("fairseq_signals")]:
-        del sys.modules[name]
-
-
-@pytest.mark.usefixtures("fairseq")
-@pytest.mark.parametrize("checkpoint", ["tiny_finetuned.pt", "tiny_pretrained_legacy_weight_norm.pt"])
-def test_the_fairseq_engine_calls_fairseq_signals_as_it_wants_to_be_called(checkpoint: str) -> None:
-    ours = load_model(GOLDEN / checkpoint, "torch", "float32")
-    theirs = load_model(GOLDEN / checkpoint, "fairseq")
-    assert (theirs.backend, theirs.precision) == ("fairseq", "float32")
-    assert all(difference.within for difference in compare(ours, theirs))
-
-
-@pytest.mark.skipif(find_spec("fairseq_signals") is not None, reason="fairseq-signals is installed here")
-def test_without_fairseq_signals_its_engine_says_so() -> None:
-    with pytest.raises(BackendUnavailable, match="fairseq-signals cannot be imported"):
-        load_model(CHECKPOINT, "fairseq")
-    with pytest.raises(BackendUnavailable, match="original checkpoint"):
-        load_model("stand-in", "fairseq")
-    with pytest.raises(BackendUnavailable, match="float32"):
-        load_model(CHECKPOINT, "fairseq", "bfloat16")

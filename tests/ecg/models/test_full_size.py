@@ -55,12 +55,10 @@ def test_full_size_equals_fairseq_signals(model: Model) -> None:
         expected = {
             name.removesuffix(f"_{n_samples}"): golden[name] for name in golden.files if name.endswith(f"_{n_samples}")
         }
-        out = model(sources[f"source_{n_samples}"], attention=True)
-        assert out.attention is not None
+        out = model(sources[f"source_{n_samples}"])
         assert np.abs(out.tokens[:, 0] - expected["first_token"]).max() <= 5e-5
         assert np.abs(out.tokens[:, -1] - expected["last_token"]).max() <= 5e-5
         assert np.abs(out.embedding - expected["pooled"]).max() <= 2e-5
-        assert np.abs(out.attention - expected["attn_max"]).max() <= 1e-5
         assert (out.logits is None) == (model.kind == "pretrained")
         if out.logits is not None:
             assert np.abs(out.logits - expected["logits"]).max() <= 5e-5
@@ -77,14 +75,12 @@ def test_real_recordings_equal_the_authors(model: Model) -> None:
         segments.append(ecg.prepare(record))
         assert segments[-1].shape == stored[f"{name}/segments"].shape
         assert np.abs(segments[-1] - stored[f"{name}/segments"]).max() <= 2e-6
-    out = model(np.concatenate(segments), attention=True)
-    assert out.attention is not None
+    out = model(np.concatenate(segments))
     start = 0
     for name, own in zip(names, segments, strict=True):
         part = slice(start, start + len(own))
         start += len(own)
         assert np.abs(out.embedding[part] - golden[f"{name}/pooled"]).max() <= 2e-5
-        assert np.abs(out.attention[part] - golden[f"{name}/attn_max"]).max() <= 1e-5
         assert np.abs(out.tokens[part, 0] - golden[f"{name}/first_token"]).max() <= 5e-5
         if out.logits is not None:
             assert np.abs(out.logits[part] - golden[f"{name}/logits"]).max() <= 5e-5

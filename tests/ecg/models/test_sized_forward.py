@@ -26,7 +26,6 @@ def test_padding_and_cutting_change_nothing() -> None:
                 torch.from_numpy(output.logits),
                 torch.from_numpy(output.embedding),
                 torch.from_numpy(output.tokens),
-                None,
             )
 
         return staged, run
@@ -48,6 +47,6 @@ def test_padding_and_cutting_change_nothing() -> None:
 
 def test_segments_of_another_length_are_not_taken() -> None:
     sized = SizedForward(
-        SHAPE, lambda shape: (np.zeros(shape, np.float32), lambda: (None, *[torch.zeros(1)] * 2, None))
+        SHAPE, lambda shape: (np.zeros(shape, np.float32), lambda: (None, torch.zeros(1), torch.zeros(1)))
     )
     assert not sized.takes(np.zeros((1, 12, 336), np.float32))

@@ -7,7 +7,7 @@ import pytest
 
 from ecg.errors import ModelNotReady, Overloaded
 from ecg.labels import LABEL_NAMES
-from ecg.models.result import ModelIdentity, ModelResult
+from ecg.models.contract import ModelIdentity, ModelResult
 from ecg.pipeline import ALL, Examination, examine
 from ecg.record import EcgRecord
 from ecg.report import Conclusion, conclude

@@ -1,4 +1,4 @@
-"""ECG-FM on the real fairseq-signals, where a user has installed it: the reference to compare with."""
+"""ECG-FM on the authors' fairseq-signals, where it is installed: the reference for `benchmarks.engine_difference`."""
 
 import importlib
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ecg.errors import BackendUnavailable
-from ecg.models.load import Array, Backend, ModelOutput, Precision
+from ecg.models.contract import Array, ModelOutput, Precision
 from ecg.models.weight_file import is_weight_file
 from ecg.models.weights import Weights
 
@@ -14,13 +14,11 @@ from ecg.models.weights import Weights
 class FairseqEngine:
     """Runs the authors' own code in float32. Needs the original checkpoint, not a converted file."""
 
-    backend: Backend = "fairseq"
+    backend = "fairseq"
     precision: Precision = "float32"
     note: str | None = None
 
-    def __init__(self, weights: Weights, precision: Precision | None) -> None:
-        if precision not in (None, "float32"):
-            raise BackendUnavailable("The fairseq engine computes in float32.", "precision", "float32", precision)
+    def __init__(self, weights: Weights) -> None:
         if weights.source is None or is_weight_file(weights.source):
             raise BackendUnavailable(
                 "The fairseq engine needs the original checkpoint.", "weights", "a .pt file", weights.identifier
@@ -37,10 +35,8 @@ class FairseqEngine:
         self._model = models.build_model_from_checkpoint(checkpoint_path=str(weights.source)).eval()
         self._kind = weights.kind
 
-    def run(self, segments: Array, attention: bool) -> ModelOutput:
+    def run(self, segments: Array) -> ModelOutput:
         """Outputs for float32 `segments` [n, 12, T]."""
-        if attention:
-            raise BackendUnavailable("The fairseq engine has no attention output.", "backend", "torch", "fairseq")
         import torch
 
         source = torch.from_numpy(np.array(segments))

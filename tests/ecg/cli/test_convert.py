@@ -1,7 +1,6 @@
-"""`ecg convert` and `ecg compare`, as a user calls them."""
+"""`ecg convert`, as a user calls it."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +28,6 @@ def test_convert_writes_a_file_that_gives_the_same_answers(tmp_path: Path, capsy
     answers = load_model(out, "torch", "float32")(golden["source"])
     assert answers.logits is not None
     assert np.abs(answers.logits - golden["logits"]).max() <= 5e-5
-    assert main(["compare", str(out), "--backend", "torch"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["within"] is True
-    assert report["differences"]["logits"]["largest"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -52,9 +47,3 @@ def test_convert_says_what_is_wrong_and_leaves_nothing(
     assert message in printed.err
     assert printed.out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["page.pt"]
-
-
-@pytest.mark.skipif(find_spec("fairseq_signals") is not None, reason="fairseq-signals is installed here")
-def test_compare_without_fairseq_signals_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", str(GOLDEN / "tiny_finetuned.pt")]) == 2
-    assert "fairseq-signals cannot be imported" in capsys.readouterr().err
