@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecg.errors import CheckpointRejected
 from ecg.models.calibration import Calibration
@@ -56,19 +56,16 @@ def is_weight_file(path: Path) -> bool:
 
 def read_header(path: Path) -> WeightFileHeader:
     """The header of a weights-only file; `CheckpointRejected` when it is damaged or not written by `ecg convert`."""
+    from safetensors import SafetensorError, safe_open
+
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header: dict[str, Any] = json.loads(file.read(min(length, _MAX_HEADER_BYTES)))
-        metadata = header.pop("__metadata__", {})
-        data_bytes = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointRejected("The header of the safetensors file cannot be read.", "checkpoint") from error
-    if path.stat().st_size != 8 + length + data_bytes:
+        with safe_open(path, framework="np") as file:  # checks the length of the file against its header, too
+            metadata: dict[str, str] = file.metadata() or {}
+    except SafetensorError as error:
         raise CheckpointRejected(
-            "The safetensors file is cut short or longer than its header says.",
-            "checkpoint", 8 + length + data_bytes, path.stat().st_size,
-        )  # fmt: skip
+            "The safetensors file is damaged, cut short, or longer than its header says.",
+            "checkpoint", "a whole safetensors file", str(error),
+        ) from error  # fmt: skip
     if metadata.get("ecg_fm_version") != VERSION:
         raise CheckpointRejected(
             "The safetensors file was not written by this version of `ecg convert`; convert the checkpoint again.",

@@ -17,14 +17,13 @@ from ecg.models.cache import cache_directory, locked
 from ecg.models.contract import Array, Backend, EngineOptions, ModelOutput, Precision
 from ecg.models.engines import accuracy_gate
 from ecg.models.engines.openvino_runtime import GraphForm, import_openvino
+from ecg.models.engines.processor import has_int8_dot_product
 from ecg.models.weight_file import VERSION, file_sha256
 from ecg.models.weights import Weights
 
 #: Change it with any change to the network or its translation: cached graphs of another version are not used.
 GRAPH_VERSION = "3"
 _DIGESTS = "sha256.json"
-#: bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
-_FORM: dict[Precision, GraphForm] = {"float32": "full", "bfloat16": "half", "int8": "int8"}
 
 
 class OpenVinoEngine:
@@ -62,7 +61,7 @@ class OpenVinoEngine:
 
     def _compile(self, core: Any, weights: Weights, settings: dict[str, Any], encoder_hint: str) -> Path:
         """Compile the graphs for `precision`; returns the folder they are in."""
-        folder = _translated(weights, _FORM[self.precision])
+        folder = _translated(weights, _form(self.precision))
         # The convolutions always run in float32: most of the rounding error would arise there, for 1 % of the work.
         self._features, self._encoder = (
             core.compile_model(
@@ -90,12 +89,19 @@ class OpenVinoEngine:
         return ModelOutput(logits=logits, embedding=embedding, tokens=tokens)
 
 
+def _form(precision: Precision) -> GraphForm:
+    if precision == "int8":
+        return "int8" if has_int8_dot_product() else "int8_narrow"
+    # bfloat16 rounds coarser than float16 stores, so its encoder is kept at half the size.
+    return "half" if precision == "bfloat16" else "full"
+
+
 def _translated(weights: Weights, form: GraphForm) -> Path:
     """Folder of the translated network, made when the cache has none."""
     name = f"{weights.sha256}.w{VERSION}.g{GRAPH_VERSION}.{form}"
     folder = cache_directory() / "openvino" / name
     if not _is_whole(folder):
-        if form == "int8" and find_spec("nncf") is None:
+        if form.startswith("int8") and find_spec("nncf") is None:
             raise BackendUnavailable(
                 "NNCF is not installed; `pip install 'ecg-serve[int8]'`.", "precision", "bfloat16 or float32", "int8"
             )

@@ -38,7 +38,8 @@ def export(weights: Path | None, architecture: Architecture, directory: Path, fo
     `.bin`), and `classifier.npz` where there is one.
 
     `weights` is a weights-only file; None is the stand-in of that `architecture`. `form` is that of the encoder:
-    ``"half"`` stores its constants as float16; ``"int8"`` is quantised, with `gate.npz` beside it to judge it by.
+    ``"half"`` stores its constants as float16; ``"int8"`` and ``"int8_narrow"`` are quantised, with
+    `gate.npz` beside it to judge it by.
     """
     openvino = import_openvino()
     network = build_network(architecture, weights)
@@ -50,10 +51,10 @@ def export(weights: Path | None, architecture: Architecture, directory: Path, fo
         ("encoder", _Tokens(network), features, [-1, -1, architecture.embed_dim]),
     ):
         graph = openvino.convert_model(part, example_input=example, input=openvino.PartialShape(shape))
-        if name == "encoder" and form == "int8":
+        if name == "encoder" and form.startswith("int8"):
             from ecg.models.engines.quantisation import quantise, write_gate
 
-            graph = quantise(graph, network)
+            graph = quantise(graph, network, narrow=form == "int8_narrow")
             write_gate(network, directory)
         openvino.save_model(graph, directory / f"{name}.xml", compress_to_fp16=form == "half" and name == "encoder")
     if network.proj is not None:

@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from ecg.errors import BackendUnavailable
 
-#: How a translated encoder is stored.
-GraphForm = Literal["full", "half", "int8"]
+#: How a translated encoder is stored. The weights of "int8_narrow" use half the range of eight bits, for processors
+#: whose sums of 8-bit products saturate.
+GraphForm = Literal["full", "half", "int8", "int8_narrow"]
 
 
 def import_openvino() -> Any:

@@ -21,16 +21,17 @@ _SEED = 1000
 _NOT_QUANTISED = [r".*self_attn\.(q|k|out)_proj.*", r".*scaled_dot_product.*", r".*conv_pos.*"]
 
 
-def quantise(graph: Any, network: EcgFm) -> Any:
+def quantise(graph: Any, network: EcgFm, narrow: bool) -> Any:
     """The encoder `graph` (an openvino.Model) with the feed-forward layers and the value projections in 8 bits.
 
     NNCF's scheme for transformers, with activations smoothed into the weights. The rest keeps the precision the graph
     is compiled for: queries, keys and output projections in 8 bits each cost more accuracy than the accuracy gate has
     to give (docs/models.md). What is left of the error is to one half the same for every recording; that half is
-    measured on the calibration recordings and added to the output.
+    measured on the calibration recordings and added to the output. `narrow` keeps the weights within seven bits, so
+    that two products of eight bits fit into sixteen: what processors without VNNI or AMX sum them in.
     """
     import nncf
-    from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
+    from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters, OverflowFix
 
     with torch.inference_mode():
         samples = [network.features(torch.from_numpy(x[None])) for x in simulated_segments()[0::2]]
@@ -40,6 +41,7 @@ def quantise(graph: Any, network: EcgFm) -> Any:
         graph, nncf.Dataset(arrays), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(arrays),
         ignored_scope=nncf.IgnoredScope(patterns=_NOT_QUANTISED, validate=False),
         advanced_parameters=nncf.AdvancedQuantizationParameters(
+            overflow_fix=OverflowFix.ENABLE if narrow else OverflowFix.DISABLE,
             smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=0.7)
         ),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from ecg.models.contract import Array, Backend, EngineOptions, ModelOutput, Prec
 from ecg.models.ecgfm.build import build_network
 from ecg.models.ecgfm.preparation import SEGMENT_SAMPLES
 from ecg.models.engines.fixed_batches import Outputs, Sized, SizedForward
+from ecg.models.engines.processor import has_bfloat16
 from ecg.models.weights import Weights
 
 
@@ -108,14 +109,4 @@ def _numpy(tensor: torch.Tensor) -> Array:
 def _best_precision(device: torch.device) -> Precision:
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    # Without the instructions bfloat16 is emulated, and slower than float32.
-    return "bfloat16" if _processor_has_bfloat16() else "float32"
-
-
-def _processor_has_bfloat16() -> bool:
-    try:
-        with open("/proc/cpuinfo") as file:
-            flags = next((line for line in file if line.startswith(("flags", "Features"))), "").split()
-    except OSError:
-        return False
-    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags))
+    return "bfloat16" if has_bfloat16() else "float32"

@@ -21,7 +21,7 @@ pytest.importorskip("nncf", reason="quantising needs NNCF")
 def quantised(cache: Path) -> Path:
     """The folder of the tiny checkpoint's quantised graphs."""
     load_model(CHECKPOINT, "openvino", "int8")
-    (folder,) = (path for path in (cache / "openvino").iterdir() if path.name.endswith(".int8"))
+    (folder,) = (path for path in (cache / "openvino").iterdir() if path.is_dir() and ".int8" in path.name)
     return folder
 
 
