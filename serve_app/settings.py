@@ -42,6 +42,9 @@ class AppSettings(BaseModel):
         None, ge=1, description="processor threads of a model replica; half of the machine's if unset"
     )
     max_batch_segments: int = Field(16, ge=1, description="most five-second segments in one forward pass")
+    models_must_load: bool = Field(
+        False, description="a model that cannot be loaded fails its deployment, so that a rollout goes no further"
+    )
     preprocess_inline: bool = Field(
         False, description="make the segments where the request came in, without a deployment Preprocess"
     )
@@ -107,7 +110,7 @@ class AppSettings(BaseModel):
         """`user_config` of the deployment of a model (`deployments.serve.model.ModelConfig`)."""
         weights = {"clinical": self.clinical_weights, "features": self.feature_weights}
         shared = self.model_dump(include={"backend", "precision", "threads", "max_batch_segments"})
-        shared["weights"] = weights.get(name, "auto")
+        shared |= {"weights": weights.get(name, "auto"), "must_load": self.models_must_load}
         if name in self.models:
             shared |= self.models[name].model_dump(exclude={"card"}, exclude_none=True, exclude_unset=True)
         return shared

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deployments.serve.priority import forward_thread
+from ecg.errors import EcgError
 from ecg.models.contract import ModelResult
 
 Segments = NDArray[np.float32]
@@ -26,10 +27,14 @@ class Batcher:
         One result a recording. Runs in the batcher's thread, never twice at a time.
     max_segments
         Most segments in one pass; a longer recording makes a pass alone.
+
+    A pass that fails is made again with each half of its recordings, so that one which breaks it fails alone.
     """
 
     def __init__(self, forward: Forward, max_segments: int) -> None:
         self.max_segments = max_segments
+        #: Batches that failed altogether since the last one that did not.
+        self.failed_in_a_row = 0
         self._forward = forward
         self._waiting: deque[tuple[Segments, asyncio.Future[ModelResult]]] = deque()
         self._thread = forward_thread()
@@ -47,18 +52,33 @@ class Batcher:
         try:
             while batch := self._take():
                 recordings = [segments for segments, _ in batch]
-                try:
-                    results = await asyncio.get_running_loop().run_in_executor(self._thread, self._forward, recordings)
-                except Exception as error:  # noqa: BLE001  handed to those who wait for it
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
-                    continue
-                for (_, future), result in zip(batch, results, strict=True):
-                    if not future.done():
-                        future.set_result(result)
+                outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._outcomes, recordings)
+                if all(isinstance(outcome, Exception) for outcome in outcomes):
+                    self.failed_in_a_row += 1
+                else:
+                    self.failed_in_a_row = 0
+                for (_, future), outcome in zip(batch, outcomes, strict=True):
+                    if future.done():
+                        continue
+                    if isinstance(outcome, Exception):
+                        future.set_exception(outcome)
+                    else:
+                        future.set_result(outcome)
         finally:
             self._running = None
+
+    def _outcomes(self, recordings: list[Segments]) -> Sequence[ModelResult | Exception]:
+        """What comes of each recording; called in the batcher's thread."""
+        try:
+            return self._forward(recordings)
+        except EcgError as error:  # a refusal, which holds for all
+            return [error] * len(recordings)
+        except Exception as error:  # noqa: BLE001  handed to whoever waits for it
+            failed = error
+        if len(recordings) == 1:
+            return [failed]
+        half = len(recordings) // 2
+        return [*self._outcomes(recordings[:half]), *self._outcomes(recordings[half:])]
 
     def _take(self) -> list[tuple[Segments, "asyncio.Future[ModelResult]"]]:
         """The recordings of the next pass, first come first; those whose caller has gone are dropped."""

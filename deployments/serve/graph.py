@@ -1,6 +1,7 @@
 """`Graph`: the deployments working together on one recording."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -13,14 +14,18 @@ from deployments.serve.admission import Room
 from deployments.serve.model import ModelState
 from deployments.serve.model_watch import ModelWatch
 from deployments.serve.preprocess import Preprocess
-from deployments.serve.ray_errors import as_ecg_error, is_replica_lost
-from ecg.errors import ModelNotReady, UnusableRecording
+from deployments.serve.ray_errors import as_ecg_error, is_queue_full, is_replica_lost
+from ecg.errors import EcgError, ModelError, ModelNotReady, UnusableRecording
 from ecg.models.cards import cards_at
 from ecg.models.contract import ModelResult
 from ecg.pipeline import WITHOUT_MODELS
 from ecg.record import EcgRecord
 from ecg.report import Report
 from ecg.report.analysis import assemble, check_takable, may_be_absent, wanted
+
+#: How long an answer waits for a model that it can be given without.
+ABSENT_AFTER_S = 30.0
+logger = logging.getLogger("ray.serve")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Graph:
                     if not is_replica_lost(error):
                         raise
                     # The stages are pure: another replica may answer the same.
-                    return await self._report(record, include)
+                    return await self._report(record, include, again=True)
         except Exception as error:
             refusal = as_ecg_error(error)
             if refusal is None or refusal is error:
@@ -96,7 +101,7 @@ class Graph:
             record = replace(record, notes=(*record.notes, f"No model output: {error.message}"))
         return (await self.report(record, include)).to_json()
 
-    async def _report(self, record: EcgRecord, include: frozenset[str]) -> Report:
+    async def _report(self, record: EcgRecord, include: frozenset[str], again: bool = False) -> Report:
         start = time.perf_counter()
         # Here, so that a refusal is this caller's own error and not one from another process.
         outcomes = check_takable(record, include, self.cards)
@@ -104,13 +109,16 @@ class Graph:
         segments = self._prepared(record, asked)
         examined, *answers = await asyncio.gather(
             self._handles.measure.examine.remote(record, "clinical" in include, "features" in include),
-            *(self._infer(name, segments[self.cards[name].preparation.name]) for name in asked),
+            *(self._infer(name, segments[self.cards[name].preparation.name], include) for name in asked),
             return_exceptions=True,
         )
         for name, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, BaseException) and not isinstance(answer, ModelNotReady):
+            if isinstance(answer, Exception) and may_be_absent(name, include, self.cards):
+                outcomes[name] = _why_absent(name, answer, again)
+            elif isinstance(answer, BaseException):
                 raise answer
-            outcomes[name] = answer
+            else:
+                outcomes[name] = answer
         if isinstance(examined, BaseException):
             raise examined
         return Report(assemble(record, include, examined, outcomes, time.perf_counter() - start, self.cards))
@@ -131,11 +139,32 @@ class Graph:
                 coming[preparation] = self._handles.preprocess.prepare.remote(record, reference)
         return coming
 
-    async def _infer(self, name: str, segments: Any) -> ModelResult:
+    async def _infer(self, name: str, segments: Any, include: frozenset[str]) -> ModelResult:
         check_ready(name, await self.models[name].ready_or_state())
-        made_here = isinstance(segments, asyncio.Future)
-        result: ModelResult = await self._models[name].infer.remote(await segments if made_here else segments)
-        return result
+        if isinstance(segments, asyncio.Future):  # made here
+            segments = await segments
+        answer = self._models[name].infer.remote(segments)
+        if not may_be_absent(name, include, self.cards):
+            return await answer  # type: ignore[no-any-return]
+        async with asyncio.timeout(ABSENT_AFTER_S):
+            return await answer  # type: ignore[no-any-return]
+
+
+def _why_absent(name: str, error: Exception, again: bool) -> EcgError:
+    """Why the answer is given without a model that it can be given without.
+
+    Raises the error of a replica that was lost, unless this is the second attempt, and of a queue that is full: whoever
+    asked can come again and get the whole.
+    """
+    if is_queue_full(error) or (is_replica_lost(error) and not again):
+        raise error
+    refusal = as_ecg_error(error)
+    if refusal is not None:
+        return refusal
+    if isinstance(error, TimeoutError):
+        return ModelError(f"the model did not answer within {ABSENT_AFTER_S:g} s.", name)
+    logger.error("the %s model failed", name, exc_info=error)
+    return ModelError("the model failed.", name)
 
 
 def check_ready(part: str, state: ModelState) -> None:

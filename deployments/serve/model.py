@@ -3,21 +3,34 @@
 import asyncio
 import logging
 import os
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.metrics import Gauge, Histogram
 
 from deployments.serve.batching import Batcher, Segments
 from deployments.serve.priority import give_way
 from deployments.serve.stage_metrics import StageClock
-from ecg.errors import EcgError, MalformedInput, ModelNotReady
+from ecg.errors import EcgError, MalformedInput, ModelError, ModelNotReady
 from ecg.models.cards import card_at
-from ecg.models.contract import EngineOptions, LoadedModel, ModelResult
+from ecg.models.contract import Array, EngineOptions, LoadedModel, ModelIdentity, ModelOutput, ModelResult
 from ecg.models.result import infer
 
+#: A pass of the largest batch takes some ten seconds on a slow processor; one that takes so long never ends.
+STUCK_S = 60.0
+#: So many batches in a row that fail altogether are no poisoned recordings: the engine is broken, or its GPU is gone.
+FAILED_BATCHES = 3
+FIRST_RETRY_S = 5.0
+LONGEST_RETRY_S = 300.0
+#: How long the first load of another model goes before this one's, at most.
+_LONGEST_QUEUE_S = 1800.0
+#: Ray forgets a gauge that is not set again within some 25 seconds.
+_SAY_EVERY_S = 5.0
 logger = logging.getLogger("ray.serve")
 
 
@@ -27,10 +40,15 @@ class _Replaced(Exception):
 
 @dataclass(frozen=True)
 class ModelConfig(EngineOptions):
-    """`user_config` of a model deployment: what a running replica can change without a restart."""
+    """`user_config` of a model deployment: what a running replica can change without a restart.
+
+    `must_load` makes a replica that cannot load its model fail, so that Serve does not take it for a healthy one. It
+    then does not answer `state` while it loads.
+    """
 
     weights: str = "auto"
     max_batch_segments: int = 16
+    must_load: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,47 +72,111 @@ class ModelState:
         return wire | {"progress": progress if self.step else None}
 
 
-class ModelRunner:
-    """Loads one model and runs it on batches of recordings, off the event loop.
+class ModelMetrics:
+    """What a replica reports of its model, set again at every interval, because Ray forgets what is not."""
 
-    A replica whose weights are on this machine loads them before it takes requests. One that has to download answers
-    `state` meanwhile and refuses `infer` with `ModelNotReady`. `after` is the deployment whose first load goes before
-    this one's: on a new machine the clinical model gets the network and the processor to itself. `card` is the
-    reference of the model's card (`ecg.models.cards.card_at`).
-    """
-
-    def __init__(self, card: str, after: DeploymentHandle | None = None) -> None:
-        self._card = card_at(card)
-        self._after = after
-        self._name = self._card.name
-        #: What is loaded or being loaded; None after a failure, so that the same configuration is tried again.
-        self._wanted: ModelConfig | None = None
-        self._model: LoadedModel | None = None
-        self._state = ModelState("waiting")
-        self._loading: asyncio.Task[None] | None = None
-        self._batcher = Batcher(self._forward, ModelConfig.max_batch_segments)
-        self._clock = StageClock()
+    def __init__(self, model: str) -> None:
+        self._model = model
         self._batch_segments = Histogram(
             "ecg_batch_segments",
             description="Segments that waited together for one batch",
             boundaries=[1, 2, 4, 8, 16, 32, 64],
             tag_keys=("model",),
         )
-        self._ready_gauge = Gauge("ecg_model_ready", description="1 when the model answers", tag_keys=("model",))
-        self._ready_gauge.set(0, tags={"model": self._name})
+        self._ready = Gauge("ecg_model_ready", description="1 when the model answers", tag_keys=("model",))
+        self._info = Gauge(
+            "ecg_model_info",
+            description="1, with what is loaded",
+            tag_keys=("model", "weights", "trained", "backend", "precision"),
+        )
+
+    def say(self, state: ModelState) -> None:
+        """Set the gauges."""
+        self._ready.set(int(state.state == "ready"), tags={"model": self._model})
+        if state.state == "ready":
+            told = {name: str(getattr(state, name)) for name in ("weights", "trained", "backend", "precision")}
+            self._info.set(1, tags={"model": self._model} | told)
+
+    def batch(self, segments: int) -> None:
+        """Count a batch."""
+        self._batch_segments.observe(segments, tags={"model": self._model})
+
+
+class WatchedModel:
+    """A model that says since when it has been in a forward pass."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        #: By `time.monotonic`; None between two passes.
+        self.pass_began: float | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """That of the model."""
+        return self._model.identity
+
+    @property
+    def note(self) -> str | None:
+        """That of the model."""
+        return self._model.note
+
+    def __call__(self, segments: Array) -> ModelOutput:
+        """What the model says of the segments."""
+        self.pass_began = time.monotonic()
+        try:
+            return self._model(segments)
+        finally:
+            self.pass_began = None
+
+
+class ModelRunner:
+    """Loads one model and runs it on batches of recordings, off the event loop.
+
+    A replica whose weights are on this machine loads them before it takes requests. One that has to download answers
+    `state` meanwhile and refuses `infer` with `ModelNotReady`. A load that fails is tried again, later each time.
+    `after` is the deployment whose first load goes before this one's: on a new machine the clinical model gets the
+    network and the processor to itself. `card` is the reference of the model's card (`ecg.models.cards.card_at`).
+    """
+
+    def __init__(self, card: str, after: DeploymentHandle | None = None) -> None:
+        self._card = card_at(card)
+        self._after = after
+        self._name = self._card.name
+        #: What is loaded, being loaded, or failed to load.
+        self._wanted: ModelConfig | None = None
+        self._model: WatchedModel | None = None
+        self._state = ModelState("waiting")
+        self._failure: str | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._saying: asyncio.Task[None] | None = None
+        self._batcher = Batcher(self._forward, ModelConfig.max_batch_segments)
+        self._clock = StageClock()
+        self._metrics = ModelMetrics(self._name)
+        self._metrics.say(self._state)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take a new configuration; other weights are loaded beside the present ones and then swapped in at once."""
+        """Take a new configuration; other weights are loaded beside the present ones and then swapped in at once.
+
+        A configuration whose load failed is tried again when it is given again. Raises `ModelError` when the model
+        must load and does not, and there is no older one.
+        """
         config, wanted = ModelConfig(**user_config), self._wanted
         self._batcher.max_segments = config.max_batch_segments
-        if wanted is not None and replace(wanted, max_batch_segments=config.max_batch_segments) == config:
+        if self._saying is None:
+            self._saying = asyncio.create_task(self._keep_saying())
+        same = wanted is not None and replace(wanted, max_batch_segments=config.max_batch_segments) == config
+        if same and self._failure is None:
             return
         self._wanted = config
         if self._loading is not None:
             self._loading.cancel()  # its thread goes on until it next tells its progress
-        self._loading = asyncio.create_task(self._load(config))
-        if not await self._must_wait(config):
-            await self._loading
+        attempted = asyncio.Event()
+        self._loading = asyncio.create_task(self._load(config, attempted))
+        if config.must_load or not await self._must_wait(config):
+            await attempted.wait()
+        if config.must_load and self._model is None:
+            self._loading.cancel()
+            raise ModelError(f"The {self._name} model cannot be loaded: {self._failure}", "weights")
 
     async def state(self) -> ModelState:
         """How far the model is."""
@@ -109,45 +191,77 @@ class ModelRunner:
             raise MalformedInput("Not segments.", "segments", ["n", *shape], list(segments.shape))
         return await self._batcher.submit(segments)
 
+    def check_health(self) -> None:
+        """Raise when Serve should replace this replica: its engine hangs or fails, or nothing loads the model."""
+        began = self._model.pass_began if self._model is not None else None
+        if began is not None and time.monotonic() - began > STUCK_S:
+            raise RuntimeError(f"a forward pass has not ended within {STUCK_S:g} s")
+        if self._batcher.failed_in_a_row >= FAILED_BATCHES:
+            raise RuntimeError(f"{self._batcher.failed_in_a_row} batches in a row have failed")
+        if self._model is None and self._loading is not None and self._loading.done():
+            raise RuntimeError(f"the model is not loaded, and nothing loads it: {self._failure}")
+
     def _forward(self, recordings: list[Segments]) -> list[ModelResult]:
         if self._model is None:
             raise ModelNotReady("the model is still loading.", self._name)
-        self._batch_segments.observe(sum(map(len, recordings)), tags={"model": self._name})
+        self._metrics.batch(sum(map(len, recordings)))
         with self._clock.time(f"{self._name}_forward"):
             return infer(self._model, recordings, self._batcher.max_segments, self._card.labels)
+
+    async def _keep_saying(self) -> None:
+        while True:
+            self._metrics.say(self._state)
+            await asyncio.sleep(_SAY_EVERY_S)
 
     async def _must_wait(self, config: ModelConfig) -> bool:
         """Whether loading takes so long that the replica should answer `state` meanwhile."""
         return await self._queued_behind() or await asyncio.to_thread(self._card.needs_download, config.weights)
 
     async def _queued_behind(self) -> bool:
+        """Whether the model that goes first is still loading; a deployment that does not answer may be."""
         if self._after is None:
             return False
         try:
             first: ModelState = await asyncio.wait_for(self._after.state.remote(), timeout=1.0)
-        except TimeoutError:
+        except (TimeoutError, RayError, RayServeException):
             return True
         return first.state in ("waiting", "loading")
 
-    async def _load(self, config: ModelConfig) -> None:
-        while await self._queued_behind():
-            await asyncio.sleep(0.2)
-        self._say(ModelState("loading", step="looking for the weights"))
+    async def _load(self, config: ModelConfig, attempted: asyncio.Event) -> None:
+        """Load until it succeeds; `attempted` is set after the first attempt."""
+        try:
+            clock = asyncio.get_running_loop().time
+            queued_until = clock() + _LONGEST_QUEUE_S
+            while not config.must_load and clock() < queued_until and await self._queued_behind():
+                await asyncio.sleep(0.2)
+            delay_s = FIRST_RETRY_S
+            while not await self._attempt(config):
+                attempted.set()
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, LONGEST_RETRY_S)
+        finally:
+            attempted.set()
+
+    async def _attempt(self, config: ModelConfig) -> bool:
+        """Whether the model could be loaded; if not, the state says why, and an older model goes on answering."""
+        self._say(config, ModelState("loading", step="looking for the weights"))
         try:
             model = await asyncio.to_thread(self._load_model, config)
         except EcgError as error:
-            self._failed(error.message)
-            return
+            self._failure = error.message
         except Exception as error:
             logger.exception("loading the %s model failed", self._name)
-            self._failed(f"{type(error).__name__} while loading; the log has the details")
-            return
-        self._model = model
-        identity = model.identity
-        self._state = ModelState(
-            "ready", identity.weights, identity.trained, identity.backend, identity.precision, detail=model.note
-        )
-        self._ready_gauge.set(1, tags={"model": self._name})
+            self._failure = f"{type(error).__name__} while loading; the log has the details"
+        else:
+            identity = model.identity
+            self._model, self._failure = WatchedModel(model), None
+            self._state = ModelState(
+                "ready", identity.weights, identity.trained, identity.backend, identity.precision, detail=model.note
+            )
+            self._metrics.say(self._state)
+            return True
+        self._say(config, ModelState("failed", detail=self._failure))
+        return False
 
     def _load_model(self, config: ModelConfig) -> LoadedModel:
         give_way()  # the engine's own threads begin here
@@ -155,7 +269,7 @@ class ModelRunner:
         def progress(step: str, done: int, total: int | None) -> None:
             if config is not self._wanted:
                 raise _Replaced
-            self._say(ModelState("loading", step=step, done_bytes=done, total_bytes=total))
+            self._say(config, ModelState("loading", step=step, done_bytes=done, total_bytes=total))
 
         weights = self._card.resolve(config.weights, progress)
         progress("compiling", 0, None)
@@ -165,12 +279,10 @@ class ModelRunner:
         model(np.zeros((1, *self._card.preparation.sample_shape), np.float32))  # the first pass allocates and compiles
         return model
 
-    def _failed(self, detail: str) -> None:
-        """A replica with an older model goes on with it; one without says why it cannot answer."""
-        self._say(ModelState("failed", detail=detail))
-        self._wanted = None
-
-    def _say(self, state: ModelState) -> None:
+    def _say(self, config: ModelConfig, state: ModelState) -> None:
+        """Set the state, unless another configuration has come meanwhile: its thread cannot be stopped."""
+        if config is not self._wanted:
+            return
         if self._model is None:
             self._state = state
         else:

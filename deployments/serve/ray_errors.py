@@ -29,6 +29,11 @@ def is_replica_lost(error: BaseException) -> bool:
     return isinstance(error, (RayActorError, ReplicaUnavailableError))
 
 
+def is_queue_full(error: BaseException) -> bool:
+    """Whether a deployment refused because too much waits for it."""
+    return isinstance(_cause_of(error), BackPressureError)
+
+
 def as_ecg_error(error: BaseException) -> EcgError | None:
     """The `EcgError` behind an exception, also one that crossed processes; None for a fault of this program."""
     error = _cause_of(error)

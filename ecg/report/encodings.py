@@ -77,7 +77,7 @@ def negotiated(accept: str | None) -> Encoding:
     ranges = [_media_range(part) for part in accept.split(",") if part.strip()]
     weights = {media_type: _weight(media_type, ranges) for media_type in ENCODINGS}
     best = max(weights, key=weights.__getitem__)
-    if weights[best] <= 0:
+    if not weights[best] > 0:  # also for NaN
         raise _refusal(accept)
     return ENCODINGS[best]
 

@@ -150,6 +150,7 @@ def test_settings_of_one_model_go_before_those_of_all() -> None:
     assert settings.model_user_config("clinical")["threads"] == 2
     assert settings.model_user_config("voltage") == {
         "weights": "auto", "backend": "auto", "precision": "float32", "threads": 3, "max_batch_segments": 16,
+        "must_load": False,
     }  # fmt: skip
     assert settings.model_user_config("features")["weights"] == "hub"
 

@@ -53,7 +53,9 @@ def test_the_form_asked_for_most_is_given(accept: str | None, expected: str) -> 
     assert negotiated(accept).media_type == expected
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "application/json;q=much", ";", "*"])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/json;q=0", "application/json;q=much", "application/json;q=nan", ";", "*"]
+)
 def test_what_cannot_be_given_is_refused_with_the_list(accept: str) -> None:
     with pytest.raises(NotAcceptable) as refusal:
         negotiated(accept)
