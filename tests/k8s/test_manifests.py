@@ -122,6 +122,8 @@ def test_deployment_names_are_those_of_the_code(folder: str) -> None:
         found = waiting.pop()
         if is_dataclass(found):
             waiting += vars(found).values()
+        elif isinstance(found, dict):
+            waiting += found.values()
         elif isinstance(found, Application):
             names.add(found._bound_deployment.name)
             waiting += found._bound_deployment.init_args
