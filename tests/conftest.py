@@ -25,7 +25,7 @@ SLOW = (
         "deployments/test_third_model.py",
     ),
     "ecg/formats/test_hostile.py",
-    *("ecg/cli/test_convert_compare.py", "ecg/cli/test_recordings.py", "ecg/models"),
+    *("ecg/cli/test_convert.py", "ecg/cli/test_recordings.py", "ecg/models"),
     *("ecg/findings/test_find_shared.py", "ecg/measurement/test_measure_shared.py"),
     *("ecg/quality/test_quality_shared.py", "ecg/report/test_forms.py", "ecg/cli/test_report.py"),
     *("serve_app/test_launcher.py", "serve_app/test_bulk.py"),
