@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -59,7 +60,16 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
                 rows[number] = _physical(aligned(row, line), line, stated)
     notes = (*_unit_notes([header.signals[i] for i in chosen.rows]), *header.notes, *chosen.notes)
     signal = np.stack([rows[i] for i in chosen.rows])
-    return EcgRecord(signal, leads, fs_hz, chosen.unit, name=PurePosixPath(main).stem, format=NAME, notes=notes)
+    return EcgRecord(
+        signal,
+        leads,
+        fs_hz,
+        chosen.unit,
+        name=PurePosixPath(main).stem,
+        format=NAME,
+        notes=notes,
+        acquired=None if header.acquired is None else datetime.fromisoformat(header.acquired),
+    )
 
 
 def _channel(line: SignalLine, name: str) -> Channel:
