@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import floors, page, reference_set, simulator_set
+from benchmarks import floors, page, ptbxl, reference_set, simulator_set
 from benchmarks.datasets import DATA
 from benchmarks.results import Report, Section
 from benchmarks.tables import show
@@ -43,7 +43,7 @@ def main() -> int:
     cases = simulator_set.run(QUICK if arguments.quick else 1)
     sections.append(simulator_set.section(cases))
     if DATA.is_dir():
-        for build in reference_set.SECTIONS:
+        for build in (*reference_set.SECTIONS, *([ptbxl.ptbxl] if ptbxl.FOLDER.is_dir() else [])):
             progress.print(f"{build.__name__.replace('_', ' ')} ...")
             sections.append(build())
     else:

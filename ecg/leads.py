@@ -33,8 +33,8 @@ _OTHER_LEADS = re.compile(
     re.IGNORECASE,
 )
 
-# Coefficients on (I, II): Einthoven's law and Goldberger's definitions.
-_FROM_I_II = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
+#: Coefficients on (I, II): Einthoven's law and Goldberger's definitions.
+FROM_I_II = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 
 
 def canonical_lead(name: str) -> str:
@@ -82,10 +82,10 @@ def derivable_leads(leads: tuple[str, ...]) -> tuple[str, ...]:
     """The leads of III, aVR, aVL, aVF that are absent from `leads` and follow from I and II, in standard order."""
     if "I" not in leads or "II" not in leads:
         return ()
-    return tuple(name for name in _FROM_I_II if name not in leads)
+    return tuple(name for name in FROM_I_II if name not in leads)
 
 
 def derive_lead(name: str, lead_i: NDArray[np.float32], lead_ii: NDArray[np.float32]) -> NDArray[np.float32]:
     """Lead `name` (III, aVR, aVL or aVF) as float32 [sample], from simultaneous I and II in the same unit."""
-    on_i, on_ii = _FROM_I_II[name]
+    on_i, on_ii = FROM_I_II[name]
     return (np.float32(on_i) * lead_i + np.float32(on_ii) * lead_ii).astype(np.float32)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ecg.errors import MalformedInput
 from ecg.features import named_features
-from ecg.findings import Finding, find
+from ecg.findings import Finding, Statement, answer
 from ecg.measurement.intervals import Measurements, measure
 from ecg.quality import Quality, assess_quality
 from ecg.record import EcgRecord
@@ -18,14 +18,15 @@ ALL = frozenset({"clinical", "features"}) | WITHOUT_MODELS
 class Examination:
     """Model-free analysis of a recording.
 
-    `findings` is empty and `named_features` None when they were not asked for; `named_features` are the values of the
-    feature vector behind the embedding.
+    `findings` and `statements` are empty and `named_features` None when they were not asked for; `named_features` are
+    the values of the feature vector behind the embedding.
     """
 
     measurements: Measurements
     quality: Quality
     findings: tuple[Finding, ...]
     named_features: tuple[float | None, ...] | None = None
+    statements: tuple[Statement, ...] = ()
 
 
 def examine(record: EcgRecord, findings: bool = True, features: bool = False) -> Examination:
@@ -36,12 +37,9 @@ def examine(record: EcgRecord, findings: bool = True, features: bool = False) ->
     completed = record.completed()
     measurements = measure(completed)
     quality = assess_quality(completed, measurements)
-    return Examination(
-        measurements,
-        quality,
-        find(completed, measurements, quality) if findings else (),
-        tuple(named_features(record, measurements)) if features else None,
-    )
+    labels, statements = answer(completed, measurements, quality) if findings else ((), ())
+    named = tuple(named_features(record, measurements)) if features else None
+    return Examination(measurements, quality, labels, named, statements)
 
 
 def parse_include(text: str | None, known: frozenset[str] = ALL) -> frozenset[str]:

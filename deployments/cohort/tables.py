@@ -36,7 +36,7 @@ from ecg.values import Value
 
 MEASURED = tuple(name for name, kind in get_type_hints(Measurements).items() if kind is Value)
 #: Parts of the report that are lists or trees: as JSON text, so that every part of the table has one schema.
-_DOCUMENTS = ("measurements", "quality", "findings", "consistency", "provenance")
+_DOCUMENTS = ("measurements", "quality", "findings", "statements", "consistency", "provenance")
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,7 @@ def _documents(report: Report) -> dict[str, Any]:
         documents["quality"] = analysis.examination.quality.to_dict()
     if "clinical" in analysis.include:
         documents["findings"] = [asdict(finding) for finding in conclusion.findings]
+        documents["statements"] = [asdict(statement) for statement in conclusion.statements]
     return documents
 
 

@@ -38,6 +38,7 @@ def summary(name: str, examination: Examination) -> dict[str, Any]:
         "signal_quality": examination.quality.grade,
         "acceptable": examination.quality.acceptable,
         "findings": {finding.label: finding.present for finding in examination.findings},
+        "statements": {statement.name: statement.present for statement in examination.statements},
     }
 
 
@@ -57,4 +58,8 @@ def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
     print(f"  {'quality':14s} {quality.grade}{f' ({causes})' if causes else ''}")
     for finding in examination.findings:
         if finding.present:
-            print(f"  {'finding':14s} {finding.label}: {finding.evidence}")
+            doubt = f" (not excluded: {', '.join(finding.not_excluded)})" if finding.not_excluded else ""
+            print(f"  {'finding':14s} {finding.label}: {finding.evidence}{doubt}")
+    for statement in examination.statements:
+        if statement.present:
+            print(f"  {'statement':14s} {statement.name}: {statement.evidence}")

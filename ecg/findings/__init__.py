@@ -10,13 +10,14 @@ from ecg.findings import conduction, infarction, rhythm, ventricular
 from ecg.findings.confounders import not_claimed_because, not_excluded, undecidable_because
 from ecg.findings.evidence import Evidence, gather
 from ecg.findings.finding import Contradiction, Finding
+from ecg.findings.statements import Person, Statement, statements, undecided
 from ecg.findings.vocabulary import Label
 from ecg.leads import STANDARD_LEADS
 from ecg.measurement.intervals import Measurements
 from ecg.quality import Quality
 from ecg.record import EcgRecord
 
-__all__ = ["Contradiction", "Finding", "contradictions", "find"]
+__all__ = ["Contradiction", "Finding", "Person", "Statement", "answer", "contradictions", "find"]
 
 POOR = "the recording is of poor quality: nothing is decided"
 
@@ -55,23 +56,37 @@ _RULES: dict[Label, Callable[[Evidence], Finding]] = {
 
 
 def find(record: EcgRecord, measurements: Measurements, quality: Quality) -> tuple[Finding, ...]:
-    """The 17 labels in the order of `ecg.labels.LABELS`.
+    """The 17 labels in the order of `ecg.labels.LABELS`, as `answer` gives them."""
+    return answer(record, measurements, quality)[0]
+
+
+def answer(
+    record: EcgRecord, measurements: Measurements, quality: Quality, person: Person | None = None
+) -> tuple[tuple[Finding, ...], tuple[Statement, ...]]:
+    """The 17 labels in the order of `ecg.labels.LABELS`, and the statements beyond them.
 
     On a recording of poor quality only that is said, and what its other leads decide where two leads at most are lost
-    or all are turned over: rate and rhythm. The other labels are then not decided.
+    or all are turned over: rate and rhythm. Everything else is then not decided. `person` is who the recording is of;
+    None: what its file says (`Person.of`).
     """
     poor = Label.POOR_QUALITY
-    decided = frozenset(Label)
-    about = Finding(poor, False, f"signal quality is {quality.grade}")
-    if not quality.acceptable:
-        causes = ", ".join(dict.fromkeys(cause.code for cause in quality.causes if cause.grade == "Poor"))
-        about = Finding(poor, True, f"signal quality is {quality.grade}: {causes or 'see quality'}")
-        decided = _decided_without_the_lost(quality)
-    if not decided:
-        return tuple(about if name == poor else Finding(name, None, POOR) for name in Label)
-    evidence = gather(record, measurements, quality)
+    if quality.acceptable:
+        evidence = gather(record, measurements, quality)
+        about = Finding(poor, False, f"signal quality is {quality.grade}")
+        return _labels(about, frozenset(Label), evidence), statements(
+            evidence, measurements, person or Person.of(record)
+        )
+    causes = ", ".join(dict.fromkeys(cause.code for cause in quality.causes if cause.grade == "Poor"))
+    about = Finding(poor, True, f"signal quality is {quality.grade}: {causes or 'see quality'}")
+    decided = _decided_without_the_lost(quality)
+    if decided:
+        return _labels(about, decided, gather(record, measurements, quality)), undecided(LOST)
+    return tuple(about if name == poor else Finding(name, None, POOR) for name in Label), undecided(POOR)
+
+
+def _labels(about: Finding, decided: frozenset[Label], evidence: Evidence) -> tuple[Finding, ...]:
     answers = {name: _decide(name, evidence) if name in decided else Finding(name, None, LOST) for name in _RULES}
-    return tuple(about if name == poor else answers[name] for name in Label)
+    return tuple(about if name == Label.POOR_QUALITY else answers[name] for name in Label)
 
 
 def _decided_without_the_lost(quality: Quality) -> frozenset[Label]:

@@ -87,7 +87,7 @@ def _blocked(lone: tuple[LoneP, ...], n_beats: int) -> tuple[bool | None, str]:
 def right_bundle_branch_block(evidence: Evidence) -> Finding:
     """QRS of 120 ms or more, a late R' in V1 or V2, and a broad S in I or V6."""
     label = Label.RIGHT_BUNDLE_BRANCH_BLOCK
-    return _block(label, evidence, _right_pattern(evidence), "late R' in V1 or V2 and S in I or V6")
+    return _block(label, evidence, right_pattern(evidence), "late R' in V1 or V2 and S in I or V6")
 
 
 def left_bundle_branch_block(evidence: Evidence) -> Finding:
@@ -98,7 +98,7 @@ def left_bundle_branch_block(evidence: Evidence) -> Finding:
     label = Label.LEFT_BUNDLE_BRANCH_BLOCK
     if accessory_pathway(evidence).present is True:
         return Finding(label, None, "pre-excitation widens the QRS complex in the same leads")
-    return _block(label, evidence, _left_pattern(evidence), "V1 down, late R without q in two lateral leads")
+    return _block(label, evidence, left_pattern(evidence), "V1 down, late R without q in two lateral leads")
 
 
 def bifascicular_block(evidence: Evidence) -> Finding:
@@ -136,16 +136,18 @@ def _block(label: str, evidence: Evidence, pattern: bool | None, words: str) -> 
     return Finding(label, True, f"{width} with the pattern: {words}")
 
 
-def _right_pattern(evidence: Evidence) -> bool | None:
+def right_pattern(evidence: Evidence) -> bool | None:
+    """Whether the form is that of right bundle branch block at any width; None without the leads that show it."""
     side = _lateral(evidence, ("I",), ("V6",))
     if "V1" not in evidence.shapes or not side:
         return None
-    if _left_pattern(evidence):
+    if left_pattern(evidence):
         return False
     return late_to_the_right(evidence.shapes) and any(shape.terminal < 0 for shape in side)
 
 
-def _left_pattern(evidence: Evidence) -> bool | None:
+def left_pattern(evidence: Evidence) -> bool | None:
+    """Whether the form is that of left bundle branch block at any width; None without the leads that show it."""
     limb, chest = _lateral(evidence, ("I", "aVL"), ()), _lateral(evidence, (), ("V5", "V6"))
     if "V1" not in evidence.shapes or not chest or len(limb) + len(chest) < 2:
         return None

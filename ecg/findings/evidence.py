@@ -46,6 +46,8 @@ class Evidence:
         See `AtrialActivity`, `LoneP`, `ExtraBeat`, `QrsShape` (by lead), `ecg.measurement.qrs_shape.slow_start`.
     reversal
         Electrodes that are or may be exchanged; None when none.
+    longest_rr_s
+        Longest RR interval that crosses no gap, in s.
     lost
         Leads whose quality is Poor, where the recording can be read without them.
     unit_known
@@ -78,6 +80,7 @@ class Evidence:
     unit_known: bool
     fs_hz: float
     lost: tuple[str, ...] = ()
+    longest_rr_s: float | None = None
 
     @property
     def limb_reversal(self) -> bool:
@@ -194,6 +197,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         reversal=quality.lead_reversal or quality.possible_reversal,
         unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
+        longest_rr_s=float(np.nanmax(rr)) / record.fs_hz if np.isfinite(rr).any() else None,
         lost=tuple(lead.lead for lead in quality.per_lead if lead.grade == "Poor"),
     )
 

@@ -153,6 +153,33 @@ class PacingLimits:
     steady: float = limit(0.05, "of RR", "root mean square RR difference of a pacemaker with a beat of its own or two")
 
 
+@dataclass(frozen=True)
+class StatementLimits:
+    """ST, QTc, voltages, axis, early beats, pauses."""
+
+    st_mv: float = limit(0.1, "mV", "universal definition 2018: elevation at J, other leads")
+    st_v2_v3_women_mv: float = limit(0.15, "mV", "universal definition 2018: V2 and V3")
+    st_v2_v3_men_mv: float = limit(0.2, "mV", "universal definition 2018: V2 and V3, from 40 years on")
+    st_v2_v3_young_mv: float = limit(0.25, "mV", "universal definition 2018: V2 and V3, men under 40")
+    st_young_years: float = limit(40.0, "years", "universal definition 2018")
+    st_depression_mv: float = limit(0.05, "mV", "universal definition 2018: at J, horizontal or falling")
+    st_rise_mv: float = limit(0.025, "mV", "a rise from J to J+80 ms that makes a depression an ascending one")
+    long_qtc_men_ms: float = limit(450.0, "ms", "AHA/ACCF/HRS part IV, 2009")
+    long_qtc_women_ms: float = limit(460.0, "ms", "AHA/ACCF/HRS part IV, 2009")
+    short_qtc_ms: float = limit(390.0, "ms", "AHA/ACCF/HRS part IV, 2009")
+    sokolow_mv: float = limit(3.5, "mV", "Sokolow 1949")
+    cornell_men_mv: float = limit(2.8, "mV", "Casale 1985")
+    cornell_women_mv: float = limit(2.0, "mV", "Casale 1985")
+    low_limb_mv: float = limit(0.5, "mV", "Chou")
+    low_chest_mv: float = limit(1.0, "mV", "Chou")
+    left_axis_deg: float = limit(-30.0, "deg", _AHA)
+    right_axis_deg: float = limit(90.0, "deg", _AHA)
+    axis_margin_deg: float = limit(3.0, "deg", "the axis' own spread: within it the deviation is open")
+    late_avl_ms: float = limit(45.0, "ms", _AHA)
+    regular: float = limit(0.1, "of RR", "the rhythm in which an early beat stands out")
+    pause_s: float = limit(3.0, "s", "2018 ACC/AHA/HRS")
+
+
 RHYTHM = RhythmLimits()
 ATRIAL = AtrialLimits()
 FIXED_RATIO = FixedRatioLimits()
@@ -161,4 +188,5 @@ WIDE_TACHYCARDIA = TachycardiaLimits()
 CONDUCTION = ConductionLimits()
 INFARCTION = InfarctionLimits()
 PACING = PacingLimits()
-ALL = (RHYTHM, ATRIAL, FIXED_RATIO, ECTOPY, WIDE_TACHYCARDIA, CONDUCTION, INFARCTION, PACING)
+STATEMENTS = StatementLimits()
+ALL = (RHYTHM, ATRIAL, FIXED_RATIO, ECTOPY, WIDE_TACHYCARDIA, CONDUCTION, INFARCTION, PACING, STATEMENTS)

@@ -25,6 +25,8 @@ from ecg.values import PLAUSIBLE_MV
 
 FEWEST_BEATS = 3  # fewer make neither a rate nor a median beat
 NOISY = 0.06  # of a QRS: with more muscle noise in the usual lead P waves say nothing about electrodes
+#: What is no shape of the heart's own: in one lead alone it makes a recording Fair.
+DISTURBANCES = frozenset({"muscle_noise", "mains", "motion", "outlying", "saturated", "missing_samples", "flat"})
 SHORTEST_S = 2.0  # two beats at 60 a minute; under it nothing can be compared with anything
 
 
@@ -53,7 +55,7 @@ class Limits:
     Only what makes a recording unreadable makes it Poor; docs/quality.md validates those limits.
     """
 
-    missing: Criterion = Criterion("missing_samples", "of samples", 0.0, 0.02, 0.2)
+    missing: Criterion = Criterion("missing_samples", "of samples", 0.0, 0.02, 0.5)
     flat: Criterion = Criterion("flat", "of seconds", None, 0.1, 0.5)
     saturated_s: Criterion = Criterion("saturated", "s", None, 0.04, 0.1)
     clipped: Criterion = Criterion("clipped", "plateaus", None, 3.0, None)
@@ -69,6 +71,7 @@ class Limits:
     disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
     mean_shift: Criterion = Criterion("motion", "QRS", None, 0.2, 0.28)
     frozen: Criterion = Criterion("flat", "of the recording", None, 0.0, 0.2)
+    copies: Criterion = Criterion("identical_leads", "of leads", None, 0.0, 0.5)
     step: Criterion = Criterion("no_qrs", "of the QRS is a step", None, None, 0.5)
 
 
@@ -91,7 +94,8 @@ def assess_quality(record: EcgRecord, measurements: Measurements | None = None) 
     -------
     Quality
         The recording's grade is the worst of what holds for the whole and the grade of its leads: Poor as soon as one
-        lead is lost, otherwise one step better than its worst lead when fewer than a quarter of the leads share it.
+        lead is lost, Fair as soon as one is disturbed, otherwise one step better than its worst lead when fewer than a
+        quarter of the leads share it.
 
     Notes
     -----
@@ -118,18 +122,21 @@ def grade(
     """
     per_lead = _grade_leads(leads, figures, limits)
     suspicion = _suspicion(leads, figures, per_lead, measured)
+    if figures.swapped is not None:
+        suspicion = Suspicion(figures.swapped, certain=True)
     whole = _found(
         limits.disagreement.judge(None, 1 - figures.beats.agreement),
         None if figures.residual is None else limits.residual.judge(None, figures.residual),
         None if figures.residual_at_r is None else limits.residual_at_r.judge(None, figures.residual_at_r),
         _too_few(figures.beats.n_beats),
         limits.frozen.judge(None, figures.frozen),
+        limits.copies.judge(None, figures.copies),
         None if measured is None else limits.step.judge(None, _step(measured.median_beat)),
         _amplitude_cause(figures.height) if unit == "mV" else None,
         limits.mean_shift.judge(None, float(np.minimum(figures.shift, 1.0).mean())),
         None if suspicion is None else _suspicion_cause(suspicion),
     )
-    overall = worst([_of_leads([lead.grade for lead in per_lead]), *(cause.grade for cause in whole)])
+    overall = worst([_of_leads(per_lead), *(cause.grade for cause in whole)])
     causes = _sorted((*whole, *(cause for lead in per_lead for cause in lead.causes)))
     named = suspicion.what if suspicion is not None and suspicion.certain else None
     possible = suspicion.what if suspicion is not None and not suspicion.certain else None
@@ -194,10 +201,15 @@ def _suspicion_cause(suspicion: Suspicion) -> Cause:
     return Cause(code, suspicion.what, 1.0, unit, grade)
 
 
-def _of_leads(grades: list[Grade]) -> Grade:
+def _of_leads(per_lead: tuple[LeadQuality, ...]) -> Grade:
+    """The worst lead's grade; one step better where few share it and no disturbance makes it Fair."""
+    grades = [lead.grade for lead in per_lead]
     lowest = worst(grades)
     if lowest in ("Poor", "Excellent") or 4 * grades.count(lowest) >= len(grades):
         return lowest
+    causes = [cause for lead in per_lead for cause in lead.causes if cause.grade == "Fair"]
+    if any(cause.code in DISTURBANCES for cause in causes):
+        return "Fair"
     return GRADES[GRADES.index(lowest) - 1]
 
 

@@ -48,6 +48,11 @@ class BeatView:
     median_beats: Floats | None
 
 
+#: T waves among the second detector's beats: how long after a beat, how alike that interval, after how many beats.
+TALL_T_LAG_S = (0.15, 0.48)
+TALL_T_SPREAD_S = 0.03
+TALL_T_SHARE = 0.3
+TALL_T_BEATS = 4
 BEFORE_S, AFTER_S = 0.30, 0.45
 QRS_S = (0.06, 0.08)
 
@@ -61,7 +66,7 @@ def view_beats(signal: Floats, fs_hz: float, peaks: Indexes) -> BeatView:
     slope = _slopes(signal, fs_hz)
     energy = _middle_mean(np.abs(slope))
     envelope = uniform_filter1d(energy, max(1, round(0.1 * fs_hz)), mode="constant")
-    own = _envelope_peaks(envelope, fs_hz)
+    own = _without_t_waves(_envelope_peaks(envelope, fs_hz), peaks, fs_hz)
     agreement = _agreement(peaks, own, envelope, MATCH_S * fs_hz)
     aligned = _align(own, energy, fs_hz)
     readable = _readable(signal, aligned, fs_hz)
@@ -96,6 +101,28 @@ def _envelope_peaks(envelope: Floats, fs_hz: float) -> Indexes:
     local = np.minimum(local, 1.5 * np.median(local))  # one burst must not hide the beats around it
     floor = float(np.median(envelope))
     kept: Indexes = peaks[envelope[peaks] - floor > 0.45 * (local - floor)]
+    return kept
+
+
+def _without_t_waves(own: Indexes, peaks: Indexes, fs_hz: float) -> Indexes:
+    """The detector's beats less the T waves of a recording in which they are as steep as QRS complexes.
+
+    A T wave follows nearly every one of the beats given at one interval, and is not among them.
+    """
+    if len(own) < TALL_T_BEATS or len(peaks) < TALL_T_BEATS:
+        return own
+    alone = np.flatnonzero(~_near(own, peaks, MATCH_S * fs_hz))
+    before = np.searchsorted(peaks, own[alone]) - 1
+    alone, before = alone[before >= 0], before[before >= 0]
+    lag = (own[alone] - peaks[before]) / fs_hz
+    inside = (lag >= TALL_T_LAG_S[0]) & (lag <= TALL_T_LAG_S[1])
+    if inside.sum() < TALL_T_SHARE * len(peaks):
+        return own
+    usual = float(np.median(lag[inside]))
+    at_one_interval = inside & (np.abs(lag - usual) <= TALL_T_SPREAD_S)
+    if at_one_interval.sum() < TALL_T_SHARE * len(peaks):
+        return own
+    kept: Indexes = np.delete(own, alone[at_one_interval])
     return kept
 
 

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from ecg.dsp import block_means, median, rank
+from ecg.leads import FROM_I_II, LIMB_LEADS, PRECORDIAL_LEADS
 from ecg.measurement.condition import frozen
 from ecg.quality.beat_check import BEFORE_S, QRS_S, BeatView, view_beats
 from ecg.record import EcgRecord
@@ -20,6 +22,13 @@ FLAT = 0.02  # of the typical height: less movement than this in a second is non
 RESIDUAL_QUANTILE = 0.9
 LAWFUL = 0.25  # residual up to which the limb leads are taken to follow the laws
 FULL_OF_MAINS, MAINS_OVER_NOISE = 0.06, 4.0  # of the typical height, and of other noise: mains alone hides a small QRS
+#: Exchanged names of limb leads: from which departure from the laws (of the typical height) they are looked for, and
+#: what of it an exchange may leave.
+SWAP_LEAST = 0.03
+SWAP_SHARE = 0.2
+COPY = 0.9999  # correlation of two leads of which one is a copy
+FEWEST_TO_COMPARE = 4
+INDEPENDENT = ("I", "II", *PRECORDIAL_LEADS)
 OUTLYING = 4.0  # times the typical height, and half that times the lead's own: no QRS is
 
 
@@ -56,6 +65,10 @@ class Figures:
     residual_at_r
         The largest departure from the same laws in the QRS complex of the median beat, over the height of the median
         lead's QRS; None as above and under two beats.
+    swapped
+        Two limb leads whose names are exchanged, as ``"aVL/aVF"``; None for none.
+    copies
+        Share of the independent leads that are copies of another.
     height
         What the ratios are to, in the unit of the record; 0 when nothing moves.
     beats
@@ -76,6 +89,8 @@ class Figures:
     spikes: NDArray[np.float64]
     residual: float | None
     residual_at_r: float | None
+    swapped: str | None
+    copies: float
     height: float
     beats: BeatView
 
@@ -120,6 +135,8 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp]) -> Figures:
         spikes=_spikes(signal, record.fs_hz, height, beats.peaks * step) / record.duration_s,
         residual=residual,
         residual_at_r=_residual_at_r(record.leads, beats, dead),
+        swapped=_swapped_leads(record.leads, work[:, ::2], height),
+        copies=_copies(record.leads, work[:, ::2], dead),
         height=height * scale if movement.any() else 0.0,
         beats=beats,
     )
@@ -276,6 +293,44 @@ def _readable_by_law(
     return raised
 
 
+def _swapped_leads(leads: tuple[str, ...], work: Floats, height: float) -> str | None:
+    """Two limb leads whose names are exchanged, as ``"aVL/aVF"``: with them in order the leads obey the laws, else not.
+
+    None where the laws hold, where no exchange mends them, and without all six leads.
+    """
+    if not set(LIMB_LEADS) <= set(leads):
+        return None
+    row = {lead: work[leads.index(lead)].astype(np.float64) for lead in LIMB_LEADS}
+    as_named = _law_error(row) / height
+    if as_named < SWAP_LEAST:
+        return None
+    errors = {}
+    for first, second in combinations(LIMB_LEADS, 2):
+        errors[f"{first}/{second}"] = _law_error(row | {first: row[second], second: row[first]}) / height
+    best = min(errors, key=errors.__getitem__)
+    return best if errors[best] <= SWAP_SHARE * as_named else None
+
+
+def _law_error(row: dict[str, NDArray[np.float64]]) -> float:
+    """The root mean square departure of III, aVR, aVL and aVF from what I and II make of them, baselines apart."""
+    made = {lead: on_i * row["I"] + on_ii * row["II"] for lead, (on_i, on_ii) in FROM_I_II.items()}
+    left = np.stack([row[lead] - wave for lead, wave in made.items()])
+    return float(np.sqrt(((left - left.mean(axis=1, keepdims=True)) ** 2).mean(axis=1)).max())
+
+
+def _copies(leads: tuple[str, ...], work: Floats, dead: NDArray[np.intp]) -> float:
+    """The share of I, II and V1 to V6 that are a copy of another of them, scaled or not; 0 to 1."""
+    rows = [row for row, lead in enumerate(leads) if lead in INDEPENDENT and row not in dead]
+    if len(rows) < FEWEST_TO_COMPARE:
+        return 0.0
+    level = work[rows] - work[rows].mean(axis=1, keepdims=True)
+    norm = np.sqrt((level.astype(np.float64) ** 2).sum(axis=1))
+    unit = level / np.where(norm > 0, norm, np.inf)[:, None]
+    alike = np.abs(unit @ unit.T) > COPY
+    np.fill_diagonal(alike, False)
+    return float(alike.any(axis=1).mean())
+
+
 def _residual_at_r(leads: tuple[str, ...], beats: BeatView, dead: NDArray[np.intp]) -> float | None:
     """The largest `_residual` within the QRS complex of the median beat, over its height in the median lead."""
     if beats.median_beats is None:
@@ -295,10 +350,9 @@ def _residual(
     Flat leads are left out; None without I, II and one of the others.
     """
     row = {lead: work[i] for i, lead in enumerate(leads) if i not in dead}
-    laws = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
-    lawful = [lead for lead in laws if lead in row]
+    lawful = [lead for lead in FROM_I_II if lead in row]
     if "I" not in row or "II" not in row or not lawful:
         return None
-    made = np.array([laws[lead] for lead in lawful], dtype=np.float32) @ np.stack([row["I"], row["II"]])
+    made = np.array([FROM_I_II[lead] for lead in lawful], dtype=np.float32) @ np.stack([row["I"], row["II"]])
     left = np.stack([row[lead] for lead in lawful]) - made
     return float(rank(np.abs(left - median(left)[:, None]), quantile).max()) / height

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ecg.findings import Contradiction, Finding, contradictions
+from ecg.findings import Contradiction, Finding, Statement, contradictions
 from ecg.labels import LABELS
 from ecg.models.contract import ModelResult
 from ecg.quality import Quality
@@ -65,6 +65,8 @@ class Conclusion:
         The labels of each model in the role "additional", by its name; empty for one without labels.
     findings
         What the rules say of each label, with their evidence.
+    statements
+        What the rules say beyond the labels: ST, QTc, voltages, axis, incomplete blocks, hemiblocks, pauses.
     contradictions
         Where a trained model and the rules disagree.
     warnings
@@ -79,6 +81,7 @@ class Conclusion:
     labels: tuple[LabelScore, ...]
     additional: Mapping[str, tuple[LabelScore, ...]]
     findings: tuple[Finding, ...]
+    statements: tuple[Statement, ...]
     contradictions: tuple[Contradiction, ...]
     warnings: tuple[str, ...]
 
@@ -105,6 +108,7 @@ def conclude(analysis: Analysis) -> Conclusion:
             if analysis.cards[name].role == "additional"
         },
         findings=examination.findings,
+        statements=examination.statements,
         contradictions=() if scores is None else tuple(contradictions(scores, examination.findings)),
         warnings=_warnings(analysis, reversal),
     )

@@ -175,6 +175,14 @@ class _Writer:
                 {"text": finding.label}, device, waveform, **present, note=[{"text": finding.evidence}]
             )
             references.append(self._add(f"finding-{finding.label}", observation))
+        for statement in self._conclusion.statements:
+            present = {"valueBoolean": statement.present}
+            if statement.present is None:
+                present = {"dataAbsentReason": _absent("unknown", "The rules leave it open.")}
+            observation = self._observation(
+                {"text": statement.name}, device, waveform, **present, note=[{"text": statement.evidence}]
+            )
+            references.append(self._add(f"statement-{statement.name}", observation))
         return references
 
     def _models(self, waveform: str) -> list[str]:

@@ -30,6 +30,7 @@ def to_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
         "measurements": measurements_dict(examination.measurements) if "measurements" in include else None,
         "quality": examination.quality.to_dict() if "quality" in include else None,
         "findings": [asdict(finding) for finding in conclusion.findings] if clinical else None,
+        "statements": [asdict(statement) for statement in conclusion.statements] if clinical else None,
         "consistency": [asdict(contradiction) for contradiction in conclusion.contradictions],
         "warnings": list(conclusion.warnings),
         "provenance": provenance_dict(analysis),
