@@ -1,6 +1,7 @@
 """Errors on the wire: RFC 9457 problem documents. The only place that knows an HTTP status."""
 
 import math
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -25,6 +26,10 @@ STATUS: dict[type[errors.EcgError], int] = {
     errors.EcgError: 400,
 }
 RETRYABLE = (429, 503)
+#: What a document repeats of a request is cut: a lead name of 20 MB must not come back.
+_MOST_LETTERS = 200
+_MOST_DETAIL = 500
+_MOST_ITEMS = 64
 
 
 class NotFound(errors.EcgError):
@@ -54,11 +59,11 @@ def problem(error: errors.EcgError, request_id: str, retry_after_s: int) -> Resp
         "type": f"urn:ecg-serve:problem:{error.code}",
         "title": error.code.replace("_", " ").capitalize(),
         "status": status,
-        "detail": error.message,
+        "detail": _cut_text(error.message, _MOST_DETAIL),
         "code": error.code,
-        "field": error.field,
-        "expected": error.expected,
-        "got": error.got,
+        "field": _cut(error.field),
+        "expected": _cut(error.expected),
+        "got": _cut(error.got),
         "request_id": request_id,
     }
     asked_s = error.retry_after_s if isinstance(error, errors.Overloaded) else None
@@ -79,6 +84,27 @@ def internal_problem(request_id: str) -> Response:
         "request_id": request_id,
     }
     return _response(body, 500, {})
+
+
+def _cut(value: object, nested: bool = False) -> object:
+    """A JSON value of bounded size that shows the beginning of another value."""
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**53 else f"an integer of {value.bit_length()} bits"
+    if isinstance(value, (list, tuple, set, frozenset, dict)) and nested:
+        return f"{len(value)} items"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        shown = [_cut(item, nested=True) for item in islice(value, _MOST_ITEMS)]
+        return shown if len(value) <= _MOST_ITEMS else [*shown, f"… {len(value)} in all"]
+    if isinstance(value, dict):
+        return {_cut_text(str(key), _MOST_LETTERS): _cut(value[key], nested=True) for key in islice(value, _MOST_ITEMS)}
+    return _cut_text(value if isinstance(value, str) else str(value), _MOST_LETTERS)
+
+
+def _cut_text(text: str, most: int) -> str:
+    text = text if len(text) <= most else f"{text[:most]}… ({len(text)} letters)"
+    return text.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be written
 
 
 def _response(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:

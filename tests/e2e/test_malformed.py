@@ -236,3 +236,18 @@ def test_refusals_say_what_is_allowed(service: httpx.Client) -> None:
     assert response.headers["Allow"] == "POST"
     assert response.headers.get_list("X-Request-ID") == ["mine"]
     assert response.json()["request_id"] == "mine"
+
+
+def test_a_lead_name_of_twenty_megabytes_does_not_come_back(service: httpx.Client) -> None:
+    response = service.post("/assess_quality", content=json_body(lead_names=["V" * 20_000_000, *LEADS[1:]]))
+    assert response.status_code in (400, 415, 422)
+    named = service.post("/assess_quality", content=json_body(lead_names=["V" * 20_000_000, *LEADS[1:]]), headers=JSON)
+    assert 400 <= named.status_code < 500
+    assert len(named.content) < 50_000
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "gzip"])
+def test_half_a_million_empty_parts_hold_nobody_up(service: httpx.Client, encoding: str) -> None:
+    empty = ZSTD(b"") if encoding == "zstd" else gzip.compress(b"")
+    response = service.post("/analyze", content=empty * 500_000, headers=NPY | {"Content-Encoding": encoding})
+    assert (response.status_code, response.json()["code"]) == (413, "input_too_large")

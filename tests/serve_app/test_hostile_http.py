@@ -1,0 +1,76 @@
+"""Requests made to hurt: bodies of a million parts, and refusals that repeat what they refuse."""
+
+import gzip
+from typing import Any
+
+import orjson
+import pytest
+import zstandard
+
+from ecg.errors import InputTooLarge, MalformedInput
+from serve_app.bodies import inflate
+from serve_app.problems import problem
+
+EMPTY = {"zstd": zstandard.ZstdCompressor().compress(b""), "gzip": gzip.compress(b"")}
+
+
+@pytest.mark.parametrize("encoding", EMPTY)
+def test_half_a_million_empty_parts_are_refused_after_the_first_few(encoding: str) -> None:
+    class Counted(bytes):
+        """A body that counts the pieces taken from it."""
+
+        taken = 0
+
+        def __getitem__(self, key: Any) -> Any:
+            Counted.taken += 1
+            return super().__getitem__(key)
+
+    with pytest.raises(InputTooLarge, match="compressed parts"):
+        inflate(Counted(EMPTY[encoding] * 500_000), encoding, 1 << 26)
+    assert Counted.taken < 200
+
+
+def test_many_parts_with_much_in_them_are_read() -> None:
+    block = bytes(range(256)) * 256  # 64 KiB, as bgzip and pzstd make them
+    assert inflate(gzip.compress(block) * 300, "gzip", 1 << 26) == block * 300
+    assert inflate(zstandard.ZstdCompressor().compress(block) * 300, "zstd", 1 << 26) == block * 300
+
+
+def test_a_frame_that_asks_for_a_large_window_is_refused() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=27)
+    writer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    frame = writer.compress(b"x" * 1000) + writer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) + writer.flush()
+    with pytest.raises(MalformedInput):
+        inflate(frame, "zstd", 1 << 26)
+
+
+@pytest.mark.parametrize(
+    "got",
+    [
+        "x" * 20_000_000,
+        ["x" * 20_000_000],
+        [["V1"] * 1000] * 1000,
+        list(range(1_000_000)),
+        {"x" * 1_000_000: "y" * 1_000_000},
+        10**5000,
+        -(2**70),
+        "\ud800",
+        float("nan"),
+        b"\xff" * 1_000_000,
+    ],
+    ids=lambda got: type(got).__name__,
+)
+def test_a_refusal_is_small_whatever_it_refuses(got: Any) -> None:
+    message = f"The lead name {str(got)[:2_000_000] if not isinstance(got, int) else 'x' * 9000} is too long."
+    response = problem(MalformedInput(message, "lead_names", got, got), "id", 2)
+    assert response.status_code == 400
+    assert len(response.body) < 40_000
+    document = orjson.loads(response.body)
+    assert document["code"] == "malformed_input"
+    assert document["detail"].startswith("The lead name")
+
+
+def test_what_a_refusal_repeats_is_the_beginning_of_what_came() -> None:
+    response = problem(MalformedInput("No.", "fs", ["Hz", 500], {"fs": -1.5}), "id", 2)
+    document = orjson.loads(response.body)
+    assert (document["expected"], document["got"]) == (["Hz", 500], {"fs": -1.5})
