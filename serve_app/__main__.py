@@ -22,12 +22,14 @@ from serve_app.environment import fast_plane_available, ray_environment
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 ROOT = Path(__file__).resolve().parent.parent
+#: The Serve files: beside the packages in a checkout, inside this one where it was installed.
+CONFIG = ROOT / "config" if (ROOT / "config" / "local.yaml").exists() else ROOT / "serve_app" / "config"
 
 
 def main() -> int:
     """Exit status: 0 after a requested stop, 1 when the service did not start or fell over, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m serve_app", description=__doc__)
-    parser.add_argument("--config", type=Path, default=ROOT / "config" / "local.yaml", help="Serve YAML file")
+    parser.add_argument("--config", type=Path, default=CONFIG / "local.yaml", help="Serve YAML file")
     parser.add_argument("--port", type=_port, help="HTTP port, instead of the one in the file")
     parser.add_argument("--weights", help="auto, hub, stand-in, or a folder with both checkpoints; for both models")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other application setting")

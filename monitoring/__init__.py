@@ -1,0 +1,1 @@
+"""Alerts, monitors and dashboards of the service; `dashboards.py` is the source of the JSON files."""
