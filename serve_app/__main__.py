@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from ecg.models.weights import SMALL_NAME
 from serve_app.environment import fast_plane_available, ray_environment
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -31,7 +32,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serve_app", description=__doc__)
     parser.add_argument("--config", type=Path, default=CONFIG / "local.yaml", help="Serve YAML file")
     parser.add_argument("--port", type=_port, help="HTTP port, instead of the one in the file")
-    parser.add_argument("--weights", help="auto, hub, stand-in, or a folder with both checkpoints; for both models")
+    parser.add_argument(
+        "--weights", help="auto, hub, small, stand-in, or a folder with both checkpoints; for both models"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other application setting")
     parser.add_argument("--check", action="store_true", help="only check the file")
     options = parser.parse_args()
@@ -191,14 +194,22 @@ def _describe(health: dict[str, Any] | None) -> str:
     for name, model in health["models"].items():
         progress = model["progress"]
         if model["state"] == "ready":
-            trained = "" if model["trained"] else ", UNTRAINED stand-in: labels and embeddings carry no meaning"
-            told = f"{model['weights'].partition('@')[0]} ({model['backend']} {model['precision']}{trained})"
+            told = f"{model['weights'].partition('@')[0]} ({model['backend']} {model['precision']}{_about(model)})"
         elif progress and progress["total_bytes"]:
             told = f"{progress['step']} {100 * progress['done_bytes'] // progress['total_bytes']} %"
         else:
             told = (progress or {}).get("step") or model["detail"] or model["state"]
         parts.append(f"{name}: {told}")
     return f"{health['status']} — " + "; ".join(parts)
+
+
+def _about(model: dict[str, Any]) -> str:
+    """What a reader of the terminal must know of weights that are not the published ones."""
+    if not model["trained"]:
+        return ", UNTRAINED stand-in: labels and embeddings carry no meaning"
+    if model["weights"].startswith(SMALL_NAME):
+        return ", the SMALL model of the package: some labels only; --weights hub for the published one"
+    return ""
 
 
 def _stop(server: subprocess.Popen[bytes]) -> int:

@@ -31,8 +31,12 @@ class AppSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clinical_weights: str = Field("auto", description="auto, hub, stand-in, or the path of a finetuned checkpoint")
-    feature_weights: str = Field("auto", description="auto, hub, stand-in, or the path of a pretrained checkpoint")
+    clinical_weights: str = Field(
+        "auto", description="auto, hub, small, stand-in, or the path of a finetuned checkpoint"
+    )
+    feature_weights: str = Field(
+        "auto", description="auto, hub, small, stand-in, or the path of a pretrained checkpoint"
+    )
     models: dict[str, ModelSettings] = Field(
         default_factory=dict, description="further models by name, and settings of the two that are always there"
     )

@@ -9,6 +9,7 @@ import pytest
 from ecg import local
 from ecg.formats import json_body
 from ecg.formats.stated import Stated
+from ecg.models.contract import EngineOptions
 from serve_app.openapi import sample_body
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,13 +29,25 @@ def test_the_answer_is_that_to_the_sample() -> None:
     (printed,) = blocks("json")
     shown = orjson.loads(printed)
     record = json_body.parse({"sample": orjson.dumps(sample_body())}, "sample", Stated())
-    real = orjson.loads(local.run(record, local.load_models("stand-in")).to_json())
+    real = orjson.loads(
+        local.run(record, local.load_models("small", options=EngineOptions("torch", "float32", 1))).to_json()
+    )
     assert shown.keys() <= real.keys()
     for name in ("signal_quality", "consistency", "warnings"):
         assert shown[name] == real[name]
     for label in ("Sinus rhythm", "1st degree atrioventricular block"):
         (ours,), (theirs,) = ([f for f in body["findings"] if f["label"] == label] for body in (shown, real))
         assert ours == theirs
+    given = {label["name"]: label for label in real["labels"]}
+    for label in shown["labels"]:
+        theirs = given[label["name"]]
+        assert (label["calibrated"], label.get("reason")) == (theirs["calibrated"], theirs.get("reason"))
+        if label["probability"] is None:
+            assert theirs["probability"] is None
+        else:
+            assert label["probability"] == pytest.approx(theirs["probability"], abs=0.005)
+    weights = shown["provenance"]["models"]["clinical"]["weights"]
+    assert weights == real["provenance"]["models"]["clinical"]["weights"]
     clinical, measured = real["clinical_analysis"], real["measurements"]
     assert {**shown["clinical_analysis"], **clinical}.keys() == clinical.keys()
     # sine and exponential differ in the last bit between processors, and the sample is rounded: a step either way

@@ -37,6 +37,8 @@ class Stage:
         Folds of the archive that it sees; none: simulated recordings only.
     simulated
         Simulated recordings in a batch of `BATCH`.
+    until
+        After how many of `steps` it ends; None: all of them.
     """
 
     name: str
@@ -45,6 +47,12 @@ class Stage:
     end: float
     folds: tuple[int, ...]
     simulated: int
+    until: int | None = None
+
+    @property
+    def last(self) -> int:
+        """How many batches are learnt from."""
+        return self.until or self.steps
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def train(
     draw = _Sampler(stage, setting)
     learner.train()
     began, losses = time.monotonic(), []
-    for step in range(first, stage.steps):
+    for step in range(first, stage.last):
         for group in optimizer.param_groups:
             group["lr"] = _rate(stage, step)
         generator = torch.Generator().manual_seed(_mix(seed, stage.name, step))
@@ -97,11 +105,11 @@ def train(
         average.update(learner, step)
         losses.append(main.item())
         done = step + 1
-        if done % save_every == 0 or done == stage.steps:
+        if done % save_every == 0 or done == stage.last:
             _save(path, done, learner, optimizer, average)
-            left = (time.monotonic() - began) / (done - first) * (stage.steps - done)
+            left = (time.monotonic() - began) / (done - first) * (stage.last - done)
             recent = float(np.mean(losses[-save_every:]))
-            say(f"{stage.name}: step {done} of {stage.steps}, loss {recent:.4f}, {left / 60:.1f} min left")
+            say(f"{stage.name}: step {done} of {stage.last}, loss {recent:.4f}, {left / 60:.1f} min left")
     return average.values
 
 

@@ -73,6 +73,12 @@ def simulated(count: int, first_seed: int = 0) -> Iterator[Example]:
 
 def ptbxl_standardised(folder: Path) -> Iterator[Example]:
     """PTB-XL as `foldN.npz` files of 250 Hz, int16 thousandths of each lead's deviation, beside `labels.csv`."""
+    for name, record, codes, person in standardised_records(folder):
+        yield _ptbxl(name, record, codes, person)
+
+
+def standardised_records(folder: Path) -> Iterator[tuple[str, EcgRecord, list[str], "Person"]]:
+    """Name, recording, statements and person of each record of such a folder; limb leads obey Einthoven's law."""
     with (folder / "labels.csv").open() as file:
         rows = {row["record"]: row for row in csv.DictReader(file)}
     for path in sorted(folder.glob("fold*.npz")):
@@ -85,7 +91,7 @@ def ptbxl_standardised(folder: Path) -> Iterator[Example]:
                 scaled[index] *= float(row[f"scale_{lead}"])
             record = EcgRecord(scaled, STANDARD_LEADS, 250.0, None)
             codes = [code for code in row["scp_statements"].split(";") if code]
-            yield _ptbxl(str(name), record, codes, _Person(int(row["fold"]), row["sex"], float(row["age"] or "nan")))
+            yield str(name), record, codes, Person(int(row["fold"]), row["sex"], float(row["age"] or "nan"))
 
 
 def ptbxl_archive(folder: Path) -> Iterator[Example]:
@@ -97,17 +103,19 @@ def ptbxl_archive(folder: Path) -> Iterator[Example]:
             codes = [str(code) for code, likelihood in stated.items() if likelihood > 0 or code not in _LIKELIHOOD]
             record = read(folder / f"{row['filename_hr']}.hea")
             sex = {"0": "male", "1": "female"}.get(row["sex"], "")
-            person = _Person(int(row["strat_fold"]), sex, float(row["age"] or "nan"))
+            person = Person(int(row["strat_fold"]), sex, float(row["age"] or "nan"))
             yield _ptbxl(f"{int(float(row['ecg_id'])):05d}", record, codes, person)
 
 
-class _Person(NamedTuple):
+class Person(NamedTuple):
+    """In which fold a recording is, and of whom; sex empty and age NaN where they are not known."""
+
     fold: int
     sex: str
     age: float
 
 
-def _ptbxl(name: str, record: EcgRecord, codes: Sequence[str], person: _Person) -> Example:
+def _ptbxl(name: str, record: EcgRecord, codes: Sequence[str], person: Person) -> Example:
     try:
         found = measure(record)
         intervals = _intervals(

@@ -60,10 +60,7 @@ PLAN = Plan(
     simulated=6000,
     foundation=Stage("foundation", 1000, 2e-3, 8e-4, (), 16),
     shipped=Stage("shipped", 2000, 1.2e-3, 1e-5, (1, 2, 3, 4, 5), 6),
-    judges=(
-        (Stage("judge-a", 700, 1.2e-3, 1e-5, (3, 4, 5), 6), (1, 2)),
-        (Stage("judge-b", 700, 1.2e-3, 1e-5, (1, 2, 5), 6), (3, 4)),
-    ),
+    judges=((Stage("judge", 400, 1.2e-3, 1e-5, (1, 2, 3), 6, until=200), (4, 5)),),
 )
 Parameters = dict[str, torch.Tensor]
 Judges = list[tuple[Parameters, tuple[int, ...]]]

@@ -29,6 +29,7 @@ from ecg.errors import BackendUnavailable, InconsistentInput, MalformedInput, Mo
 from ecg.formats.stated import Stated
 from ecg.models.cards import CARDS, card_at, cards_at
 from ecg.models.contract import ResolvedWeights
+from ecg.models.weights import SMALL_NAME
 
 RECORDINGS_PER_PART = 256
 _MOST_PARTS = 1_000_000  # a file system's folder of so many files is slow already
@@ -191,6 +192,13 @@ def _chunks(listing: dict[int, list[str]]) -> list[Listed]:
     ]
 
 
+def _settled(source: str, found: ResolvedWeights) -> str:
+    """The source of what was found: `auto` was settled here, and must not settle anew on a worker."""
+    if not found.trained:
+        return "stand-in"
+    return "small" if found.identifier.startswith(SMALL_NAME) else source
+
+
 def _compute(
     job: BatchJob, weights: dict[str, ResolvedWeights], missing: dict[int, list[str]], output: Output, model_stage: type
 ) -> int:
@@ -202,7 +210,7 @@ def _compute(
         partial(read_chunk, stated=job.stated, include=job.include, models=job.models), num_cpus=workers.task_cpus
     )
     for reference, found in weights.items():
-        source = job.weights if found.trained else "stand-in"  # `auto` was settled here; it must not settle anew there
+        source = _settled(job.weights, found)
         rows = rows.map(
             model_stage,
             fn_constructor_args=(reference, source, found.identifier, workers.threads, workers.max_segments),

@@ -38,7 +38,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Which weights, and which parts of the analysis."""
     parser.add_argument(
         "--weights", default="auto", metavar="SOURCE",
-        help="auto (cache, hub, else an untrained stand-in), hub, stand-in, or a folder with both checkpoints",
+        help="auto (cache, hub, else the small model), hub, small, stand-in, or a folder with both checkpoints",
     )  # fmt: skip
     parser.add_argument(
         "--include", metavar="PARTS",

@@ -31,18 +31,23 @@ def feature_vector(record: EcgRecord, measurements: Measurements, model: ModelRe
     """Values in the order of `SCHEMA`; None where a quantity could not be measured.
 
     Without a model the embedding positions are None. What depends on amplitude is None when the unit of the samples is
-    not known or not plausible. Raises `ValueError` for an embedding of another width than `EMBEDDING_DIM`.
+    not known or not plausible. Raises `ValueError` for an embedding wider than `EMBEDDING_DIM`.
     """
     return with_embedding(named_features(record, measurements), model)
 
 
 def with_embedding(named: Sequence[float | None], model: ModelResult | None) -> list[float | None]:
-    """The whole feature vector, from the values of `named_features` and what the feature model said."""
+    """The whole feature vector, from the values of `named_features` and what the feature model said.
+
+    A network narrower than the published one leaves the rest of its positions None. Raises `ValueError` for a wider.
+    """
     embedding: list[float | None] = [None] * (2 * EMBEDDING_DIM)
     if model is not None:
-        embedding = [*model.embedding.tolist(), *model.spread.tolist()]
-        if len(embedding) != 2 * EMBEDDING_DIM:
-            raise ValueError(f"an embedding of {EMBEDDING_DIM} values is needed, not {len(model.embedding)}")
+        width = len(model.embedding)
+        if width > EMBEDDING_DIM:
+            raise ValueError(f"an embedding of at most {EMBEDDING_DIM} values is needed, not {width}")
+        embedding[:width] = model.embedding.tolist()
+        embedding[EMBEDDING_DIM : EMBEDDING_DIM + width] = model.spread.tolist()
     return [*embedding, *named]
 
 

@@ -112,12 +112,13 @@ def _decide(label: Label, evidence: Evidence) -> Finding:
 def contradictions(scores: dict[str, float], findings: tuple[Finding, ...]) -> tuple[Contradiction, ...]:
     """Labels on which a trained model (score by label name, found from 0.5) and a decided rule disagree.
 
-    What the rules leave open contradicts nothing: an incomplete bundle branch block, an infarction without Q waves.
+    A label without a score contradicts nothing, and neither does what the rules leave open: an incomplete bundle
+    branch block, an infarction without Q waves.
     """
     return tuple(
         Contradiction(finding.label, scores[finding.label], _sentence(finding, scores[finding.label]))
         for finding in findings
-        if finding.present is not None and (scores[finding.label] >= 0.5) != finding.present
+        if finding.present is not None and finding.label in scores and (scores[finding.label] >= 0.5) != finding.present
     )
 
 

@@ -91,17 +91,20 @@ class ModelResult:
         The model.
     scores
         float32 [label], scores of the recording in the order of the card's labels; None from a model without a
-        classifier. Not calibrated probabilities.
+        classifier. NaN for a label that was not validated, of a model whose labels were.
     embedding
         float32 [channel], mean of the embeddings of the segments.
     spread
         float32 [channel], standard deviation over all tokens of the recording.
+    calibrated
+        Whether `scores` are probabilities of validated labels; otherwise they are outputs of a class-weighted loss.
     """
 
     identity: ModelIdentity
     scores: Array | None
     embedding: Array
     spread: Array
+    calibrated: bool = False
 
 
 class ResolvedWeights(Protocol):

@@ -19,12 +19,12 @@ FILES: dict[Kind, str] = {
     "finetuned": "mimic_iv_ecg_finetuned.pt",
     "pretrained": "mimic_iv_ecg_physionet_pretrained.pt",
 }
-#: How long `auto` waits for the hub's first answer before it takes the stand-in.
+#: How long `auto` waits for the hub's first answer before it takes the small model of the package.
 AUTO_PATIENCE_S = 4.0
 PATIENCE_S = 20.0
 _ADVICE = (
     "Connect, set HF_ENDPOINT to a mirror, or copy the file here and pass its path; "
-    "`stand-in` starts the service with an untrained network."
+    "`small` is the small model of the package, which answers some of the labels."
 )
 
 

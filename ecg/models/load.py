@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ecg.errors import BackendUnavailable, MalformedInput
+from ecg.models.calibration import Calibration
 from ecg.models.contract import Array, Backend, Engine, EngineOptions, ModelIdentity, ModelOutput, Precision
 from ecg.models.ecgfm.architecture import Kind
 from ecg.models.weights import Weights, resolve_weights
@@ -29,6 +30,11 @@ class Model:
     def identity(self) -> ModelIdentity:
         """What provenance says of it."""
         return ModelIdentity(self.weights.identifier, self.trained, self.backend, self.precision)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How label scores become probabilities; None for scores that nobody has calibrated."""
+        return self.weights.calibration
 
     @property
     def trained(self) -> bool:

@@ -25,12 +25,18 @@ def infer(
     scored = np.concatenate(logits) if logits and labels is not None else None
     embedding = np.concatenate([output.embedding for output in outputs])
     tokens = np.concatenate([output.tokens for output in outputs])
+    # A model of another package need not know of calibration.
+    calibration = getattr(model, "calibration", None)
     results = []
     start = 0
     for recording in recordings:
         rows = slice(start, start + len(recording))
         scores = None if scored is None or labels is None else aggregate(scored[rows], labels)
+        if scores is not None and calibration is not None:
+            scores = calibration(scores)
         flat = tokens[rows].reshape(-1, tokens.shape[-1])
-        results.append(ModelResult(model.identity, scores, embedding[rows].mean(axis=0), flat.std(axis=0)))
+        results.append(
+            ModelResult(model.identity, scores, embedding[rows].mean(axis=0), flat.std(axis=0), calibration is not None)
+        )
         start = rows.stop
     return results

@@ -1,14 +1,15 @@
-"""Where weights come from: the hub, a file, or the untrained stand-in."""
+"""Where weights come from: the hub, a file, the small model of the package, or the untrained stand-in."""
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecg.atomic_write import replacing
 from ecg.errors import CheckpointRejected, WeightsUnavailable
 from ecg.models import conversion_process, hub
 from ecg.models.cache import cache_directory, locked
+from ecg.models.calibration import Calibration
 from ecg.models.contract import Progress
 from ecg.models.ecgfm.architecture import Architecture, Kind
 from ecg.models.weight_file import VERSION, file_sha256, is_weight_file, read_header
@@ -16,6 +17,11 @@ from ecg.models.weight_file import VERSION, file_sha256, is_weight_file, read_he
 #: One layer of the real width: every array has its real shape, and a segment costs a fifth of the real network.
 _STAND_IN_LAYERS = 1
 _STAND_IN = "stand-in/1"
+#: Made by `training.small`; docs/model-card.md says what it is and what it must not be used for.
+SMALL = Path(__file__).with_name("small.safetensors")
+#: How `Weights.identifier` of the small model begins.
+SMALL_NAME = f"ecg-serve/{SMALL.name}"
+_SMALL_ANSWERS = "The small model of the package answers some of the labels (docs/model-card.md):"
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Weights:
         The file that was given or downloaded, None for the stand-in.
     note
         Why these and not others, where there was a choice; None otherwise.
+    calibration
+        How label scores become probabilities; None for scores that nobody has calibrated.
     """
 
     identifier: str
@@ -47,6 +55,7 @@ class Weights:
     path: Path | None
     source: Path | None
     note: str | None = None
+    calibration: Calibration | None = None
 
     @property
     def kind(self) -> Kind:
@@ -60,10 +69,10 @@ def resolve_weights(source: str | Path, kind: Kind | None = None, progress: Prog
     Parameters
     ----------
     source
-        ``"hub"``: the published checkpoint, downloaded once. ``"stand-in"``: a seeded untrained network. ``"auto"``:
-        the published checkpoint when it is cached or the hub answers, else the stand-in. Anything else is the path of
-        a fairseq-signals checkpoint, of a file written by ``ecg convert``, or of a folder that holds either under the
-        published name.
+        ``"hub"``: the published checkpoint, downloaded once. ``"small"``: the small trained model of the package.
+        ``"auto"``: the published checkpoint when it is cached or the hub answers, else the small model.
+        ``"stand-in"``: a seeded untrained network, for tests. Anything else is the path of a fairseq-signals
+        checkpoint, of a file written by ``ecg convert``, or of a folder that holds either under the published name.
     kind
         Which of the two models is wanted; the finetuned one when a source has both and nothing is said.
     progress
@@ -79,19 +88,30 @@ def resolve_weights(source: str | Path, kind: Kind | None = None, progress: Prog
     wanted = kind or "finetuned"
     if source == "stand-in":
         return stand_in_weights(wanted)
+    if source == "small":
+        return small_weights(wanted)
     if source in ("hub", "auto"):
         try:
             path = hub.fetch(wanted, progress, hub.PATIENCE_S if source == "hub" else hub.AUTO_PATIENCE_S)
         except WeightsUnavailable as error:
             if source == "hub":
                 raise
-            return stand_in_weights(wanted, note=error.message)
+            return small_weights(wanted, note=f"{_SMALL_ANSWERS} {error.message}")
         return _from_file(path, wanted, progress, f"{hub.REPOSITORY}/{hub.FILES[wanted]}")
     path = Path(source).expanduser()
     if path.is_dir() and kind is not None:
         converted = (path / hub.FILES[kind]).with_suffix(".safetensors")
         path = converted if converted.exists() else path / hub.FILES[kind]
     return _from_file(path, kind, progress, path.name)
+
+
+def small_weights(kind: Kind, note: str | None = None) -> Weights:
+    """The small trained model of the package; as ``"pretrained"``, its encoder without the classifier."""
+    weights = _from_file(SMALL, None, None, SMALL_NAME)
+    if kind == "pretrained":
+        encoder = replace(weights.architecture, kind=kind, n_labels=0)
+        weights = replace(weights, architecture=encoder, calibration=None)
+    return replace(weights, note=note)
 
 
 def stand_in_weights(kind: Kind, note: str | None = None) -> Weights:
@@ -116,7 +136,15 @@ def _from_file(path: Path, kind: Kind | None, progress: Progress | None, name: s
             f"{path.name} holds the {header.architecture.kind} model; the {kind} one is wanted.",
             "weights", kind, header.architecture.kind,
         )  # fmt: skip
-    return Weights(f"{name}@sha256:{sha256}", sha256, header.architecture, header.trained, usable, path)
+    return Weights(
+        f"{name}@sha256:{sha256}",
+        sha256,
+        header.architecture,
+        header.trained,
+        usable,
+        path,
+        calibration=header.calibration,
+    )
 
 
 def _converted(source: Path, sha256: str, progress: Progress | None) -> Path:

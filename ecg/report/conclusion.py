@@ -1,17 +1,22 @@
 """`Conclusion`: what is said about a recording, from its measurements and what the models found."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from ecg.findings import Contradiction, Finding, Statement, contradictions
 from ecg.labels import LABELS
+from ecg.models.calibration import NOT_VALIDATED
 from ecg.models.contract import ModelResult
 from ecg.quality import Quality
 from ecg.report.analysis import Analysis
 
-#: A label counts as found at this score: the balance point of the class-weighted training loss. Not calibrated.
+#: A label counts as found at this score: the balance point of the class-weighted training loss, or an even chance.
 SCORE_CUTOFF = 0.5
+#: How far a decided rule moves a calibrated probability, in log odds: a factor of seven. docs/model-card.md has what
+#: rules and model find alone and together.
+RULE_WEIGHT = 2.0
 RHYTHMS = (
     "Sinus rhythm",
     "Atrial fibrillation",
@@ -29,18 +34,29 @@ INVERTED = "All leads {} turned over: signs and axes are of the leads as recorde
 POOR = "The recording is of poor quality: what its readable leads do not decide is indeterminate."
 UNTRAINED = "The {} model is untrained (stand-in weights): its output carries no meaning."
 
+Source = Literal["ecg-fm", "ecg-fm and rules", "rules"]
 AxisDeviation = Literal["Normal", "Left", "Right", "Extreme"]
 
 
 @dataclass(frozen=True)
 class LabelScore:
-    """A label of a model and its score, 0 to 1 and not calibrated.
+    """A label of a model and its score, 0 to 1.
 
-    `score` is None when the model may not speak: it is untrained, or the recording is of poor quality.
+    Attributes
+    ----------
+    score
+        None when the model may not speak: it is untrained, the recording is of poor quality, or, with `reason`, the
+        label was not validated.
+    calibrated
+        Whether the score is a probability.
+    reason
+        Why there is no score, where that depends on the label.
     """
 
     name: str
     score: float | None
+    calibrated: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,8 @@ class Conclusion:
     confidence
         The model's score of `rhythm`; None from the rules.
     source
-        Who decided rhythm and abnormalities: the clinical model, or the rules when it may not speak or is absent.
+        Who decided rhythm and abnormalities: the clinical model, a calibrated model and the rules together (`weighed`),
+        or the rules alone when the model may not speak or is absent.
     axis
         Of the QRS complex; None when it was not measured, or when exchanged electrodes make it doubtful.
     labels
@@ -76,7 +93,7 @@ class Conclusion:
     rhythm: str | None
     abnormalities: tuple[str, ...]
     confidence: float | None
-    source: Literal["ecg-fm", "rules"]
+    source: Source
     axis: AxisDeviation | None
     labels: tuple[LabelScore, ...]
     additional: Mapping[str, tuple[LabelScore, ...]]
@@ -89,19 +106,29 @@ class Conclusion:
 def conclude(analysis: Analysis) -> Conclusion:
     """The conclusion of an analysis.
 
-    A trained clinical model decides on a recording of acceptable quality; otherwise the rules do.
+    A trained clinical model decides on a recording of acceptable quality; one whose scores are calibrated decides
+    together with the rules; without such a model the rules decide.
     """
     examination = analysis.examination
     scores = _model_scores(analysis)
     reversal = _reversal_warning(examination.quality)
-    rhythm, abnormalities, confidence = _by_rules(examination.findings) if scores is None else _by_model(scores)
+    clinical = analysis.result_as("clinical")
+    source: Source = "rules"
+    if scores is None or clinical is None:
+        rhythm, abnormalities, confidence = _by_rules(examination.findings)
+    elif clinical.calibrated:
+        source = "ecg-fm and rules"
+        rhythm, abnormalities, confidence = _together(scores, examination.findings)
+    else:
+        source = "ecg-fm"
+        rhythm, abnormalities, confidence = _by_model(scores)
     return Conclusion(
         rhythm=rhythm,
         abnormalities=abnormalities,
         confidence=confidence,
-        source="rules" if scores is None else "ecg-fm",
+        source=source,
         axis=None if reversal else axis_deviation(examination.measurements.qrs_axis.rounded),
-        labels=tuple(LabelScore(label.name, None if scores is None else scores[label.name]) for label in LABELS),
+        labels=_clinical_labels(scores, clinical is not None and clinical.calibrated),
         additional={
             name: _label_scores(analysis, name)
             for name in analysis.results
@@ -129,11 +156,24 @@ def axis_deviation(qrs_axis_deg: float | None) -> AxisDeviation | None:
 
 
 def _model_scores(analysis: Analysis) -> dict[str, float] | None:
-    """Score by label name; None unless a trained clinical model answered on a recording of acceptable quality."""
+    """Score by label name, without labels that were not validated; None unless a trained clinical model answered on a
+    recording of acceptable quality."""
     clinical = analysis.result_as("clinical")
     if clinical is None or clinical.scores is None or not _may_speak(analysis, clinical):
         return None
-    return {label.name: float(score) for label, score in zip(LABELS, clinical.scores, strict=True)}
+    named = zip(LABELS, clinical.scores, strict=True)
+    return {label.name: float(score) for label, score in named if not math.isnan(score)}
+
+
+def _clinical_labels(scores: dict[str, float] | None, calibrated: bool) -> tuple[LabelScore, ...]:
+    if scores is None:
+        return tuple(LabelScore(label.name, None) for label in LABELS)
+    return tuple(
+        LabelScore(label.name, scores[label.name], calibrated)
+        if label.name in scores
+        else LabelScore(label.name, None, reason=NOT_VALIDATED)
+        for label in LABELS
+    )
 
 
 def _label_scores(analysis: Analysis, name: str) -> tuple[LabelScore, ...]:
@@ -164,6 +204,29 @@ def _by_model(scores: dict[str, float]) -> tuple[str | None, tuple[str, ...], fl
     if scores[rhythm] < SCORE_CUTOFF:
         return None, abnormal, None
     return rhythm, abnormal, scores[rhythm]
+
+
+def weighed(probability: float, present: bool | None) -> float:
+    """A calibrated probability together with a rule of the same label: log odds moved by `RULE_WEIGHT` towards it.
+
+    A rule that is open (None) moves nothing.
+    """
+    if present is None:
+        return probability
+    odds = math.exp(RULE_WEIGHT if present else -RULE_WEIGHT) * probability / max(1.0 - probability, 1e-9)
+    return odds / (1.0 + odds)
+
+
+def _together(
+    scores: dict[str, float], findings: tuple[Finding, ...]
+) -> tuple[str | None, tuple[str, ...], float | None]:
+    """Rhythm, abnormalities and the model's probability of the rhythm; a label without probability is the rule's."""
+    certain = {f.label: weighed(scores[f.label], f.present) for f in findings if f.label in scores}
+    certain |= {f.label: 1.0 for f in findings if f.label not in scores and f.present}
+    found = [label.name for label in LABELS if certain.get(label.name, 0.0) >= SCORE_CUTOFF]
+    rhythms = [name for name in found if name in RHYTHMS]
+    rhythm = max(rhythms, key=certain.__getitem__, default=None)
+    return rhythm, tuple(name for name in found if name not in NOT_ABNORMAL), scores.get(rhythm or "")
 
 
 def _reversal_warning(quality: Quality) -> str | None:

@@ -71,7 +71,8 @@ def labels_list(labels: Iterable[LabelScore]) -> list[dict[str, Any]]:
         {
             "name": label.name,
             "probability": None if label.score is None else round(label.score, 6),
-            "calibrated": False,
+            "calibrated": label.calibrated,
+            **({} if label.reason is None else {"reason": label.reason}),
         }
         for label in labels
     ]

@@ -23,6 +23,8 @@ def build_network(architecture: Architecture, path: Path | None) -> EcgFm:
         tensors = {name: _untrained(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()}
     else:
         tensors = read_tensors(path)
+        if not architecture.n_labels:  # the encoder alone of a file that has a classifier, too
+            tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("proj.")}
         check_tensors(architecture, tensors)
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(False)

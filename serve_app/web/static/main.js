@@ -117,7 +117,7 @@ async function showHealth() {
     return;
   }
   const models = Object.entries(state.models);
-  const say = ([name, m]) => `${name}: ${m.weights ? m.weights.replace(/@sha256:(.{8}).*/, " ($1…)") : m.state}${m.trained === false ? ", untrained, says nothing" : ""}`;
+  const say = ([name, m]) => `${name}: ${m.weights ? m.weights.replace(/@sha256:(.{8}).*/, " ($1…)") : m.state}${m.trained === false ? ", untrained, says nothing" : (m.weights || "").startsWith("ecg-serve/small") ? ", the small model of the package, some labels only" : ""}`;
   byId("weights").textContent = `Models: ${models.map(say).join("; ")}.`;
   byId("service-status").textContent = `${state.status}, version ${state.versions["ecg-serve"]}.`;
   const rows = models.map(([name, m]) => [name, m.progress ? `${m.state}: ${m.progress.step}` : m.state, m.weights ?? m.detail ?? "", m.backend ? `${m.backend} ${m.precision}` : ""]);

@@ -141,11 +141,13 @@ export function model(answer) {
       cell.append(bar, `${(100 * l.probability).toFixed(1)} %`);
       return [l.name, cell, contradicted.has(l.name) ? node("span", "the measurements contradict", "contradicted") : ""];
     });
-    if (rows.length) box.append(table(["label", "probability", ""], rows, "Probabilities of the model"));
+    if (rows.length) box.append(table(["label", "probability", ""], rows, labels.some((/** @type {any} */ l) => l.calibrated) ? "Calibrated probabilities of the model" : "Probabilities of the model"));
+    const silent = labels.filter((/** @type {any} */ l) => l.reason).map((/** @type {any} */ l) => l.name);
+    if (silent.length) box.append(node("p", `Not validated, so not given: ${silent.join(", ")}.`));
   }
   const used = Object.entries(answer.provenance.models);
   const list = node("ul");
-  for (const [name, m] of /** @type {[string, any][]} */ (used)) list.append(node("li", `${name}: ${m.weights.replace(/(@sha256:.{8}).*/, "$1…")}${m.trained ? "" : " (untrained: says nothing)"}`));
+  for (const [name, m] of /** @type {[string, any][]} */ (used)) list.append(node("li", `${name}: ${m.weights.replace(/(@sha256:.{8}).*/, "$1…")}${!m.trained ? " (untrained: says nothing)" : m.weights.startsWith("ecg-serve/small") ? " (the small model of the package: some labels only; weights: hub for the published one)" : ""}`));
   box.append(list);
   return box;
 }

@@ -49,9 +49,18 @@ def test_the_embedding_comes_first_mean_then_spread(sinus: Simulation):
     assert vector[EMBEDDING_DIM : 2 * EMBEDDING_DIM] == model.spread.tolist()
 
 
-def test_an_embedding_of_another_width_is_refused(sinus: Simulation):
+def test_a_narrower_embedding_leaves_the_rest_of_its_positions_empty(sinus: Simulation):
+    model = embedding(64)
+    vector = feature_vector(sinus.record, measure(sinus.record), model)
+    assert len(vector) == len(SCHEMA)
+    assert vector[:64] == model.embedding.tolist()
+    assert vector[EMBEDDING_DIM : EMBEDDING_DIM + 64] == model.spread.tolist()
+    assert {*vector[64:EMBEDDING_DIM], *vector[EMBEDDING_DIM + 64 : 2 * EMBEDDING_DIM]} == {None}
+
+
+def test_a_wider_embedding_is_refused(sinus: Simulation):
     with pytest.raises(ValueError, match="768"):
-        feature_vector(sinus.record, measure(sinus.record), embedding(64))
+        feature_vector(sinus.record, measure(sinus.record), embedding(800))
 
 
 def test_without_a_model_only_the_embedding_is_missing(sinus: Simulation):

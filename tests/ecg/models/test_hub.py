@@ -9,6 +9,7 @@ from huggingface_hub import constants
 
 from ecg.errors import CheckpointRejected, WeightsUnavailable
 from ecg.models import hub, load_model, resolve_weights
+from ecg.models.weights import SMALL
 from tests.ecg.models.hub_server import HubServer
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
@@ -46,7 +47,7 @@ def test_the_published_checkpoint_is_downloaded_converted_and_named(monkeypatch:
     # The server is gone: the second time nothing is asked of it.
     assert resolve_weights("hub", "finetuned") == weights
     assert resolve_weights("auto", "finetuned") == weights
-    assert load_model(weights, "torch", "float32").embedding_width == 64
+    assert load_model(weights, "torch", "float32").weights.architecture.embed_dim == 64
 
 
 def test_progress_counts_the_bytes(monkeypatch: pytest.MonkeyPatch, large: bytes) -> None:
@@ -109,14 +110,14 @@ def test_a_checkpoint_of_the_other_kind_is_refused(monkeypatch: pytest.MonkeyPat
 def test_a_captive_portal_is_not_taken_for_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     with HubServer(resolve_path("finetuned"), b"<html>log", is_hub=False) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
-        assert resolve_weights("auto", "finetuned").trained is False
+        assert resolve_weights("auto", "finetuned").path == SMALL
     assert server.ranges == []
 
 
 def test_an_unreachable_hub_says_what_to_do() -> None:
     with pytest.raises(WeightsUnavailable, match="HF_ENDPOINT") as caught:
         resolve_weights("hub", "finetuned")
-    assert "stand-in" in caught.value.message
+    assert "small" in caught.value.message
 
 
 def test_offline_mode_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,15 +130,17 @@ def test_a_copy_from_other_hub_tools_is_used(tmp_path: Path) -> None:
     folder = tmp_path / "hf" / "models--wanglab--ecg-fm" / "snapshots" / hub.REVISION
     folder.mkdir(parents=True)
     (folder / hub.FILES["finetuned"]).write_bytes((GOLDEN / "tiny_finetuned.pt").read_bytes())
-    assert resolve_weights("auto", "finetuned").trained is True
+    assert resolve_weights("auto", "finetuned").source == folder / hub.FILES["finetuned"]
 
 
 @pytest.mark.parametrize("kind", ["finetuned", "pretrained"])
-def test_auto_takes_the_stand_in_when_the_hub_is_unreachable(kind: str) -> None:
+def test_auto_takes_the_small_model_when_the_hub_is_unreachable(kind: str) -> None:
     weights = resolve_weights("auto", kind)  # type: ignore[arg-type]
-    assert (weights.kind, weights.trained) == (kind, False)
+    assert (weights.kind, weights.trained, weights.path) == (kind, True, SMALL)
     assert weights.note is not None
+    assert "small model of the package" in weights.note
     assert "could not be downloaded" in weights.note
+    assert "HF_ENDPOINT" in weights.note
 
 
 def test_auto_does_not_wait_for_a_hub_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +150,6 @@ def test_auto_does_not_wait_for_a_hub_that_never_answers(monkeypatch: pytest.Mon
         silent.listen()
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         weights = resolve_weights("auto", "finetuned")
-    assert weights.trained is False
+    assert weights.path == SMALL
     assert weights.note is not None
     assert "Timeout" in weights.note

@@ -12,7 +12,7 @@ from ecg.pipeline import ALL, Examination, examine
 from ecg.record import EcgRecord
 from ecg.report import Conclusion, conclude
 from ecg.report.analysis import Outcome, assemble
-from ecg.report.conclusion import POOR, axis_deviation
+from ecg.report.conclusion import POOR, axis_deviation, weighed
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,49 @@ def test_a_trained_model_decides(sinus: EcgRecord, examination: Examination) -> 
     assert conclusion.abnormalities == ("Atrial fibrillation", "Infarction")
     assert {c.label for c in conclusion.contradictions} >= {"Atrial fibrillation"}
     assert [label.name for label in conclusion.labels] == list(LABEL_NAMES)
+
+
+def validated(**scores: float) -> ModelResult:
+    """A calibrated model of which only these labels were validated."""
+    result = clinical(**scores)
+    named = {name.replace("_", " ") for name in scores}
+    assert result.scores is not None
+    values = np.where([name in named for name in LABEL_NAMES], result.scores, np.nan).astype(np.float32)
+    return replace(result, scores=values, calibrated=True)
+
+
+def test_a_calibrated_model_and_the_rules_decide_together(sinus: EcgRecord, examination: Examination) -> None:
+    """The rules find sinus rhythm and no tachycardia; infarction they leave open."""
+    rules = {finding.label: finding.present for finding in examination.findings}
+    assert (rules["Sinus rhythm"], rules["Tachycardia"], rules["Infarction"]) == (True, False, None)
+    conclusion = concluded(sinus, examination, validated(Sinus_rhythm=0.3, Tachycardia=0.8, Infarction=0.6))
+    assert conclusion.source == "ecg-fm and rules"
+    assert conclusion.rhythm == "Sinus rhythm"  # unlikely to the model alone; with the rule likelier than not
+    assert conclusion.confidence == pytest.approx(0.3)
+    assert conclusion.abnormalities == ("Infarction",)  # a rule against it outweighs the model's 0.8 of tachycardia
+    assert {c.label for c in conclusion.contradictions} == {"Sinus rhythm", "Tachycardia"}  # both are shown
+
+
+def test_a_sure_model_outweighs_a_rule(sinus: EcgRecord, examination: Examination) -> None:
+    conclusion = concluded(sinus, examination, validated(Sinus_rhythm=0.01, Atrial_fibrillation=0.99))
+    assert conclusion.rhythm == "Atrial fibrillation"
+
+
+def test_labels_that_were_not_validated_stay_silent_and_say_why(sinus: EcgRecord, examination: Examination) -> None:
+    conclusion = concluded(sinus, examination, validated(Sinus_rhythm=0.9))
+    by_name = {label.name: label for label in conclusion.labels}
+    assert by_name["Sinus rhythm"].calibrated
+    assert by_name["Sinus rhythm"].reason is None
+    silent = by_name["Ventricular tachycardia"]
+    assert (silent.score, silent.calibrated, silent.reason) == (None, False, "not validated")
+
+
+@pytest.mark.parametrize(
+    ("probability", "present", "odds"), [(0.5, None, 1.0), (0.5, True, 7.389), (0.9, False, 1.218)]
+)
+def test_a_rule_moves_the_odds_sevenfold(probability: float, present: bool | None, odds: float) -> None:
+    moved = weighed(probability, present)
+    assert moved / (1 - moved) == pytest.approx(odds, rel=1e-3)
 
 
 def test_no_rhythm_above_the_cutoff_is_no_rhythm(sinus: EcgRecord, examination: Examination) -> None:
