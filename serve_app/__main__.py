@@ -147,6 +147,8 @@ def _free_ports(first: int, tries: int = 100) -> range:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # As a server binds: connections of an earlier service that are not forgotten yet (TIME_WAIT) are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("0.0.0.0", port))  # noqa: S104  asked as the replicas will; it is closed at once
         except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serve_app.__main__ import _describe, _metrics_url, _one_of_several
+from serve_app.__main__ import _describe, _is_free, _metrics_url, _one_of_several
 from serve_app.cluster import processors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,3 +98,23 @@ def test_the_terminal_says_that_a_model_is_untrained() -> None:
     model = {"state": "ready", "weights": "stand-in/1@x", "trained": False, "backend": "b", "precision": "p"}
     told = _describe({"status": "ready", "models": {"clinical": model | {"progress": None, "detail": None}}})
     assert "UNTRAINED" in told
+
+
+def test_connections_that_have_ended_do_not_hold_a_port() -> None:
+    """Whoever closes first waits for a minute in TIME_WAIT; a service that was stopped under traffic has many."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        served, _ = listener.accept()
+        served.close()
+        assert client.recv(1) == b""
+        client.close()
+        assert not _is_free(port)
+    with socket.socket() as strict, pytest.raises(OSError, match="in use"):
+        strict.bind(("127.0.0.1", port))  # the connection is there still
+    assert _is_free(port)
+
+
+def test_make_run_takes_a_port() -> None:
+    told = subprocess.run(["make", "-n", "run", "PORT=8123"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "serve_app --port 8123" in told.stdout
