@@ -40,7 +40,7 @@ def ludb() -> Iterator[Marked]:
         beat, beats = _median(read("ludb", row["record"]))
         if beat is not None:
             r = beats.r_samples[beats.measured]
-            waves = [_waves(DATA / "ludb" / row["record"], lead) for lead in LEADS]
+            waves = [waves_of(DATA / "ludb" / row["record"], lead) for lead in LEADS]
             found = {name: _global_mark(waves, r, *where) for name, (_, where) in MARKS.items()}
             yield beat, {name: beat.r + lag for name, lag in found.items() if not np.isnan(lag)}
 
@@ -72,7 +72,7 @@ def _median(record: EcgRecord) -> tuple[MedianBeat | None, Beats]:
     return median_beat(conditioned, record.leads, beats, measured_stack(conditioned, beats)), beats
 
 
-def _waves(path: Path, lead: str) -> list[tuple[str, int, int, int]]:
+def waves_of(path: Path, lead: str) -> list[tuple[str, int, int, int]]:
     """Symbol, onset, peak and offset of each wave marked in a lead."""
     import wfdb
 

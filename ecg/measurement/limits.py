@@ -163,10 +163,15 @@ class QrsLimits:
     lead_weight: float = 0.35  # weight of the earliest (latest) leads against the spatial velocity
     lead_reach: float = 10.0  # samples by which they may differ
     extreme_share: int = 6  # one in so many leads is among the earliest or latest
-    onset_shift: float = -4.8  # samples from the crossings to the onset that is reported
-    offset_shift: float = 3.5  # samples from the crossings to the offset that is reported
-    onset_spread: float = 3.7  # samples by which the onset lies less far out with fewer leads
-    offset_spread: float = 4.9  # the same for the offset
+    onset_shift: float = -0.3  # samples from the crossings to the onset reported, where device programs put it
+    offset_shift: float = 0.0  # samples from the crossings to the offset reported, where device programs put it
+    toe_before: float = 4.5  # samples before the reported onset in which the complex already stirs: no P, no level
+    toe_after: float = 3.5  # samples after the reported offset in which it still fades
+    network_onset_weight: float = 0.7  # weight of the network's onset against the velocity's (LUDB, cross-validated)
+    network_offset_weight: float = 0.5  # weight of the network's offset
+    network_reach: float = 8.0  # samples by which the network's edges may differ; what lies beyond is its error
+    network_onset_shift: float = -0.3  # samples from the median of the network's onsets to the reported level
+    network_offset_shift: float = 1.1  # the same for the offset
     lead_onset_shift: float = -2.8  # samples between the earliest leads and the crossings
     lead_offset_shift: float = 4.8  # samples between the latest leads and the crossings
 
@@ -186,7 +191,7 @@ class TWaveLimits:
     lead_share: float = 0.3  # share of its own summit at which a single lead ends
     lead_weight: float = 0.3  # weight of the latest leads
     lead_reach: float = 15.0  # samples by which they may differ
-    end_shift: float = -0.5  # samples from the crossings to the end that is reported
+    end_shift: float = -2.0  # samples from the crossings to the end that is reported
     lead_shift: float = 0.8  # samples between the latest leads and the crossings
 
 
@@ -214,9 +219,10 @@ class PWaveLimits:
     min_hump: float = 0.48  # height above the chord over the whole range
     min_height: float = 0.01  # height above the chord over the QRS complex
     other_wave: float = 0.25  # share of its greatest by which the slope grows where another wave begins
-    short: int = 45  # samples; a shorter P wave that begins off the level may have begun in the T wave
+    short: int = 45  # samples with its toe; a shorter P wave that begins off the level may have begun in the T wave
     off_level: float = 0.1  # share of its height by which it does
-    onset_shift: float = -1.1  # samples from the crossings to the onset that is reported
+    onset_shift: float = 3.9  # samples from the crossings to the onset that is reported
+    toe: float = 5.0  # samples before the reported onset in which the wave already stirs
     offset_shift: float = -6.4  # samples from the crossings to the offset that is reported
 
 

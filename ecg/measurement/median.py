@@ -8,7 +8,7 @@ from ecg.dsp import FS_HZ, Float, median
 from ecg.measurement.beats import Beats, spike_lags
 from ecg.measurement.condition import Conditioned
 from ecg.measurement.detect import Index
-from ecg.measurement.limits import MEDIAN_BEAT
+from ecg.measurement.limits import MEDIAN_BEAT, P_WAVE, QRS
 from ecg.measurement.pwave import PWave, onset_is_hidden, p_agreement, p_wave, repeats, t_p_valley
 from ecg.measurement.qrs import QrsEdges, qrs_edges
 from ecg.measurement.twave import TWave, expected_peak, smoothed, t_wave
@@ -68,14 +68,14 @@ class MedianBeat:
 
     @property
     def level(self) -> slice:
-        """The samples of the isoelectric level: 20 ms up to the QRS onset; the whole beat without one."""
+        """The samples of the isoelectric level: 20 ms before the QRS complex stirs; the whole beat without one."""
         if self.qrs is None:
             return slice(None)
-        onset = round(self.qrs.onset)
-        return slice(max(0, onset - _LEVEL), onset + 1)
+        end = round(self.qrs.onset - QRS.toe_before)
+        return slice(max(0, end - _LEVEL), end + 1)
 
     def above_level(self) -> Float:
-        """The signal above each lead's mean in the 20 ms before the QRS onset, float64 [lead, sample]."""
+        """The signal above each lead's mean at its `level`, float64 [lead, sample]."""
         above: Float = self.signal - self.signal[:, self.level].mean(axis=1, keepdims=True)
         return above
 
@@ -122,12 +122,8 @@ class _Waves:
 
         The P wave is looked for after the T wave of the beat before, then the T wave before the P wave of the next.
         """
-        used, rr, onset, offset = (
-            self.beat.signal[self.beat.usable],
-            self.beats.typical_rr,
-            self.qrs.onset,
-            self.qrs.offset,
-        )
+        used, rr = self.beat.signal[self.beat.usable], self.beats.typical_rr
+        onset, offset = self._qrs_begin, self.qrs.offset + QRS.toe_after
         # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
         fast = rr < MEDIAN_BEAT.fast_s * FS_HZ
         valley = t_p_valley(used, onset, offset - rr) if fast else None
@@ -145,14 +141,19 @@ class _Waves:
         if p is not None:
             if valley is not None and t is not None and t.end > valley + rr - MEDIAN_BEAT.before_valley:
                 p = replace(p, onset=max(p.onset, valley))
-            t = t_until(max(p.onset - MEDIAN_BEAT.rest, valley or 0.0) + rr)
+            t = t_until(max(p.onset - P_WAVE.toe - MEDIAN_BEAT.rest, valley or 0.0) + rr)
             if t is None:
                 p, no_p = None, _CONTINUOUS
         beat = replace(self.beat, p=p, p_fraction=fraction, no_p=no_p)
         if p is None:
             return replace(beat, t=t_until(rest + rr), late_p=_late_p(self.conditioned, self.beats, onset))
-        at_once = fast and t is not None and t.end - rr > p.onset - MEDIAN_BEAT.at_once
+        at_once = fast and t is not None and t.end - rr > p.onset - P_WAVE.toe - MEDIAN_BEAT.at_once
         return replace(beat, t=t, p_in_t=at_once and onset_is_hidden(used, p, onset))
+
+    @property
+    def _qrs_begin(self) -> float:
+        """The sample from which the QRS complex stirs: what is before it can be P wave and level."""
+        return self.qrs.onset - QRS.toe_before
 
     def _earliest_p(self, t: TWave | None, valley: float | None) -> float:
         """The first sample at which a P wave is looked for."""
@@ -169,10 +170,10 @@ class _Waves:
         """The P wave if the beats share one, the share of the beats that have it, and why there is none."""
         if (self.beats.is_class("paced") & self.beats.measured).any():
             return None, 0.0, "the ventricles are paced: there is no conducted P wave"
-        wave = p_wave(self.beat.signal[self.beat.usable], self.qrs.onset, earliest)
+        wave = p_wave(self.beat.signal[self.beat.usable], self._qrs_begin, earliest)
         if wave is None:
             return None, 0.0, "no P wave was found"
-        agreement = p_agreement(self.stack, wave, self.qrs.onset)
+        agreement = p_agreement(self.stack, wave, self._qrs_begin)
         excess = min(max(self.beats.irregularity - MEDIAN_BEAT.sinus_irregularity, 0.0), MEDIAN_BEAT.max_excess)
         needed = MEDIAN_BEAT.p_agreement + MEDIAN_BEAT.per_irregularity * excess
         fraction = float((agreement >= MEDIAN_BEAT.agrees).mean()) if len(agreement) else 0.0

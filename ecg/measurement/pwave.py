@@ -107,11 +107,10 @@ def onset_is_hidden(beat: Float, wave: PWave, qrs_onset: float) -> bool:
 
     Neither tells by itself: atrial repolarisation lowers the level after P, and a small atrium has a short wave.
     """
-    if wave.offset - wave.onset >= P_WAVE.short:
+    onset = wave.onset - P_WAVE.toe
+    if wave.offset - onset >= P_WAVE.short:
         return False
-    begin, top, rest = (
-        beat[:, round(at) - 2 : round(at) + 3].mean(axis=1) for at in (wave.onset, wave.peak, qrs_onset - 3)
-    )
+    begin, top, rest = (beat[:, round(at) - 2 : round(at) + 3].mean(axis=1) for at in (onset, wave.peak, qrs_onset - 3))
     off_level, height = begin - rest, top - (begin + rest) / 2
     return bool((off_level**2).sum() >= P_WAVE.off_level**2 * (height**2).sum())
 
@@ -179,7 +178,7 @@ def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
     In atrial fibrillation and with dissociated P waves it is near zero. A beat with less than the others' mean agrees
     only by as much as it has: where every second beat has no P wave, what else there is has a shape, too.
     """
-    low = max(0, int(wave.onset) - 5)
+    low = max(0, int(wave.onset - P_WAVE.toe) - 5)
     high = int(min(wave.offset + 5, qrs_onset))
     piece = beats[:, :, low:high]
     piece = piece[~np.isnan(piece).any(axis=(1, 2))]

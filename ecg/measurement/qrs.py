@@ -1,6 +1,5 @@
 """Global onset and offset of the QRS complex of a beat."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from ecg.dsp import (
     rank,
     slopes,
 )
+from ecg.measurement.edge_network import lead_edges
 from ecg.measurement.limits import QRS
 
 LOW_PASS = low_pass_filter(QRS.low_pass_hz)
@@ -56,15 +56,13 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
     lead_onsets, lead_offsets = _lead_edges(slope, r)
     early, late = extreme(lead_onsets, earliest=True), extreme(lead_offsets, earliest=False)
-    narrow = 1.0 - math.log(len(beat), 12) if len(beat) < 12 else 0.0
-    onset += (
-        QRS.lead_weight * _bounded(early - onset - QRS.lead_onset_shift) + QRS.onset_shift + narrow * QRS.onset_spread
-    )
-    offset += (
-        QRS.lead_weight * _bounded(late - offset - QRS.lead_offset_shift)
-        + QRS.offset_shift
-        - narrow * QRS.offset_spread
-    )
+    onset += QRS.lead_weight * _bounded(early - onset - QRS.lead_onset_shift, QRS.lead_reach) + QRS.onset_shift
+    offset += QRS.lead_weight * _bounded(late - offset - QRS.lead_offset_shift, QRS.lead_reach) + QRS.offset_shift
+    network_onsets, network_offsets = lead_edges(smooth, r)
+    network_onset = float(median(network_onsets)) + QRS.network_onset_shift
+    network_offset = float(median(network_offsets)) + QRS.network_offset_shift
+    onset += QRS.network_onset_weight * _agreed(network_onset - onset)
+    offset += QRS.network_offset_weight * _agreed(network_offset - offset)
     if offset <= onset:
         return None
     return QrsEdges(onset, offset, lead_spread(lead_onsets), lead_spread(lead_offsets))
@@ -112,5 +110,10 @@ def extreme(positions: Float, *, earliest: bool) -> float:
     return float((found[:count] if earliest else found[-count:]).mean())
 
 
-def _bounded(difference: float) -> float:
-    return 0.0 if np.isnan(difference) else float(np.clip(difference, -QRS.lead_reach, QRS.lead_reach))
+def _bounded(difference: float, reach: float) -> float:
+    return 0.0 if np.isnan(difference) else float(np.clip(difference, -reach, reach))
+
+
+def _agreed(difference: float) -> float:
+    """The network's difference within its reach; none at all beyond twice that, where it saw something else."""
+    return 0.0 if abs(difference) > 2 * QRS.network_reach else _bounded(difference, QRS.network_reach)

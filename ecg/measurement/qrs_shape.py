@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.measurement.limits import QRS_SHAPE
+from ecg.measurement.limits import QRS, QRS_SHAPE
 from ecg.measurement.median import MedianBeat
 
 Float = NDArray[np.float64]
@@ -111,13 +111,13 @@ def late_to_the_right(shapes: dict[str, QrsShape]) -> bool:
 
 
 def slow_start(median: MedianBeat) -> float | None:
-    """Time in ms from the QRS onset until the spatial speed first reaches 30 % of its largest: long in a delta wave.
+    """Time in ms from where the complex stirs until its speed reaches 30 % of its largest: long in a delta wave.
 
     None without QRS edges. The speed is the root of the summed squared slopes of all leads.
     """
     if median.qrs is None:
         return None
-    onset, offset = max(0, round(median.qrs.onset)), round(median.qrs.offset)
+    onset, offset = max(0, round(median.qrs.onset - QRS.toe_before)), round(median.qrs.offset)
     if offset - onset < 10:
         return None
     speed = np.sqrt((np.diff(median.signal[:, onset : offset + 1], axis=1) ** 2).sum(axis=0))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ecg.dsp import median
 from ecg.leads import PRECORDIAL_LEADS
+from ecg.measurement.limits import P_WAVE
 from ecg.measurement.median import MedianBeat
 from ecg.quality.beat_check import BEFORE_S
 
@@ -113,7 +114,7 @@ def wave_vectors(median: MedianBeat) -> dict[str, Floats] | None:
     if median.t is not None:
         waves["T"] = _scaled(_around(beat, round(median.t.peak) + np.array(T_AT), T_HALF))
     if median.p is not None:
-        wave = beat[:, max(0, round(median.p.onset)) : round(median.p.offset) + 1]
+        wave = beat[:, max(0, round(median.p.onset - P_WAVE.toe)) : round(median.p.offset) + 1]
         along = np.linspace(0.0, 1.0, wave.shape[1])
         wave = wave - np.outer(wave[:, :4].mean(axis=1), 1 - along) - np.outer(wave[:, -4:].mean(axis=1), along)
         waves["P"] = _scaled(_around(wave, np.rint(np.array(P_SHARES) * wave.shape[1]).astype(np.intp), P_HALF))

@@ -17,11 +17,11 @@ Floats = NDArray[np.float64]
 # Below this projection (mV, one step of a usual 12-bit recorder) a part does not count as seen in a lead.
 VISIBLE_MV = 0.005
 Powers = tuple[float, float]
-# A bump is sin**power on either side of its peak, rising and falling. With these powers and the tables below, waves
-# grow from their onset and fade to their offset as they do around cardiologists' global marks (LUDB):
+# A bump is sin**power on either side of its peak, rising and falling. A wave ends where it leaves the level, exactly;
+# with these powers it is as steep beside its ends as the waves of LUDB are beside the marks of programs in use:
 # docs/decisions/0004 has the comparison.
-QRS_POWERS: Powers = (3.0, 3.0)
-P_POWERS: Powers = (1.8, 1.8)
+QRS_POWERS: Powers = (2.0, 2.0)
+P_POWERS: Powers = (1.4, 1.4)
 T_POWERS: Powers = (4.0, 2.0)
 ST_POWERS: Powers = (3.0, 2.0)
 

@@ -13,26 +13,37 @@ pytestmark = pytest.mark.shared
 
 @pytest.fixture(scope="module")
 def ludb(shared: Path) -> dict[str, object]:
+    """Errors against the middle of the leads' marks, and of rate and axis against the annotations."""
     datasets = pytest.importorskip("benchmarks.datasets")
     scoring = pytest.importorskip("benchmarks.scoring")
     units = {"heart_rate": "bpm", "pr_interval": "ms", "qrs_duration": "ms", "qt_interval": "ms", "qrs_axis": "°"}
     pairs: dict[str, list[tuple[float | None, float | None]]] = {name: [] for name in units}
+    middle = {row["record"]: row for row in datasets.rows(datasets.DATA / "ludb" / "reference_middle.csv")}
     for reference, record in datasets.ludb():
         measured = ecg.measure(record)
         for name in units:
-            pairs[name].append((reference[name], getattr(measured, name).value))
+            text = middle[record.name].get(name)
+            expected = reference[name] if text is None else float(text) if text else None
+            pairs[name].append((expected, getattr(measured, name).value))
     return {name: scoring.errors(name, unit, pairs[name], None) for name, unit in units.items()}
 
 
 @pytest.mark.parametrize(
-    ("name", "bias", "sd", "p75"),
-    [("pr_interval", 2, 8, 7), ("qrs_duration", 3, 9, 10.5), ("qt_interval", 6, 17, 13), ("qrs_axis", 3, 10, 6)],
+    ("name", "median", "sd", "p75"),
+    [
+        ("pr_interval", 0.5, 12, 6),
+        ("qrs_duration", 2, 7.5, 7.5),
+        ("qt_interval", 6.5, 13, 10),
+        ("qrs_axis", 2, 10.5, 6),
+    ],
 )
-def test_global_intervals_agree_with_cardiologists(ludb, name: str, bias: float, sd: float, p75: float) -> None:
-    errors = ludb[name]
-    assert abs(errors.bias) <= bias
-    assert errors.sd <= sd
-    assert errors.percentile(75) <= p75
+def test_global_intervals_agree_with_the_middle_of_cardiologists_marks(
+    ludb, name: str, median: float, sd: float, p75: float
+) -> None:
+    errors = np.array([error for _, error in ludb[name].pairs])
+    assert abs(np.median(errors) - median) <= 2  # decision 4: the level is where programs in use put it
+    assert errors.std() <= sd
+    assert np.percentile(np.abs(errors - np.median(errors)), 75) <= p75
 
 
 def test_p_waves_are_neither_missed_nor_invented(ludb) -> None:
@@ -87,5 +98,5 @@ def test_each_beat_of_two_lead_recordings_is_marked(shared: Path) -> None:
             nearest = int(np.abs(beats.r_samples * conditioned.ratio + first - beat["r"]).argmin())
             error.append((marks.qrs_onset[nearest] + first - beat["qrs_onset"]) / record.fs_hz)
     assert len(error) == 160
-    assert abs(np.mean(error)) <= 0.005
-    assert np.std(error) <= 0.009
+    assert abs(np.mean(error)) <= 0.007  # two leads are read like twelve
+    assert np.std(error) <= 0.0095

@@ -1,0 +1,130 @@
+"""QRS onset and offset of each lead by a small convolutional network, run with numpy.
+
+The network sees one lead of a beat and, averaged, all the others. For each sample it answers two questions: is the
+QRS onset past, and is the QRS offset still to come? An edge is where that many samples say so. It was trained on
+cardiologists' marks in single leads of LUDB (`training/edges.py`, which also writes the weights beside this module).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.dsp import Float, median
+
+WEIGHTS = "edge_network.npz"
+STEP = 2  # samples of the beat, 4 ms, from one of the network's samples to the next
+FIRST = -120  # samples from R to the first one, 240 ms before
+LAST = 180  # and to the one after the last, 360 ms after
+TAPS = 7
+DILATIONS = (1, 1, 2, 4, 4, 8)
+_PAD = TAPS // 2 * max(DILATIONS)
+_TINY = 1e-6
+
+Single = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Weights of one network, batch normalisation folded in.
+
+    Attributes
+    ----------
+    kernels
+        float32 [out, TAPS * in] of each hidden layer, the taps outermost.
+    biases
+        float32 [out, 1] of each hidden layer.
+    head
+        float32 [2, in], the last layer's weights.
+    head_bias
+        float32 [2, 1].
+    """
+
+    kernels: tuple[Single, ...]
+    biases: tuple[Single, ...]
+    head: Single
+    head_bias: Single
+
+
+@lru_cache(maxsize=1)
+def networks() -> tuple[Network, ...]:
+    """The ensemble whose mean counts, read once from the file beside this module."""
+    with resources.files("ecg.measurement").joinpath(WEIGHTS).open("rb") as file, np.load(file) as stored:
+        arrays = {name: stored[name].astype(np.float32) for name in stored.files}
+    count = 1 + max(int(name.split(".")[0]) for name in arrays)
+    return tuple(
+        Network(
+            tuple(arrays[f"{number}.kernel{layer}"] for layer in range(len(DILATIONS))),
+            tuple(arrays[f"{number}.bias{layer}"][:, None] for layer in range(len(DILATIONS))),
+            arrays[f"{number}.head"],
+            arrays[f"{number}.head_bias"][:, None],
+        )
+        for number in range(count)
+    )
+
+
+def lead_edges(smooth: Float, r: int, ensemble: tuple[Network, ...] | None = None) -> tuple[Float, Float]:
+    """QRS onset and offset of every lead of a beat [lead, sample] at 500 Hz with R at `r`, float64 [lead] samples.
+
+    The beat is low-passed at 40 Hz. `ensemble` is `networks()` unless others are given.
+    """
+    at = np.clip(np.arange(r + FIRST, r + LAST, STEP), 0, smooth.shape[1] - 1)
+    features = channels(smooth[:, at].astype(np.float32))
+    masks = np.mean([_masks(network, features) for network in ensemble or networks()], axis=0)
+    past, to_come = STEP * masks.sum(axis=2)
+    return r + LAST - STEP / 2 - past, r + FIRST - STEP / 2 + to_come
+
+
+def channels(wave: Single) -> Single:
+    """What the network sees of a beat [lead, sample]: float32 [lead, channel, sample].
+
+    Each lead is turned so that its larger deflection is upright. The channels are the lead over its own height, its
+    slope, the lead over the median height of all leads, the spatial velocity, its logarithm, and the root mean square
+    over the leads.
+    """
+    height = np.maximum(np.ptp(wave, axis=1, keepdims=True), _TINY)
+    wave = wave - median(wave)[:, None]
+    wave *= np.where(wave.max(axis=1) >= -wave.min(axis=1), np.float32(1.0), np.float32(-1.0))[:, None]
+    usual = max(float(median(height, axis=0)[0]), _TINY)
+    slope = np.zeros_like(wave)
+    slope[:, 1:-1] = (wave[:, 2:] - wave[:, :-2]) / 2
+    velocity = np.sqrt(((slope / usual) ** 2).mean(axis=0))
+    velocity /= max(float(velocity.max()), _TINY)
+    size = np.sqrt(((wave / usual) ** 2).mean(axis=0))
+    seen = np.empty((len(wave), 6, wave.shape[1]), dtype=np.float32)
+    seen[:, 0], seen[:, 1], seen[:, 2] = wave / height, 4 * slope / height, wave / usual
+    seen[:, 3], seen[:, 4], seen[:, 5] = velocity, np.log10(velocity + 1e-3), size
+    return seen
+
+
+def _masks(network: Network, features: Single) -> Single:
+    """Probability at each sample that the onset is past and that the offset is to come, float32 [2, lead, sample]."""
+    n_leads, _, n = features.shape
+    hidden = features.transpose(1, 0, 2)
+    early = hidden
+    for layer, dilation in enumerate(DILATIONS):
+        if layer == 4:  # each lead meets the mean over the leads
+            hidden = np.concatenate([hidden, np.broadcast_to(hidden.mean(axis=1, keepdims=True), hidden.shape)])
+        hidden = _layer(hidden, network.kernels[layer], network.biases[layer], dilation)
+        if layer == 1:
+            early = hidden
+    both = np.concatenate([hidden, early]).reshape(-1, n_leads * n)
+    masks: Single = 1.0 / (1.0 + np.exp(-(network.head @ both + network.head_bias)))
+    return masks.reshape(2, n_leads, n)
+
+
+def _layer(values: Single, kernel: Single, bias: Single, dilation: int) -> Single:
+    """Convolution along the samples of [channel, lead, sample] with zeros beyond the ends, then the positive part."""
+    n_channels, n_leads, n = values.shape
+    padded = np.zeros((n_channels, n_leads, n + 2 * _PAD), dtype=np.float32)
+    padded[:, :, _PAD : _PAD + n] = values
+    columns = np.empty((TAPS, n_channels, n_leads, n), dtype=np.float32)
+    for tap in range(TAPS):
+        start = _PAD + (tap - TAPS // 2) * dilation
+        columns[tap] = padded[:, :, start : start + n]
+    out = kernel @ columns.reshape(TAPS * n_channels, n_leads * n) + bias
+    np.maximum(out, 0.0, out=out)
+    positive: Single = out.reshape(-1, n_leads, n)
+    return positive
