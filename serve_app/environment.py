@@ -18,8 +18,6 @@ EVERYWHERE = {
     "RAY_worker_niceness": "0",
     # NumPy's products here are small: shared out over threads that wait for each other, they cost twice the time.
     "OPENBLAS_NUM_THREADS": "1",
-    # HAProxy waits an hour by default: a client that sends half a head, or half a body, holds a connection for so long.
-    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "30",
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
