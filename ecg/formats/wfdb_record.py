@@ -46,6 +46,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     fs_hz = stated.settle_fs(None if header.frames_hz is None else header.frames_hz * chosen.rate)
     leads = stated.settle_leads(tuple(names[i] for i in chosen.rows))
     groups = _groups(header, chosen.rows)
+    if header.frames:  # a header that announces too much is refused whether its signal files are there or not
+        check_announced(header.frames * chosen.rate, fs_hz, max_duration_s)
     contents = {file: _content(files, file, main) for file in groups}
     frames = header.frames or min(frames_in(contents[file], lines) for file, lines in groups.items())
     _check_frames(header, frames)

@@ -13,6 +13,7 @@ from ecg import local, read
 from ecg.errors import InconsistentInput
 from ecg.formats.stated import Stated
 from ecg.labels import LABEL_NAMES
+from ecg.leads import STANDARD_LEADS
 from ecg.models import load_model
 from ecg.models.cards import CARDS
 from ecg.models.ecgfm.preparation import PREPARATION
@@ -81,7 +82,8 @@ def test_a_chunk_of_failures_goes_through(archive: Path) -> None:
 
 def test_too_much_for_the_memory_of_a_worker_is_refused_unread(tmp_path: Path) -> None:
     paths = [tmp_path / "announced.hea", tmp_path / "huge.npy"]
-    paths[0].write_text("x 12 500 300500\n" + "x.dat 16 1000/mV 16 0 0 0 0 II\n" * 12)  # and no x.dat: never asked for
+    lines = "".join(f"x.dat 16 1000/mV 16 0 0 0 0 {lead}\n" for lead in STANDARD_LEADS)
+    paths[0].write_text(f"x 12 500 300500\n{lines}")  # and no x.dat: it is never asked for
     with paths[1].open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
     result = analysed([str(path) for path in paths], ALL)
