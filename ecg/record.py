@@ -81,8 +81,10 @@ class EcgRecord:
         if len(leads) != signal.shape[0]:
             raise MalformedInput(
                 f"{signal.shape[0]} rows of samples, but {len(leads)} lead names.",
-                "lead_names", signal.shape[0], len(leads),
-            )  # fmt: skip
+                "lead_names",
+                signal.shape[0],
+                len(leads),
+            )
         seen: set[str] = set()
         for lead in leads:
             if lead in seen:
@@ -213,8 +215,10 @@ def check_duration(duration_s: float, max_duration_s: float) -> None:
     if duration_s > max_duration_s:
         raise RecordingTooLong(
             f"{duration_s:.0f} s is more than one recording may hold.",
-            "signal", f"<= {max_duration_s:g} s", round(duration_s, 3),
-        )  # fmt: skip
+            "signal",
+            f"<= {max_duration_s:g} s",
+            round(duration_s, 3),
+        )
 
 
 def millivolts_per(unit: str, field: str = "units") -> float:

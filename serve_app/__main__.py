@@ -93,8 +93,11 @@ def _run(path: Path, port: int) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         server = subprocess.Popen(  # noqa: S603  our own interpreter and file
             [sys.executable, "-m", "serve_app.cluster", str(path)],
-            stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
-        )  # fmt: skip
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _watch(server, url)

@@ -32,7 +32,7 @@ def missing(document: Path) -> list[str]:
 
 def path_exists(word: str) -> bool:
     """Whether a path from the root, or the bare name of a Python module, exists; True for anything else."""
-    word = word.split("::")[0].rstrip(".,:;")
+    word = word.split("::", maxsplit=1)[0].rstrip(".,:;")
     if word.startswith("benchmarks/results"):  # written by the benchmarks, never committed
         return True
     if re.fullmatch(r"[\w-]+\.py", word):

@@ -110,17 +110,24 @@ def _begin(job: BatchJob, output: Output, weights: dict[str, ResolvedWeights]) -
     # From where the job is started must not decide what it is about.
     inputs = tuple(map(settle, job.inputs))
     wanted = JobDescription(
-        inputs, tuple(sorted(job.include)), {card_at(reference).name: w.identifier for reference, w in weights.items()},
-        asdict(job.stated), __version__, found.recordings if found else 0, job.parts or (found.parts if found else 0),
-    )  # fmt: skip
+        inputs,
+        tuple(sorted(job.include)),
+        {card_at(reference).name: w.identifier for reference, w in weights.items()},
+        asdict(job.stated),
+        __version__,
+        found.recordings if found else 0,
+        job.parts or (found.parts if found else 0),
+    )
     if found:
         before, now = (orjson.loads(orjson.dumps(asdict(description))) for description in (found, wanted))
         for name, value in now.items():
             if value != before[name]:
                 raise InconsistentInput(
                     f"{job.out} holds a job with other {name}; give another folder or --no-resume.",
-                    name, before[name], value,
-                )  # fmt: skip
+                    name,
+                    before[name],
+                    value,
+                )
         return found
     console.print("looking for recordings")
     own = {settle(str(file)) for file in output.files()}

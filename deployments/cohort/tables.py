@@ -58,15 +58,25 @@ def recordings_schema(cards: Mapping[str, ModelCard] = CARDS) -> pa.Schema:
     """The columns of the table of recordings, with those of every model in the role "additional"."""
     text = pa.string()
     columns = [
-        ("path", text), ("name", text), ("format", text), ("input_sha256", text),
-        ("fs", pa.float64()), ("duration", pa.float64()), ("signal_quality", text), ("acceptable", pa.bool_()),
-        ("rhythm", text), ("axis_deviation", text), ("confidence", pa.float64()), ("source", text),
+        ("path", text),
+        ("name", text),
+        ("format", text),
+        ("input_sha256", text),
+        ("fs", pa.float64()),
+        ("duration", pa.float64()),
+        ("signal_quality", text),
+        ("acceptable", pa.bool_()),
+        ("rhythm", text),
+        ("axis_deviation", text),
+        ("confidence", pa.float64()),
+        ("source", text),
         ("abnormalities", pa.list_(text)),
         *((label_column(name), pa.float64()) for name in LABEL_NAMES),
         *((name, pa.float64()) for name in MEASURED),
-        ("features", pa.list_(pa.float32())), ("warnings", pa.list_(text)),
+        ("features", pa.list_(pa.float32())),
+        ("warnings", pa.list_(text)),
         *((name, text) for name in _DOCUMENTS),
-    ]  # fmt: skip
+    ]
     for card in cards.values():
         if card.role == "additional" and card.labels is not None:
             columns += [(label_column(label.name, card.name), pa.float64()) for label in card.labels]
@@ -213,9 +223,11 @@ class Output:
             foreign.append(listing)
         if foreign:
             raise InconsistentInput(
-                "The output folder holds what no job has written; give another one.", "out", "a folder of its own",
+                "The output folder holds what no job has written; give another one.",
+                "out",
+                "a folder of its own",
                 str(foreign[0].relative_to(self.folder)),
-            )  # fmt: skip
+            )
         for file in own:
             file.unlink()
 

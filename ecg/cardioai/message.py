@@ -238,9 +238,11 @@ def _integer(fields: dict[str, Any], name: str, low: int, high: int) -> int:
     value = fields.get(name)
     if type(value) is not int or not low <= value <= high:
         raise MalformedInput(
-            f"{name} is not a whole number from {low} to {high}.", name, f"{low}..{high}",
+            f"{name} is not a whole number from {low} to {high}.",
+            name,
+            f"{low}..{high}",
             value if isinstance(value, int | float | str) else type(value).__name__,
-        )  # fmt: skip
+        )
     return value
 
 

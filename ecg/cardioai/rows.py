@@ -60,7 +60,7 @@ def content_hash(headers: str, data: list[str]) -> str:
 def _integers(text: bytes, n_rows: int, n_columns: int) -> NDArray[np.int64]:
     """The table of a CSV text of integers, int64 [row, column]; ``-`` stands for a missing one, and what does not fit
     64 bits is given as the largest that does.
-    """  # fmt: skip
+    """
     if text.translate(None, _ALLOWED):
         raise MalformedInput("A row holds something other than whole numbers.", "data", "digits, commas, minus signs")
     characters = np.frombuffer(text, np.uint8)

@@ -22,19 +22,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Exit status 1 says that some recordings could not be analysed; errors/ says which and why."
     )
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT",
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
         help="folder (searched for WFDB headers or, without any, for other recordings), recording, manifest "
         "(.txt or RECORDS: one path a line), Parquet table with a column 'path', or URL of these (s3://…)",
-    )  # fmt: skip
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the tables")
     add_model_arguments(parser)
     add_stated_arguments(parser)
     parser.add_argument("--parts", type=_positive, metavar="N", help="output files a table (default: one for 256)")
     parser.add_argument("--address", help="Ray cluster to run on; a local one is started when this is not given")
     parser.add_argument(
-        "--resume", action=argparse.BooleanOptionalAction, default=True,
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
         help="go on with the job in DIR, or begin it anew",
-    )  # fmt: skip
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,12 +50,21 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise BackendUnavailable(
             f"`ecg batch` needs the service's packages ({error.name} is missing): pip install 'ecg-serve[all]'.",
-            "installation", "ecg-serve[all]", error.name,
-        ) from None  # fmt: skip
+            "installation",
+            "ecg-serve[all]",
+            error.name,
+        ) from None
     wanted = job.BatchJob(
-        inputs=tuple(args.inputs), out=args.out, include=include, weights=args.weights,
-        stated=stated(args), address=args.address, parts=args.parts, resume=args.resume, models=models,
-    )  # fmt: skip
+        inputs=tuple(args.inputs),
+        out=args.out,
+        include=include,
+        weights=args.weights,
+        stated=stated(args),
+        address=args.address,
+        parts=args.parts,
+        resume=args.resume,
+        models=models,
+    )
     return int(job.run(wanted))
 
 

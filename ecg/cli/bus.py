@@ -45,9 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lost = add("reconcile", _reconcile, help="accept objects whose notification was lost")
     lost.add_argument("--older-than", type=float, default=900.0, metavar="S", help="default 900")
     lost.add_argument(
-        "--keep-days", type=float, metavar="N",
+        "--keep-days",
+        type=float,
+        metavar="N",
         help="pass over what is older: give the inbox's retention, or what that has deleted comes back",
-    )  # fmt: skip
+    )
     for action in (consume, lost):
         action.add_argument("--store", required=True, metavar="URL", help="the inbox's store, as in ecg inbox")
 

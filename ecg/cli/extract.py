@@ -15,9 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--manifest", type=Path, required=True, help="file with one .hea path a line")
     parser.add_argument("-f", "--from-time", type=int, default=0, metavar="S", help="first second (default 0)")
     parser.add_argument(
-        "-t", "--to-time", type=int, default=60, metavar="S",
+        "-t",
+        "--to-time",
+        type=int,
+        default=60,
+        metavar="S",
         help="second to stop before; 0 is the end of the record (default 60)",
-    )  # fmt: skip
+    )
     parser.add_argument("-d", "--destination", type=Path, required=True, help="directory for the CSV files")
     parser.add_argument(
         "-s", "--script", type=Path, help="also write the shell script that makes the same files with WFDB's rdsamp"

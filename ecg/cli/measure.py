@@ -13,9 +13,13 @@ from ecg.record import EcgRecord
 
 #: Key of the JSON line -> field of `Measurements`. QTc is Fridericia's.
 _KEYS = {
-    "heart_rate": "heart_rate", "pr_interval": "pr_interval", "qrs_duration": "qrs_duration",
-    "qt_interval": "qt_interval", "qtc_interval": "qtc_fridericia", "qrs_axis": "qrs_axis",
-}  # fmt: skip
+    "heart_rate": "heart_rate",
+    "pr_interval": "pr_interval",
+    "qrs_duration": "qrs_duration",
+    "qt_interval": "qt_interval",
+    "qtc_interval": "qtc_fridericia",
+    "qrs_axis": "qrs_axis",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

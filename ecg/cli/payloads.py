@@ -18,9 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-bytes", type=int, metavar="N", help="every message has fewer bytes than this")
     parser.add_argument("--max-samples", type=int, metavar="N", help="rows of a part at most")
     parser.add_argument(
-        "--version", type=int, choices=(1, 2), default=2,
+        "--version",
+        type=int,
+        choices=(1, 2),
+        default=2,
         help="2 adds rate, gain, baseline, units and start time where the record map knows them; 1 never does",
-    )  # fmt: skip
+    )
 
 
 def run(args: argparse.Namespace) -> int:

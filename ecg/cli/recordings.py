@@ -37,13 +37,16 @@ def stated(args: argparse.Namespace) -> Stated:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Which weights, and which parts of the analysis."""
     parser.add_argument(
-        "--weights", default="auto", metavar="SOURCE",
+        "--weights",
+        default="auto",
+        metavar="SOURCE",
         help="auto (cache, hub, else the small model), hub, small, stand-in, or a folder with both checkpoints",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--include", metavar="PARTS",
+        "--include",
+        metavar="PARTS",
         help="any of clinical,features,measurements,quality, and other models by name; default all",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--model",
         action="append",

@@ -36,18 +36,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-h", "--threads", type=int, default=1, metavar="N", help="senders at a time (default 1)")
     parser.add_argument(
-        "-x", "--maximum", "--maximun", type=int, metavar="N",
+        "-x",
+        "--maximum",
+        "--maximun",
+        type=int,
+        metavar="N",
         help="messages per thread, going round the files again as needed (default: every file once)",
-    )  # fmt: skip
+    )
     parser.add_argument("--rate", type=float, metavar="HZ", help="open-loop rate of all threads together")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="wait for one answer (default 30)")
     parser.add_argument(
         "--patience", type=float, default=600.0, metavar="S", help="retry one message this long (default 600)"
     )
     parser.add_argument(
-        "--checkpoint", type=Path,
+        "--checkpoint",
+        type=Path,
         help="progress of the run, taken up by the next and removed when all is sent (default: beside SOURCE)",
-    )  # fmt: skip
+    )
     parser.add_argument("--primary-bus", help="bus for the notifications of large messages (ESB)")
     parser.add_argument("--bucket", help="S3 bucket for large messages (ESB, FIREHOSE)")
     parser.add_argument(

@@ -34,9 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for flag, (_, text) in PARAMETERS.items():
         parser.add_argument(f"--{flag}", type=float, help=f"{text}, instead of the scenario's")
     parser.add_argument(
-        "--artefact", action="append", default=[], metavar="KIND[:MV[:WHERE]]",
+        "--artefact",
+        action="append",
+        default=[],
+        metavar="KIND[:MV[:WHERE]]",
         help="add a disturbance, such as muscle:0.05, mains50, lead_off::V3, reversal::LA/RA; may be repeated",
-    )  # fmt: skip
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the first recording (default 0)")
     parser.add_argument("--count", type=int, default=1, help="recordings a scenario, with seeds one apart (default 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write; without it, JSON bodies go to stdout")

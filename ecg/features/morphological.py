@@ -13,9 +13,15 @@ from ecg.measurement.qrs_shape import QrsShape, qrs_shapes
 Float = NDArray[np.float64]
 
 _INTERVALS = (
-    "pr_interval", "p_duration", "qrs_duration", "qt_interval", "qtc_bazett", "qtc_fridericia", "qtc_framingham",
+    "pr_interval",
+    "p_duration",
+    "qrs_duration",
+    "qt_interval",
+    "qtc_bazett",
+    "qtc_fridericia",
+    "qtc_framingham",
     "qtc_hodges",
-)  # fmt: skip
+)
 _WAVES = ("p", "q", "r", "s", "t")
 _ST = ("st_j", "st_60", "st_80")
 _AREAS = ("p", "qrs", "st_t")
@@ -69,9 +75,12 @@ def _segments(measurements: Measurements) -> list[float | None]:
     if median is not None and median.t is not None:
         peak_to_end = (median.t.end - median.t.peak) * 1000.0 / median.fs_hz
     return [
-        _difference(measurements.pr_interval.value, measurements.p_duration.value), _difference(qt, qrs), peak_to_end,
-        _ratio(qt, rr), _ratio(peak_to_end, qt),
-    ]  # fmt: skip
+        _difference(measurements.pr_interval.value, measurements.p_duration.value),
+        _difference(qt, qrs),
+        peak_to_end,
+        _ratio(qt, rr),
+        _ratio(peak_to_end, qt),
+    ]
 
 
 def _voltages(amplitudes: dict[str, LeadAmplitudes]) -> list[float | None]:

@@ -114,11 +114,16 @@ def _loops(median: MedianBeat | None, unit_known: bool) -> list[float | None]:
     peaks = [loop[:, int((loop**2).sum(axis=0).argmax())] for loop in (qrs, t)]
     gradient = areas[0] + areas[1]
     return [
-        *(value for loop, area, peak in zip((qrs, t), areas, peaks, strict=True)
-          for value in _loop(loop, area, peak, unit_known)),
-        _angle(*peaks), _angle(*areas), *_direction(gradient),
+        *(
+            value
+            for loop, area, peak in zip((qrs, t), areas, peaks, strict=True)
+            for value in _loop(loop, area, peak, unit_known)
+        ),
+        _angle(*peaks),
+        _angle(*areas),
+        *_direction(gradient),
         float(np.linalg.norm(gradient)) if unit_known else None,
-    ]  # fmt: skip
+    ]
 
 
 def _loop(loop: Float, area: Float, peak: Float, unit_known: bool) -> list[float | None]:
@@ -129,10 +134,13 @@ def _loop(loop: Float, area: Float, peak: Float, unit_known: bool) -> list[float
     sizes = [np.linalg.norm(peak), np.sqrt((step**2).sum(axis=0)).sum(), np.linalg.norm(swept), np.linalg.norm(area)]
     total = first**2 + second**2 + third**2
     return [
-        *_direction(peak), *_direction(area),
-        second / first, 1.0 - third**2 / total, (second**2 + third**2) / total,
+        *_direction(peak),
+        *_direction(area),
+        second / first,
+        1.0 - third**2 / total,
+        (second**2 + third**2) / total,
         *(float(size) if unit_known else None for size in sizes),
-    ]  # fmt: skip
+    ]
 
 
 def _direction(vector: Float) -> list[float | None]:

@@ -12,11 +12,26 @@ from ecg.features.schema import Feature
 from ecg.measurement.intervals import Measurements
 
 _MS = (
-    "nn_mean", "nn_sd", "nn_rmssd", "nn_median", "nn_iqr", "nn_min", "nn_max", "nn_mean_step", "nn_sd1", "nn_sd2",
-)  # fmt: skip
+    "nn_mean",
+    "nn_sd",
+    "nn_rmssd",
+    "nn_median",
+    "nn_iqr",
+    "nn_min",
+    "nn_max",
+    "nn_mean_step",
+    "nn_sd1",
+    "nn_sd2",
+)
 _PURE = (
-    "nn_cv", "nn_step_cv", "nn_pnn20", "nn_pnn50", "nn_sd1_over_sd2", "nn_lag1_correlation", "nn_entropy",
-)  # fmt: skip
+    "nn_cv",
+    "nn_step_cv",
+    "nn_pnn20",
+    "nn_pnn50",
+    "nn_sd1_over_sd2",
+    "nn_lag1_correlation",
+    "nn_entropy",
+)
 _MEASURED = (("heart_rate", "bpm"), ("rr_mean", "ms"), ("rr_sd", "ms"), ("rmssd", "ms"))
 _EVIDENCE = ("rr_irregularity", "p_wave_fraction", "paced_fraction")
 _CLASSES = ("premature", "ectopic", "paced")
@@ -65,9 +80,21 @@ def _variability(rr: np.ndarray[tuple[int], np.dtype[np.float64]], normal: np.nd
     power = float(np.sqrt((earlier**2).sum() * (later**2).sum()))
     share = np.unique(np.floor(nn / _ENTROPY_BIN_MS), return_counts=True)[1] / len(nn)
     return [
-        mean, variance**0.5, rmssd, median, high - low, float(nn.min()), float(nn.max()), float(np.abs(step).mean()),
-        sd1, sd2,
-        variance**0.5 / mean, rmssd / mean, float((np.abs(step) > 20).mean()), float((np.abs(step) > 50).mean()),
-        sd1 / sd2 if sd2 else None, float((earlier * later).sum()) / power if power else None,
+        mean,
+        variance**0.5,
+        rmssd,
+        median,
+        high - low,
+        float(nn.min()),
+        float(nn.max()),
+        float(np.abs(step).mean()),
+        sd1,
+        sd2,
+        variance**0.5 / mean,
+        rmssd / mean,
+        float((np.abs(step) > 20).mean()),
+        float((np.abs(step) > 50).mean()),
+        sd1 / sd2 if sd2 else None,
+        float((earlier * later).sum()) / power if power else None,
         float(-(share * np.log2(share)).sum()),
-    ]  # fmt: skip
+    ]

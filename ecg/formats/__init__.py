@@ -66,11 +66,14 @@ class Format:
 XML = ("application/xml", "text/xml")
 #: Every format, in the order in which they are asked whether a file is theirs: those that look at the bytes first.
 FORMATS = (
+    Format(wfdb_record.NAME, "WFDB", (".hea",), (), wfdb_record.claims, wfdb_record.parse, wfdb_record.companions),
     Format(
-        wfdb_record.NAME, "WFDB", (".hea",), (), wfdb_record.claims, wfdb_record.parse, wfdb_record.companions
-    ),
-    Format(
-        dicom.NAME, "DICOM waveform", (".dcm", ".dicom"), ("application/dicom",), dicom.claims, dicom.parse,
+        dicom.NAME,
+        "DICOM waveform",
+        (".dcm", ".dicom"),
+        ("application/dicom",),
+        dicom.claims,
+        dicom.parse,
         extra="formats",
     ),
     Format(scp_ecg.NAME, "SCP-ECG", (".scp",), (), scp_ecg.claims, scp_ecg.parse),
@@ -84,10 +87,14 @@ FORMATS = (
     Format(npy_array.NAME, "NumPy array", (".npy",), ("application/x-npy",), npy_array.claims, npy_array.parse),
     Format(json_body.NAME, "JSON", (".json",), ("application/json",), json_body.claims, json_body.parse),
     Format(
-        csv_table.NAME, "CSV table", (".csv", ".tsv", ".txt"), ("text/csv", "text/plain", "application/csv"),
-        csv_table.claims, csv_table.parse,
+        csv_table.NAME,
+        "CSV table",
+        (".csv", ".tsv", ".txt"),
+        ("text/csv", "text/plain", "application/csv"),
+        csv_table.claims,
+        csv_table.parse,
     ),
-)  # fmt: skip
+)
 _MAX_NAME = 255
 _NOTHING_STATED = Stated()
 _HEAD_BYTES = 4096
@@ -166,9 +173,11 @@ def parse(
     strangers = sorted(set(files) - {main, *companions})
     if strangers:
         raise MalformedInput(
-            f"Not part of the recording {main}: {', '.join(strangers)[:200]}.", "file", "the files of one recording",
+            f"Not part of the recording {main}: {', '.join(strangers)[:200]}.",
+            "file",
+            "the files of one recording",
             strangers[:5],
-        )  # fmt: skip
+        )
     record = reader.parse(files, main, stated, max_duration_s)
     check_duration(record.duration_s, max_duration_s)
     return record

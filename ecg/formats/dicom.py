@@ -102,9 +102,11 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
     groups = list(dataset.get("WaveformSequence") or [])
     if not groups:
         raise UnusableRecording(
-            "The DICOM file holds no waveform.", "file", "12-lead, general or ambulatory ECG",
+            "The DICOM file holds no waveform.",
+            "file",
+            "12-lead, general or ambulatory ECG",
             text_of(dataset.get("Modality")),
-        )  # fmt: skip
+        )
     # A second group is often the median beat: the rhythm is the longest.
     group = max(groups, key=lambda item: number_of(item.get("NumberOfWaveformSamples")) or 0)
     n_channels = whole(group.get("NumberOfWaveformChannels"), "lead_names", "number of channels", MAX_LEADS)

@@ -14,13 +14,34 @@ _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _MAX_CHANNELS = 13  # of the 12-lead ECG information object
 _GAP = -32768
 _EMPTY = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber",
-    "ReferringPhysicianName", "StudyID", "ContentDate", "ContentTime", "Manufacturer",
-)  # fmt: skip
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyID",
+    "ContentDate",
+    "ContentTime",
+    "Manufacturer",
+)
 #: Codes of the leads in ISO/IEEE 11073-10101 (PS3.16, context group 3001).
 _CODES = {
-    "I": 1, "II": 2, "V1": 3, "V2": 4, "V3": 5, "V4": 6, "V5": 7, "V6": 8, "III": 61, "aVR": 62, "aVL": 63, "aVF": 64,
-}  # fmt: skip
+    "I": 1,
+    "II": 2,
+    "V1": 3,
+    "V2": 4,
+    "V3": 5,
+    "V4": 6,
+    "V5": 7,
+    "V6": 8,
+    "III": 61,
+    "aVR": 62,
+    "aVL": 63,
+    "aVF": 64,
+}
 
 
 def write_dicom(record: EcgRecord, folder: Path, name: str) -> list[Path]:

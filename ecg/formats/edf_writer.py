@@ -34,10 +34,17 @@ def write_edf(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     head = f"{'0':8}{'X X X X':80}{'Startdate X X X X':80}01.01.8500.00.00{256 * (n_leads + 1):<8}{'':44}"
     head += f"{n_records:<8}{duration:8}{n_leads:<4}"
     fields = (
-        (16, [f"ECG {lead}" for lead in record.leads]), (80, [""] * n_leads), (8, ["uV"] * n_leads),
-        (8, [-_LARGEST] * n_leads), (8, [_LARGEST] * n_leads), (8, [-_LARGEST] * n_leads), (8, [_LARGEST] * n_leads),
-        (80, [""] * n_leads), (8, [per_record] * n_leads), (32, [""] * n_leads),
-    )  # fmt: skip
+        (16, [f"ECG {lead}" for lead in record.leads]),
+        (80, [""] * n_leads),
+        (8, ["uV"] * n_leads),
+        (8, [-_LARGEST] * n_leads),
+        (8, [_LARGEST] * n_leads),
+        (8, [-_LARGEST] * n_leads),
+        (8, [_LARGEST] * n_leads),
+        (80, [""] * n_leads),
+        (8, [per_record] * n_leads),
+        (32, [""] * n_leads),
+    )
     head += "".join(f"{str(value)[:width]:{width}}" for width, values in fields for value in values)
     body = counts.astype("<i2").reshape(n_leads, n_records, per_record).transpose(1, 0, 2)
     path = folder / f"{name}.edf"

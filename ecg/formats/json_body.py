@@ -133,5 +133,7 @@ def _check_duration(duration_s: float | None, n_samples: int, fs_hz: float) -> N
     if not abs(duration_s - actual_s) <= max(_DURATION_TOLERANCE_S, 0.01 * actual_s):
         raise InconsistentInput(
             f"{n_samples} samples at {fs_hz:g} Hz last {actual_s:.2f} s, not the stated {duration_s:g} s.",
-            "recording_duration", round(actual_s, 3), duration_s,
-        )  # fmt: skip
+            "recording_duration",
+            round(actual_s, 3),
+            duration_s,
+        )

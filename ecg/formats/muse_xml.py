@@ -113,9 +113,14 @@ def _origin(root: Element, waveform: Element) -> Origin:
             break
         except ValueError:
             continue
-    filters = [(what, text_at(waveform, tag)) for what, tag in (
-        ("high-pass", "HighPassFilter"), ("low-pass", "LowPassFilter"), ("AC", "ACFilter"),
-    )]  # fmt: skip
+    filters = [
+        (what, text_at(waveform, tag))
+        for what, tag in (
+            ("high-pass", "HighPassFilter"),
+            ("low-pass", "LowPassFilter"),
+            ("AC", "ACFilter"),
+        )
+    ]
     high_pass = number_of(text_at(waveform, "HighPassFilter"))
     return Origin(
         manufacturer="GE Healthcare",

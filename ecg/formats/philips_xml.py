@@ -87,9 +87,11 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
 
 def _labels(signals: Element, waveforms: Element) -> list[str]:
     n_leads = whole(
-        waveforms.get("numberofleads") or text_at(signals, "numberchannelsallocated"), "lead_names", "number of leads",
+        waveforms.get("numberofleads") or text_at(signals, "numberchannelsallocated"),
+        "lead_names",
+        "number of leads",
         MAX_LEADS,
-    )  # fmt: skip
+    )
     named = (waveforms.get("leadlabels") or "").split()
     if named:
         return named[:n_leads]

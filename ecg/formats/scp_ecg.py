@@ -22,10 +22,33 @@ from ecg.record import EcgRecord
 
 NAME = "scp-ecg"
 _LEADS = {
-    1: "I", 2: "II", 3: "V1", 4: "V2", 5: "V3", 6: "V4", 7: "V5", 8: "V6", 9: "V7", 10: "V2R", 11: "V3R", 12: "V4R",
-    13: "V5R", 14: "V6R", 15: "V7R", 16: "X", 17: "Y", 18: "Z", 61: "III", 62: "aVR", 63: "aVL", 64: "aVF", 66: "V8",
-    67: "V9", 68: "V8R", 69: "V9R",
-}  # fmt: skip
+    1: "I",
+    2: "II",
+    3: "V1",
+    4: "V2",
+    5: "V3",
+    6: "V4",
+    7: "V5",
+    8: "V6",
+    9: "V7",
+    10: "V2R",
+    11: "V3R",
+    12: "V4R",
+    13: "V5R",
+    14: "V6R",
+    15: "V7R",
+    16: "X",
+    17: "Y",
+    18: "Z",
+    61: "III",
+    62: "aVR",
+    63: "aVL",
+    64: "aVF",
+    66: "V8",
+    67: "V9",
+    68: "V8R",
+    69: "V9R",
+}
 _DEFAULT_TABLE = 19999
 # The default Huffman code: up to eight ones, a zero and a sign; nine and ten ones announce a number of 8 or 16 bits.
 _DEFAULT_CODE = re.compile("0|1{1,8}0[01]|1{9}0[01]{8}|1{10}[01]{16}")

@@ -46,8 +46,10 @@ def check_rate(name: str, times: NDArray[np.float64], fs_hz: float) -> None:
     if not any(abs(rate - fs_hz) <= tolerance * fs_hz for rate in rates):
         raise InconsistentInput(
             f"The column {name} has {rates[0]:g} rows a second, not the stated {fs_hz:g}.",
-            "fs", round(rates[0], 3), fs_hz,
-        )  # fmt: skip
+            "fs",
+            round(rates[0], 3),
+            fs_hz,
+        )
 
 
 def _step(name: str, times: NDArray[np.float64]) -> float:

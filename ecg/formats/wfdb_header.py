@@ -126,9 +126,11 @@ def read_header(data: bytes) -> Header:
     found = _RECORD_LINE.fullmatch(lines[0]) if lines else None
     if found is None:
         raise MalformedInput(
-            "The WFDB header has no readable record line.", "file", "name, number of signals, rate, number of samples",
+            "The WFDB header has no readable record line.",
+            "file",
+            "name, number of signals, rate, number of samples",
             lines[0][:80] if lines else None,
-        )  # fmt: skip
+        )
     if re.search(r"/\d+$", found["name"]):
         raise UnusableRecording("Multi-segment WFDB records are not read.", "file", "a single segment", lines[0][:80])
     name = _plain_path(found["name"]).rpartition("/")[2]
@@ -140,8 +142,10 @@ def read_header(data: bytes) -> Header:
     if n_signals != len(lines) - 1:
         raise MalformedInput(
             f"The WFDB header announces {n_signals} signals and has {len(lines) - 1} signal lines.",
-            "file", n_signals, len(lines) - 1,
-        )  # fmt: skip
+            "file",
+            n_signals,
+            len(lines) - 1,
+        )
     signals = tuple(_signal_line(line, number) for number, line in enumerate(lines[1:], start=1))
     frames_hz = float(found["rate"]) if found["rate"] else None
     if frames_hz is not None and not 0 < frames_hz < 1e9:

@@ -18,14 +18,34 @@ from ecg.formats.wfdb_header import SignalLine
 INVALID_SAMPLE = -32768  # WFDB_INVALID_SAMPLE, whatever marks a gap in the signal file's own format
 # The value that marks a missing sample, per format; format 8 stores differences and has none.
 GAPS = {
-    16: -(2**15), 61: -(2**15), 160: -(2**15), 80: -(2**7), 212: -(2**11), 310: -(2**9), 311: -(2**9), 24: -(2**23),
-    32: -(2**31), 508: -(2**7), 516: -(2**15), 524: -(2**23),
-}  # fmt: skip
+    16: -(2**15),
+    61: -(2**15),
+    160: -(2**15),
+    80: -(2**7),
+    212: -(2**11),
+    310: -(2**9),
+    311: -(2**9),
+    24: -(2**23),
+    32: -(2**31),
+    508: -(2**7),
+    516: -(2**15),
+    524: -(2**23),
+}
 #: Samples of all signals that a compressed file may become: its length bounds nothing.
 MAX_COMPRESSED_VALUES = 40_000_000
 # A block of so many samples takes so many bytes.
-_BLOCKS = {8: (1, 1), 16: (1, 2), 24: (1, 3), 32: (1, 4), 61: (1, 2), 80: (1, 1), 160: (1, 2), 212: (2, 3), 310: (3, 4),
-           311: (3, 4)}  # fmt: skip
+_BLOCKS = {
+    8: (1, 1),
+    16: (1, 2),
+    24: (1, 3),
+    32: (1, 4),
+    61: (1, 2),
+    80: (1, 1),
+    160: (1, 2),
+    212: (2, 3),
+    310: (3, 4),
+    311: (3, 4),
+}
 _FLAC = (508, 516, 524)
 _FLAC_CHUNK = 2**20
 
@@ -60,9 +80,11 @@ def read_frames(data: Buffer, group: Sequence[SignalLine], start: int, stop: int
     available = frames_in(data, group)
     if stop > available:
         raise MalformedInput(
-            f"The signal file {group[0].file} is shorter than the header says.", "file", f"{stop} frames",
+            f"The signal file {group[0].file} is shorter than the header says.",
+            "file",
+            f"{stop} frames",
             f"{available} frames",
-        )  # fmt: skip
+        )
     first = group[0]
     if first.format in _FLAC:
         return _flac_frames(data, group, start, stop)
@@ -96,8 +118,10 @@ def check_sum(row: Counts, line: SignalLine, number: int) -> None:
     if line.checksum not in (total % 65536, as_invalid % 65536):
         raise MalformedInput(
             f"The samples of signal {number} do not sum to its checksum: a file is damaged or of another record.",
-            "file", line.checksum, total % 65536,
-        )  # fmt: skip
+            "file",
+            line.checksum,
+            total % 65536,
+        )
 
 
 def _check_known(line: SignalLine) -> None:

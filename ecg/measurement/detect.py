@@ -61,7 +61,7 @@ def detect_qrs(signal: Float) -> Index:
 def _by_height(half: Float, energy: Float) -> Index:
     """Beats of sleepecg (Pan-Tompkins, modified) on the mean magnitude over leads, each scaled to its own deviation,
     moved to the steepest place near it. None where the height varies for less than two seconds.
-    """  # fmt: skip
+    """
     scale = half.std(axis=1, keepdims=True)
     height = np.abs(half / np.where(scale > 0, scale, 1.0)).mean(axis=0)
     varies = np.flatnonzero(height != height[0])  # sleepecg begins there, and refuses what never does

@@ -32,9 +32,11 @@ class Calibration:
         numbers = [number for line in self.lines.values() for number in line]
         if unknown or not np.isfinite(numbers).all() or any(slope <= 0 for slope, _ in self.lines.values()):
             raise CheckpointRejected(
-                "The calibration is not one of the 17 labels with rising lines.", "metadata.calibration",
-                "label: (slope above 0, intercept)", unknown or str(dict(self.lines))[:200],
-            )  # fmt: skip
+                "The calibration is not one of the 17 labels with rising lines.",
+                "metadata.calibration",
+                "label: (slope above 0, intercept)",
+                unknown or str(dict(self.lines))[:200],
+            )
 
     def __call__(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities float32 [17] of label scores [17] in 0..1; NaN for labels that were not validated."""

@@ -69,8 +69,10 @@ def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = PATI
     except (HTTPError, FileMetadataError, OSError, ValueError) as error:
         raise WeightsUnavailable(
             f"{file} could not be downloaded from the hub ({type(error).__name__}). {_ADVICE}",
-            "weights", f"{REPOSITORY}/{file}", str(error).splitlines()[0][:200] if str(error) else None,
-        ) from error  # fmt: skip
+            "weights",
+            f"{REPOSITORY}/{file}",
+            str(error).splitlines()[0][:200] if str(error) else None,
+        ) from error
     return path
 
 
@@ -93,9 +95,14 @@ def _download(metadata: Any, path: Path, progress: Progress | None) -> None:
     at_hub = urlsplit(metadata.location).netloc == urlsplit(_endpoint()).netloc
     with partial.open("ab") as file:
         http_get(
-            metadata.location, file, resume_size=file.tell(), headers=build_hf_headers() if at_hub else None,
-            expected_size=metadata.size, displayed_filename=path.name, tqdm_class=_bar(path.name, progress),
-        )  # fmt: skip
+            metadata.location,
+            file,
+            resume_size=file.tell(),
+            headers=build_hf_headers() if at_hub else None,
+            expected_size=metadata.size,
+            displayed_filename=path.name,
+            tqdm_class=_bar(path.name, progress),
+        )
     # The hub names large files by their SHA-256.
     if len(metadata.etag) == 64 and file_sha256(partial, progress) != metadata.etag:
         partial.unlink()

@@ -71,10 +71,11 @@ class Model:
             or segments.shape[2] < architecture.min_samples
         ):
             raise MalformedInput(
-                "The model takes float32 segments [n, lead, sample].", "segments",
+                "The model takes float32 segments [n, lead, sample].",
+                "segments",
                 f"float32 [>= 1, {architecture.n_leads}, >= {architecture.min_samples}]",
                 f"{segments.dtype} {list(segments.shape)}",
-            )  # fmt: skip
+            )
         return self._engine.run(segments)
 
 

@@ -64,13 +64,17 @@ def read_header(path: Path) -> WeightFileHeader:
     except SafetensorError as error:
         raise CheckpointRejected(
             "The safetensors file is damaged, cut short, or longer than its header says.",
-            "checkpoint", "a whole safetensors file", str(error),
-        ) from error  # fmt: skip
+            "checkpoint",
+            "a whole safetensors file",
+            str(error),
+        ) from error
     if metadata.get("ecg_fm_version") != VERSION:
         raise CheckpointRejected(
             "The safetensors file was not written by this version of `ecg convert`; convert the checkpoint again.",
-            "metadata.ecg_fm_version", VERSION, metadata.get("ecg_fm_version"),
-        )  # fmt: skip
+            "metadata.ecg_fm_version",
+            VERSION,
+            metadata.get("ecg_fm_version"),
+        )
     try:
         architecture = Architecture.from_dict(json.loads(metadata["architecture"]))
         lines = metadata.get("calibration")

@@ -126,16 +126,20 @@ def _from_file(path: Path, kind: Kind | None, progress: Progress | None, name: s
     if not path.is_file():
         raise WeightsUnavailable(
             f"There is no file {path.name!r} to load weights from.",
-            "weights", 'a checkpoint file, "hub", "stand-in" or "auto"', str(path),
-        )  # fmt: skip
+            "weights",
+            'a checkpoint file, "hub", "stand-in" or "auto"',
+            str(path),
+        )
     sha256 = file_sha256(path, progress)
     usable = path if is_weight_file(path) else _converted(path, sha256, progress)
     header = read_header(usable)
     if kind is not None and header.architecture.kind != kind:
         raise CheckpointRejected(
             f"{path.name} holds the {header.architecture.kind} model; the {kind} one is wanted.",
-            "weights", kind, header.architecture.kind,
-        )  # fmt: skip
+            "weights",
+            kind,
+            header.architecture.kind,
+        )
     return Weights(
         f"{name}@sha256:{sha256}",
         sha256,

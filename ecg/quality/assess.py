@@ -217,11 +217,18 @@ def _grade_leads(leads: tuple[str, ...], figures: Figures, limits: Limits) -> tu
     # a flat lead has no QRS either: one cause is enough
     unreadable = np.where(figures.flat < 0.5, 1 - figures.beats.readable, 0.0)
     judged = (
-        (limits.missing, figures.missing), (limits.flat, figures.flat), (limits.saturated_s, figures.saturated_s),
-        (limits.clipped, figures.clipped), (limits.outlying, figures.outlying), (limits.wander, figures.wander),
-        (limits.shift, figures.shift), (limits.mains, figures.mains), (limits.noise, figures.noise),
-        (limits.spikes, figures.spikes), (limits.unreadable, unreadable),
-    )  # fmt: skip
+        (limits.missing, figures.missing),
+        (limits.flat, figures.flat),
+        (limits.saturated_s, figures.saturated_s),
+        (limits.clipped, figures.clipped),
+        (limits.outlying, figures.outlying),
+        (limits.wander, figures.wander),
+        (limits.shift, figures.shift),
+        (limits.mains, figures.mains),
+        (limits.noise, figures.noise),
+        (limits.spikes, figures.spikes),
+        (limits.unreadable, unreadable),
+    )
     found: dict[str, list[Cause]] = {lead: [] for lead in leads}
     for criterion, values in judged:
         for lead, figure in zip(leads, values.tolist(), strict=True):

@@ -181,7 +181,7 @@ def _readable(signal: Floats, peaks: Indexes, fs_hz: float) -> NDArray[np.float6
 def _second_kind(qrs: Floats) -> NDArray[np.bool_] | None:
     """Which beats of [lead, beat, sample] are of a second kind that is as coherent as the first, as when a pacemaker
     comes and goes; None where there is one kind only.
-    """  # fmt: skip
+    """
     if len(qrs) < 3 or qrs.shape[1] < 6:
         return None
     norm = np.sqrt((qrs**2).sum(axis=2, keepdims=True))

@@ -208,7 +208,7 @@ def _lines(fs_hz: float) -> list[float]:
 def _line_waves(n: int, fs_hz: float) -> Floats:
     """Windowed cosines and sines of each mains frequency and, to tell a line from broad noise and from the QRS, of its
     neighbours 3 Hz away, float32 [n, 2 * line * 3].
-    """  # fmt: skip
+    """
     phase = 2 * np.pi * np.outer(np.arange(n) / fs_hz, [hz + off for hz in _lines(fs_hz) for off in (0, -3, 3)])
     waves = np.hstack([np.cos(phase), np.sin(phase)]) * np.hanning(n)[:, None] * (4 / n)
     return waves.astype(np.float32)

@@ -6,11 +6,27 @@ from typing import Any, Literal
 Grade = Literal["Excellent", "Good", "Fair", "Poor"]
 GRADES: tuple[Grade, ...] = ("Excellent", "Good", "Fair", "Poor")  # best first
 CauseCode = Literal[
-    "too_short", "missing_samples", "flat", "saturated", "clipped", "outlying", "baseline_wander", "motion", "mains",
-    "muscle_noise", "spikes", "no_qrs", "limb_leads_inconsistent", "beat_detectors_disagree", "limb_lead_reversal",
-    "precordial_order", "inverted", "implausible_amplitude", "too_few_beats",
+    "too_short",
+    "missing_samples",
+    "flat",
+    "saturated",
+    "clipped",
+    "outlying",
+    "baseline_wander",
+    "motion",
+    "mains",
+    "muscle_noise",
+    "spikes",
+    "no_qrs",
+    "limb_leads_inconsistent",
+    "beat_detectors_disagree",
+    "limb_lead_reversal",
+    "precordial_order",
+    "inverted",
+    "implausible_amplitude",
+    "too_few_beats",
     "identical_leads",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True)

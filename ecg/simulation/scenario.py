@@ -7,21 +7,31 @@ from ecg.errors import InvalidScenario
 from ecg.record import MAX_FS_HZ, MIN_FS_HZ
 from ecg.simulation.shapes import ELECTRODES, QRS_SHAPES, T_SHAPES
 
-Rhythm = Literal[
-    "sinus", "junctional", "af", "flutter", "wenckebach", "mobitz2", "avb3", "vt", "paced", "paced_dual"
-]  # fmt: skip
+Rhythm = Literal["sinus", "junctional", "af", "flutter", "wenckebach", "mobitz2", "avb3", "vt", "paced", "paced_dual"]
 Ectopy = Literal["pvc", "pac"]
 Territory = Literal["anterior", "inferior", "lateral", "global"]
 ArtefactKind = Literal[
     "baseline", "mains50", "mains60", "muscle", "motion", "spikes", "lead_off", "clip", "missing", "reversal"
-]  # fmt: skip
+]
 REVERSALS = ("LA/RA", "LA/LL", "RA/LL", "V1/V2", "V1/V3", "V2/V3", "V3/V4", "V4/V5", "V5/V6", "V1/V6")
 LIMITS: dict[str, tuple[float, float]] = {
-    "heart_rate_bpm": (20, 240), "atrial_rate_bpm": (30, 350), "rr_sd_ms": (0, 200), "pr_ms": (80, 400),
-    "p_ms": (40, 160), "qrs_ms": (60, 220), "qt_ms": (240, 640), "p_axis_deg": (-180, 180), "qrs_axis_deg": (-180, 180),
-    "t_axis_deg": (-180, 180), "st_mv": (-1, 1), "amplitude": (0.1, 5), "ectopic_every": (2, 1000),
-    "conduction": (2, 10), "duration_s": (5, 3600), "fs_hz": (MIN_FS_HZ, MAX_FS_HZ),
-}  # fmt: skip
+    "heart_rate_bpm": (20, 240),
+    "atrial_rate_bpm": (30, 350),
+    "rr_sd_ms": (0, 200),
+    "pr_ms": (80, 400),
+    "p_ms": (40, 160),
+    "qrs_ms": (60, 220),
+    "qt_ms": (240, 640),
+    "p_axis_deg": (-180, 180),
+    "qrs_axis_deg": (-180, 180),
+    "t_axis_deg": (-180, 180),
+    "st_mv": (-1, 1),
+    "amplitude": (0.1, 5),
+    "ectopic_every": (2, 1000),
+    "conduction": (2, 10),
+    "duration_s": (5, 3600),
+    "fs_hz": (MIN_FS_HZ, MAX_FS_HZ),
+}
 
 
 @dataclass(frozen=True)
@@ -124,9 +134,12 @@ class Scenario:
 
     def __post_init__(self) -> None:
         choices = {
-            "rhythm": get_args(Rhythm), "shape": tuple(QRS_SHAPES), "t_shape": (*T_SHAPES, "discordant"),
-            "st_territory": get_args(Territory), "ectopy": (*get_args(Ectopy), None),
-        }  # fmt: skip
+            "rhythm": get_args(Rhythm),
+            "shape": tuple(QRS_SHAPES),
+            "t_shape": (*T_SHAPES, "discordant"),
+            "st_territory": get_args(Territory),
+            "ectopy": (*get_args(Ectopy), None),
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise InvalidScenario(f"Unknown {name}.", name, list(allowed), getattr(self, name))

@@ -60,8 +60,10 @@ class BusAdapter:
         if not 1024 <= inline_max_bytes <= QUEUE_MAX_BYTES - ENVELOPE_RESERVE:
             raise MalformedInput(
                 "The size up to which messages travel whole is out of range.",
-                "inline-max", [1024, QUEUE_MAX_BYTES - ENVELOPE_RESERVE], inline_max_bytes,
-            )  # fmt: skip
+                "inline-max",
+                [1024, QUEUE_MAX_BYTES - ENVELOPE_RESERVE],
+                inline_max_bytes,
+            )
         self._clients = clients
         self._secondary_bus = secondary_bus
         self._primary_bus = primary_bus

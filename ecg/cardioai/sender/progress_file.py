@@ -110,8 +110,10 @@ class Checkpoint:
         if head != asdict(destination):
             raise InconsistentInput(
                 f"{self.path} belongs to a run with another destination; finish that run or remove the file.",
-                "checkpoint", head, asdict(destination),
-            )  # fmt: skip
+                "checkpoint",
+                head,
+                asdict(destination),
+            )
 
 
 def _unusable(path: Path, error: OSError) -> MalformedInput:

@@ -46,9 +46,15 @@ class Architecture:
 
     def __post_init__(self) -> None:
         sizes = (
-            self.n_leads, self.embed_dim, self.ffn_dim, self.n_layers, self.n_heads, self.conv_pos,
-            self.conv_pos_groups, *(n for layer in self.conv_layers for n in layer),
-        )  # fmt: skip
+            self.n_leads,
+            self.embed_dim,
+            self.ffn_dim,
+            self.n_layers,
+            self.n_heads,
+            self.conv_pos,
+            self.conv_pos_groups,
+            *(n for layer in self.conv_layers for n in layer),
+        )
         # The bounds keep a hostile file from asking for a network that takes for ever to build.
         if (
             self.kind not in ("finetuned", "pretrained")
@@ -67,8 +73,10 @@ class Architecture:
         if self.embed_dim % self.n_heads or self.embed_dim % self.conv_pos_groups:
             raise CheckpointRejected(
                 f"{self.embed_dim} channels do not divide into {self.n_heads} heads and {self.conv_pos_groups} groups.",
-                "cfg.model", "divisors of the embedding width", [self.n_heads, self.conv_pos_groups],
-            )  # fmt: skip
+                "cfg.model",
+                "divisors of the embedding width",
+                [self.n_heads, self.conv_pos_groups],
+            )
 
     @property
     def min_samples(self) -> int:
@@ -109,8 +117,10 @@ def parse_conv_layers(text: str) -> tuple[tuple[int, int, int], ...]:
     if not _CONV_SUM.fullmatch(text):
         raise CheckpointRejected(
             "The convolution sizes are not in a form that is understood.",
-            "cfg.model.conv_feature_layers", "[(256, 2, 2)] * 4", text[:200],
-        )  # fmt: skip
+            "cfg.model.conv_feature_layers",
+            "[(256, 2, 2)] * 4",
+            text[:200],
+        )
     layers: list[tuple[int, int, int]] = []
     for triples, times in re.findall(_CONV_TERM, text):
         block = [(int(c), int(k), int(s)) for c, k, s in re.findall(r"(\d+)\s*,\s*(\d+)\s*,\s*(\d+)", triples)]

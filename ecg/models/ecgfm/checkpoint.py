@@ -56,8 +56,10 @@ def check_tensors(architecture: Architecture, tensors: Mapping[str, Tensor]) -> 
         raise CheckpointRejected(
             f"The tensors are not those of this ECG-FM architecture: {len(missing)} missing, "
             f"{len(unexpected)} unexpected.",
-            "model", f"also {_some(missing)}" if missing else None, _some(unexpected) or None,
-        )  # fmt: skip
+            "model",
+            f"also {_some(missing)}" if missing else None,
+            _some(unexpected) or None,
+        )
     for name, shape in expected.items():
         if tuple(tensors[name].shape) != shape:
             raise CheckpointRejected(
@@ -80,13 +82,17 @@ def _load(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise CheckpointRejected(
             "The checkpoint holds more than tensors and plain values, so it was not loaded.",
-            "checkpoint", "tensors and plain values", _first_line(error),
-        ) from error  # fmt: skip
+            "checkpoint",
+            "tensors and plain values",
+            _first_line(error),
+        ) from error
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError) as error:
         raise CheckpointRejected(
             "The file is not a readable torch checkpoint: damaged, cut short, or of an older format.",
-            "checkpoint", "a file written by torch.save", _first_line(error),
-        ) from error  # fmt: skip
+            "checkpoint",
+            "a file written by torch.save",
+            _first_line(error),
+        ) from error
 
 
 def _encoder_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -100,8 +106,10 @@ def _encoder_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             if v.ndim != 3 or g.shape != (1, 1, v.shape[2]):
                 raise CheckpointRejected(
                     "The position convolution is normalised over other axes than ECG-FM's.",
-                    v_name, "g [1, 1, kernel], v [out, in, kernel]", [list(g.shape), list(v.shape)],
-                )  # fmt: skip
+                    v_name,
+                    "g [1, 1, kernel], v [out, in, kernel]",
+                    [list(g.shape), list(v.shape)],
+                )
             tensors[_POSITION + "weight"] = g * v / torch.linalg.vector_norm(v, dim=(0, 1), keepdim=True)
     return tensors
 
@@ -111,9 +119,11 @@ def _architecture(cfg: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Arch
     rest (heads, groups, strides, norm placement) from fairseq-signals' defaults."""
     if cfg.get("extractor_mode", "default") != "default" or cfg.get("conv_bias", False):
         raise CheckpointRejected(
-            "A feature extractor of another kind than ECG-FM's.", "cfg.model.extractor_mode", "default without bias",
+            "A feature extractor of another kind than ECG-FM's.",
+            "cfg.model.extractor_mode",
+            "default without bias",
             [cfg.get("extractor_mode"), cfg.get("conv_bias")],
-        )  # fmt: skip
+        )
 
     def size(name: str, axis: int, default: int) -> int:
         tensor = tensors.get(name)

@@ -48,8 +48,10 @@ def check_preparable(record: EcgRecord) -> None:
     if segment_count(record) == 0:
         raise RecordingTooShort(
             f"{record.duration_s:.2f} s is shorter than one segment of {SEGMENT_S:g} s.",
-            "signal", f">= {SEGMENT_S:g} s", round(record.duration_s, 3),
-        )  # fmt: skip
+            "signal",
+            f">= {SEGMENT_S:g} s",
+            round(record.duration_s, 3),
+        )
     counts = {
         lead: int(np.isnan(row).sum())
         for lead, row in zip(record.leads, record.signal, strict=True)
@@ -58,8 +60,10 @@ def check_preparable(record: EcgRecord) -> None:
     if counts:
         raise InvalidSamples(
             f"Missing samples (NaN) in {', '.join(counts)}; the models need every sample.",
-            "signal", "finite samples", counts,
-        )  # fmt: skip
+            "signal",
+            "finite samples",
+            counts,
+        )
 
 
 def _resampled_length(n_samples: int, fs_hz: float) -> int:

@@ -38,13 +38,16 @@ def quantise(graph: Any, network: EcgFm, narrow: bool) -> Any:
         expected = [network.encode(sample).numpy() for sample in samples]
     arrays = [sample.numpy() for sample in samples]
     quantised = nncf.quantize(
-        graph, nncf.Dataset(arrays), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(arrays),
+        graph,
+        nncf.Dataset(arrays),
+        model_type=nncf.ModelType.TRANSFORMER,
+        subset_size=len(arrays),
         ignored_scope=nncf.IgnoredScope(patterns=_NOT_QUANTISED, validate=False),
         advanced_parameters=nncf.AdvancedQuantizationParameters(
             overflow_fix=OverflowFix.ENABLE if narrow else OverflowFix.DISABLE,
-            smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=0.7)
+            smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=0.7),
         ),
-    )  # fmt: skip
+    )
     openvino = import_openvino()
     compiled = openvino.Core().compile_model(quantised, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     errors = [(tokens - compiled({0: x})[0]).mean(axis=(0, 1)) for tokens, x in zip(expected, arrays, strict=True)]
