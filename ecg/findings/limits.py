@@ -163,7 +163,9 @@ class StatementLimits:
     st_v2_v3_young_mv: float = limit(0.25, "mV", "universal definition 2018: V2 and V3, men under 40")
     st_young_years: float = limit(40.0, "years", "universal definition 2018")
     st_depression_mv: float = limit(0.05, "mV", "universal definition 2018: at J, horizontal or falling")
-    st_rise_mv: float = limit(0.025, "mV", "a rise from J to J+80 ms that makes a depression an ascending one")
+    st_rise_mv: float = limit(
+        0.05, "mV", "a rise from J to J+80 ms (0.6 mV/s) that makes a depression an ascending one"
+    )
     long_qtc_men_ms: float = limit(450.0, "ms", "AHA/ACCF/HRS part IV, 2009")
     long_qtc_women_ms: float = limit(460.0, "ms", "AHA/ACCF/HRS part IV, 2009")
     short_qtc_ms: float = limit(390.0, "ms", "AHA/ACCF/HRS part IV, 2009")

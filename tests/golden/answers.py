@@ -4,8 +4,9 @@
 
 The recordings are simulated. The two models are tables of numbers drawn here, not networks: what a network answers in
 its last digits depends on the processor, and the networks have goldens of their own. Everything else is the real thing:
-ingress, graph, bulk route, examination, inbox document, cohort table. Times and ids are left out, and of the
-other ways of asking only what they say otherwise than `/analyze`.
+ingress, graph, bulk route, examination, inbox document, cohort table. Times, ids and hashes of the
+samples (their last bits depend on the processor) are left out, and of the other ways
+of asking only what they say otherwise than `/analyze`.
 """
 
 import asyncio
@@ -198,6 +199,9 @@ def _shortened(answer: dict[str, Any]) -> dict[str, Any]:
     if "provenance" in answer:
         provenance = answer["provenance"]
         answer["provenance"] = provenance | {"service": "", "input": provenance["input"] | {"name": None}}
+        answer["provenance"]["input_sha256"] = ""
+    if "input_sha256" in answer:
+        answer["input_sha256"] = ""
     return answer
 
 

@@ -292,8 +292,8 @@ def test_the_plateau_of_a_saturated_complex_does_not_end_it(qrs_ms: float, share
     most = share * np.abs(signal).max(axis=1, keepdims=True)
     clipped = replace(made.record, signal=np.clip(signal, -most, most), leads=("I", "V1", "V5"))
     assert value(clipped, "qrs_duration") == pytest.approx(
-        qrs_ms, abs=25
-    )  # three leads show less than twelve, and no slow end
+        qrs_ms, abs=30
+    )  # three leads show less than twelve, the slow end is clipped off, and edges lie 7 ms inward (decision 4)
 
 
 @pytest.mark.parametrize(
