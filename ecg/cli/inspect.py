@@ -35,7 +35,11 @@ def _show(path: Path, record: EcgRecord) -> None:
     except EcgError as error:
         print(f"  models    not possible: {error.message}")
     _show_origin(record.origin)
-    flat = [lead for lead, row in zip(record.leads, record.signal, strict=True) if np.nanmin(row) == np.nanmax(row)]
+    flat = [
+        lead
+        for lead, row in zip(record.leads, record.signal, strict=True)
+        if len(seen := row[~np.isnan(row)]) and seen.min() == seen.max()
+    ]
     if flat:
         print(f"  note      flat: {', '.join(flat)}")
     for note in record.notes:
