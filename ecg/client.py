@@ -155,12 +155,18 @@ def _refusal(response: httpx.Response) -> ServiceRefusal:
     return ServiceRefusal(problem, response.status_code)
 
 
-def _wait_s(response: httpx.Response, attempt: int) -> float:
-    """How long to wait before the next attempt: what the service says, else twice as long each time."""
+def _wait_or_refuse(response: httpx.Response, attempt: int) -> float:
+    """How long to wait before the next attempt: what the service says, else twice as long each time.
+
+    Raises `ServiceRefusal` when the refusal is final, or asks for a wait beyond `MOST_WAIT_S`.
+    """
     try:
-        return float(response.headers["Retry-After"])
+        wait = float(response.headers["Retry-After"])
     except (KeyError, ValueError):
-        return float(2**attempt)
+        wait = float(2**attempt)
+    if response.status_code not in _AGAIN or wait > MOST_WAIT_S:
+        raise _refusal(response)
+    return wait
 
 
 def _fields(leads: Sequence[str] | None, **others: object) -> dict[str, Any]:
@@ -206,9 +212,7 @@ class Client:
             response = self._http.post("/analyze", **request)
             if response.is_success:
                 return Answer.from_body(response.json())
-            wait = _wait_s(response, attempt)
-            if response.status_code not in _AGAIN or wait > MOST_WAIT_S:
-                raise _refusal(response)
+            wait = _wait_or_refuse(response, attempt)
             if attempt + 1 < self._attempts:
                 time.sleep(wait)
         raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=wait)
@@ -266,9 +270,7 @@ class AsyncClient:
             response = await self._http.post("/analyze", **request)
             if response.is_success:
                 return Answer.from_body(response.json())
-            wait = _wait_s(response, attempt)
-            if response.status_code not in _AGAIN or wait > MOST_WAIT_S:
-                raise _refusal(response)
+            wait = _wait_or_refuse(response, attempt)
             if attempt + 1 < self._attempts:
                 await asyncio.sleep(wait)
         raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=wait)
