@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ecg.errors import MalformedInput
 from ecg.features import named_features
-from ecg.findings import Finding, Statement, answer
+from ecg.findings import Finding, answer
 from ecg.measurement.intervals import Measurements, measure
 from ecg.quality import Quality, assess_quality
 from ecg.record import EcgRecord
@@ -26,7 +26,7 @@ class Examination:
     quality: Quality
     findings: tuple[Finding, ...]
     named_features: tuple[float | None, ...] | None = None
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[Finding, ...] = ()
 
 
 def examine(record: EcgRecord, findings: bool = True, features: bool = False) -> Examination:

@@ -144,8 +144,8 @@ def _documents(report: Report) -> dict[str, Any]:
     if "quality" in analysis.include:
         documents["quality"] = analysis.examination.quality.to_dict()
     if "clinical" in analysis.include:
-        documents["findings"] = [asdict(finding) for finding in conclusion.findings]
-        documents["statements"] = [asdict(statement) for statement in conclusion.statements]
+        documents["findings"] = [json_form.finding_dict(finding) for finding in conclusion.findings]
+        documents["statements"] = [json_form.statement_dict(statement) for statement in conclusion.statements]
     return documents
 
 

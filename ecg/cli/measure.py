@@ -42,7 +42,7 @@ def summary(name: str, examination: Examination) -> dict[str, Any]:
         "signal_quality": examination.quality.grade,
         "acceptable": examination.quality.acceptable,
         "findings": {finding.label: finding.present for finding in examination.findings},
-        "statements": {statement.name: statement.present for statement in examination.statements},
+        "statements": {statement.label: statement.present for statement in examination.statements},
     }
 
 
@@ -66,4 +66,4 @@ def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
             print(f"  {'finding':14s} {finding.label}: {finding.evidence}{doubt}")
     for statement in examination.statements:
         if statement.present:
-            print(f"  {'statement':14s} {statement.name}: {statement.evidence}")
+            print(f"  {'statement':14s} {statement.label}: {statement.evidence}")

@@ -10,14 +10,14 @@ from ecg.findings import conduction, infarction, rhythm, ventricular
 from ecg.findings.confounders import not_claimed_because, not_excluded, undecidable_because
 from ecg.findings.evidence import Evidence, gather
 from ecg.findings.finding import Contradiction, Finding
-from ecg.findings.statements import Person, Statement, statements, undecided
+from ecg.findings.statements import Person, statements, undecided
 from ecg.findings.vocabulary import Label
 from ecg.leads import STANDARD_LEADS
 from ecg.measurement.intervals import Measurements
 from ecg.quality import Quality
 from ecg.record import EcgRecord
 
-__all__ = ["Contradiction", "Finding", "Person", "Statement", "answer", "contradictions", "find"]
+__all__ = ["Contradiction", "Finding", "Person", "answer", "contradictions", "find"]
 
 POOR = "the recording is of poor quality: nothing is decided"
 
@@ -62,7 +62,7 @@ def find(record: EcgRecord, measurements: Measurements, quality: Quality) -> tup
 
 def answer(
     record: EcgRecord, measurements: Measurements, quality: Quality, person: Person | None = None
-) -> tuple[tuple[Finding, ...], tuple[Statement, ...]]:
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """The 17 labels in the order of `ecg.labels.LABELS`, and the statements beyond them.
 
     On a recording of poor quality only that is said, and what its other leads decide where two leads at most are lost

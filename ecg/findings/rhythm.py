@@ -156,4 +156,4 @@ def pacemaker(evidence: Evidence) -> Finding:
     words = f"no pacing spikes before {PACING.fewest_beats} or more beats"
     if evidence.fs_hz >= SPIKES.sure_fs_hz:
         return Finding(label, False, words)
-    return Finding(label, False, f"{words}, and the QRS complex is not a paced one", ("atrial pacing",))
+    return Finding(label, False, f"{words}, and the QRS complex is not a paced one", not_excluded=("atrial pacing",))

@@ -11,6 +11,7 @@ from typing import Literal
 
 from ecg.findings.conduction import left_pattern, right_pattern
 from ecg.findings.evidence import Evidence
+from ecg.findings.finding import Finding
 from ecg.findings.limits import CONDUCTION, STATEMENTS
 from ecg.findings.rhythm import fibrillates
 from ecg.findings.vocabulary import Term
@@ -52,31 +53,6 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Statement:
-    """One statement.
-
-    Attributes
-    ----------
-    name
-        One of `Term`.
-    present
-        True, False, or None when the measurements do not decide.
-    evidence
-        A sentence with the numbers and the criterion.
-    source
-        Where the criterion comes from.
-    """
-
-    name: str
-    present: bool | None
-    evidence: str
-    source: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", str(self.name))  # a plain string: JSON takes no other keys
-
-
-@dataclass(frozen=True)
 class _Case:
     """What every statement is made from."""
 
@@ -94,48 +70,48 @@ class _Case:
         return self.evidence.paced or (self.evidence.qrs or 0.0) >= CONDUCTION.block_ms
 
 
-def statements(evidence: Evidence, measurements: Measurements, person: Person | None = None) -> tuple[Statement, ...]:
+def statements(evidence: Evidence, measurements: Measurements, person: Person | None = None) -> tuple[Finding, ...]:
     """Every statement in the order of `Term`."""
     case = _Case(evidence, measurements, person or Person())
     return tuple(statement for rule in _RULES for statement in rule(case))
 
 
-def undecided(why: str) -> tuple[Statement, ...]:
+def undecided(why: str) -> tuple[Finding, ...]:
     """Every statement left open for one reason, as for a recording of poor quality."""
-    return tuple(Statement(term, None, why, "") for term in Term)
+    return tuple(Finding(term, None, why, "") for term in Term)
 
 
-def _st_elevation(case: _Case) -> list[Statement]:
+def _st_elevation(case: _Case) -> list[Finding]:
     return [
         _in_neighbours(case, Term(f"ST elevation, {wall}"), leads, "elevation") for wall, leads in TERRITORIES.items()
     ]
 
 
-def _st_depression(case: _Case) -> list[Statement]:
+def _st_depression(case: _Case) -> list[Finding]:
     return [
         _in_neighbours(case, Term(f"ST depression, {wall}"), leads, "depression") for wall, leads in TERRITORIES.items()
     ]
 
 
-def _in_neighbours(case: _Case, term: Term, leads: tuple[str, ...], kind: str) -> Statement:
+def _in_neighbours(case: _Case, term: Term, leads: tuple[str, ...], kind: str) -> Finding:
     """Present when two neighbouring leads are beyond their limit, absent when no two are beyond the lower one."""
     if case.wide:
-        return Statement(term, None, "a wide or paced QRS complex shifts ST by itself", _UNIVERSAL)
+        return Finding(term, None, "a wide or paced QRS complex shifts ST by itself", _UNIVERSAL)
     if case.evidence.flutter:
-        return Statement(term, None, "flutter waves run through ST", _UNIVERSAL)
+        return Finding(term, None, "flutter waves run through ST", _UNIVERSAL)
     if case.evidence.reversal is not None:
         words = f"the electrodes {case.evidence.reversal} may be exchanged"
-        return Statement(term, None, words, _UNIVERSAL)
+        return Finding(term, None, words, _UNIVERSAL)
     shifts = {lead: case.millivolt(lead, "st_j") for lead in leads}
     known = {lead: shift for lead, shift in shifts.items() if shift is not None}
     if len(known) < len(leads):
-        return Statement(term, None, "ST was not measured in millivolt in these leads", _UNIVERSAL)
+        return Finding(term, None, "ST was not measured in millivolt in these leads", _UNIVERSAL)
     sure, possible = ([_beyond(case, lead, known[lead], kind, upper) for lead in leads] for upper in (True, False))
     most = max(known, key=lambda lead: known[lead] if kind == "elevation" else -known[lead])
     words = f"most in {most}, {1000 * known[most]:+.0f} µV at J; criterion in two neighbouring leads"
     if _neighbours(sure):
-        return Statement(term, True, words, _UNIVERSAL)
-    return Statement(term, None if _neighbours(possible) else False, words, _UNIVERSAL)
+        return Finding(term, True, words, _UNIVERSAL)
+    return Finding(term, None if _neighbours(possible) else False, words, _UNIVERSAL)
 
 
 def _neighbours(marks: list[bool]) -> bool:
@@ -166,20 +142,20 @@ def _elevation_limits(person: Person) -> tuple[float, float]:
     return STATEMENTS.st_v2_v3_women_mv, men[1]
 
 
-def _qtc(case: _Case) -> list[Statement]:
+def _qtc(case: _Case) -> list[Finding]:
     qtc = case.measurements.qtc_fridericia.value
     names = (Term.LONG_QTC, Term.SHORT_QTC)
     if qtc is None:
         reason = case.measurements.qtc_fridericia.reason or "QT was not measured"
-        return [Statement(name, None, reason, _PART_IV) for name in names]
+        return [Finding(name, None, reason, _PART_IV) for name in names]
     if case.wide:
-        return [Statement(name, None, f"QTc {qtc:.0f} ms with a wide QRS complex", _PART_IV) for name in names]
+        return [Finding(name, None, f"QTc {qtc:.0f} ms with a wide QRS complex", _PART_IV) for name in names]
     low, high = _by_sex(case.person, STATEMENTS.long_qtc_men_ms, STATEMENTS.long_qtc_women_ms)
     words = f"QTc (Fridericia) {qtc:.0f} ms"
     long = _between(qtc, low, high)
     return [
-        Statement(Term.LONG_QTC, long, f"{words}; criterion ≥ {_range(low, high)} ms", _PART_IV),
-        Statement(
+        Finding(Term.LONG_QTC, long, f"{words}; criterion ≥ {_range(low, high)} ms", _PART_IV),
+        Finding(
             Term.SHORT_QTC,
             qtc <= STATEMENTS.short_qtc_ms,
             f"{words}; criterion ≤ {STATEMENTS.short_qtc_ms:.0f} ms",
@@ -205,17 +181,17 @@ def _range(low: float, high: float) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:g} (sex not known)"
 
 
-def _hypertrophy(case: _Case) -> list[Statement]:
+def _hypertrophy(case: _Case) -> list[Finding]:
     term = Term.LEFT_VENTRICULAR_VOLTAGE
     if case.wide:
-        return [Statement(term, None, "not read in a wide or paced QRS complex", _PART_V)]
+        return [Finding(term, None, "not read in a wide or paced QRS complex", _PART_V)]
     if case.evidence.reversal is not None:
         words = f"the electrodes {case.evidence.reversal} may be exchanged"
-        return [Statement(term, None, words, _PART_V)]
+        return [Finding(term, None, words, _PART_V)]
     s_v1, s_v3, r_avl = (case.millivolt(*key) for key in (("V1", "s"), ("V3", "s"), ("aVL", "r")))
     lateral = [r for lead in ("V5", "V6") if (r := case.millivolt(lead, "r")) is not None]
     if s_v1 is None or s_v3 is None or r_avl is None or not lateral:
-        return [Statement(term, None, "the voltages were not measured in millivolt", _PART_V)]
+        return [Finding(term, None, "the voltages were not measured in millivolt", _PART_V)]
     sokolow, cornell = max(lateral) - s_v1, r_avl - s_v3
     low, high = _by_sex(case.person, STATEMENTS.cornell_men_mv, STATEMENTS.cornell_women_mv)
     words = (
@@ -224,20 +200,20 @@ def _hypertrophy(case: _Case) -> list[Statement]:
     )
     by_cornell = _between(cornell, low, high)
     present = True if sokolow >= STATEMENTS.sokolow_mv else by_cornell
-    return [Statement(term, present, words, "Sokolow 1949; Casale 1985; " + _PART_V)]
+    return [Finding(term, present, words, "Sokolow 1949; Casale 1985; " + _PART_V)]
 
 
-def _low_voltage(case: _Case) -> list[Statement]:
+def _low_voltage(case: _Case) -> list[Finding]:
     term = Term.LOW_VOLTAGE
     limb = [_height(case, lead) for lead in ("I", "II", "III", "aVR", "aVL", "aVF")]
     chest = [_height(case, f"V{number}") for number in range(1, 7)]
     if None in limb or None in chest:
-        return [Statement(term, None, "the voltages were not measured in millivolt", _PART_V)]
+        return [Finding(term, None, "the voltages were not measured in millivolt", _PART_V)]
     highest = max(h for h in limb if h is not None), max(h for h in chest if h is not None)
     low = highest[0] < STATEMENTS.low_limb_mv and highest[1] < STATEMENTS.low_chest_mv
     words = f"largest QRS {highest[0]:.2f} mV in the limb leads, {highest[1]:.2f} mV in V1 to V6"
     limits = f"criterion < {STATEMENTS.low_limb_mv} and < {STATEMENTS.low_chest_mv} mV"
-    return [Statement(term, low, f"{words}; {limits}", "Chou")]
+    return [Finding(term, low, f"{words}; {limits}", "Chou")]
 
 
 def _height(case: _Case, lead: str) -> float | None:
@@ -245,17 +221,17 @@ def _height(case: _Case, lead: str) -> float | None:
     return None if r is None or q is None or s is None else r - min(q, s)
 
 
-def _axis(case: _Case) -> list[Statement]:
+def _axis(case: _Case) -> list[Finding]:
     axis, terms = case.evidence.qrs_axis, (Term.LEFT_AXIS, Term.RIGHT_AXIS)
     if axis is None or case.evidence.limb_reversal:
-        return [Statement(term, None, "the QRS axis is not known", _PART_III) for term in terms]
+        return [Finding(term, None, "the QRS axis is not known", _PART_III) for term in terms]
     margin = STATEMENTS.axis_margin_deg
     words = f"QRS axis {axis:.0f}°"
     left = _inside(axis, -90.0, STATEMENTS.left_axis_deg, margin)
     right = _inside(axis, STATEMENTS.right_axis_deg, 180.0, margin)
     return [
-        Statement(Term.LEFT_AXIS, left, f"{words}; criterion -90° to {STATEMENTS.left_axis_deg:.0f}°", _PART_III),
-        Statement(Term.RIGHT_AXIS, right, f"{words}; criterion {STATEMENTS.right_axis_deg:.0f}° to 180°", _PART_III),
+        Finding(Term.LEFT_AXIS, left, f"{words}; criterion -90° to {STATEMENTS.left_axis_deg:.0f}°", _PART_III),
+        Finding(Term.RIGHT_AXIS, right, f"{words}; criterion {STATEMENTS.right_axis_deg:.0f}° to 180°", _PART_III),
     ]
 
 
@@ -265,26 +241,26 @@ def _inside(angle: float, low: float, high: float, margin: float) -> bool | None
     return None if abs(angle - bound) < margin else low <= angle <= high
 
 
-def _incomplete_blocks(case: _Case) -> list[Statement]:
+def _incomplete_blocks(case: _Case) -> list[Finding]:
     found = []
     for term, pattern in ((Term.INCOMPLETE_RIGHT, right_pattern), (Term.INCOMPLETE_LEFT, left_pattern)):
         qrs, shape = case.evidence.qrs, pattern(case.evidence)
         if qrs is None or shape is None or case.evidence.paced:
-            found.append(Statement(term, None, "the QRS complex or its leads do not show the pattern", _PART_III))
+            found.append(Finding(term, None, "the QRS complex or its leads do not show the pattern", _PART_III))
             continue
         words = f"QRS {qrs:.0f} ms {'with' if shape else 'without'} the pattern of the block"
         limits = f"criterion {CONDUCTION.incomplete_ms:.0f} to {CONDUCTION.block_ms:.0f} ms"
         inside = CONDUCTION.incomplete_ms <= qrs < CONDUCTION.block_ms
-        found.append(Statement(term, bool(shape) and inside, f"{words}; {limits}", _PART_III))
+        found.append(Finding(term, bool(shape) and inside, f"{words}; {limits}", _PART_III))
     return found
 
 
-def _hemiblocks(case: _Case) -> list[Statement]:
+def _hemiblocks(case: _Case) -> list[Finding]:
     evidence, axis, qrs = case.evidence, case.evidence.qrs_axis, case.evidence.qrs
     terms = (Term.ANTERIOR_HEMIBLOCK, Term.POSTERIOR_HEMIBLOCK)
     needed = ("I", "aVL", "III", "aVF")
     if axis is None or qrs is None or evidence.limb_reversal or any(lead not in evidence.shapes for lead in needed):
-        return [Statement(term, None, "axis, width or limb leads are not known", _PART_III) for term in terms]
+        return [Finding(term, None, "axis, width or limb leads are not known", _PART_III) for term in terms]
     avl, third = evidence.shapes["aVL"], evidence.shapes["III"]
     words = f"QRS axis {axis:.0f}°, QRS {qrs:.0f} ms"
     narrow = qrs < CONDUCTION.block_ms
@@ -293,33 +269,33 @@ def _hemiblocks(case: _Case) -> list[Statement]:
     anterior = f"{words}, R peak in aVL after {avl.r_peak_ms:.0f} ms; criterion -90° to -45°, ≥ 45 ms, < 120 ms"
     posterior = f"{words}; criterion over 90°, rS in aVL, qR in III, < 120 ms"
     return [
-        Statement(Term.ANTERIOR_HEMIBLOCK, narrow and left and not evidence.paced, anterior, _PART_III),
-        Statement(Term.POSTERIOR_HEMIBLOCK, narrow and right and not evidence.paced, posterior, _PART_III),
+        Finding(Term.ANTERIOR_HEMIBLOCK, narrow and left and not evidence.paced, anterior, _PART_III),
+        Finding(Term.POSTERIOR_HEMIBLOCK, narrow and right and not evidence.paced, posterior, _PART_III),
     ]
 
 
-def _early_atrial_beats(case: _Case) -> list[Statement]:
+def _early_atrial_beats(case: _Case) -> list[Finding]:
     term, source = Term.PREMATURE_ATRIAL, "Chou"
     if fibrillates(case.evidence) or case.evidence.flutter:
-        return [Statement(term, None, "fibrillation or flutter: no beat is early", source)]
+        return [Finding(term, None, "fibrillation or flutter: no beat is early", source)]
     early = sum(name == "premature" for name in case.measurements.beats.classes)
     words = f"{early} beat(s) of the usual shape after less than 0.8 of the usual RR in a regular rhythm"
     if early:
-        return [Statement(term, True, words, source)]
+        return [Finding(term, True, words, source)]
     regular = case.evidence.irregularity is not None and case.evidence.irregularity < STATEMENTS.regular
-    return [Statement(term, False if regular else None, words, source)]
+    return [Finding(term, False if regular else None, words, source)]
 
 
-def _pauses(case: _Case) -> list[Statement]:
+def _pauses(case: _Case) -> list[Finding]:
     term, source = Term.PAUSE, "2018 ACC/AHA/HRS"
     longest = case.evidence.longest_rr_s
     if longest is None:
-        return [Statement(term, None, "too few beats", source)]
+        return [Finding(term, None, "too few beats", source)]
     words = f"longest RR {longest:.2f} s; criterion ≥ {STATEMENTS.pause_s:.0f} s"
-    return [Statement(term, longest >= STATEMENTS.pause_s, words, source)]
+    return [Finding(term, longest >= STATEMENTS.pause_s, words, source)]
 
 
-_RULES: tuple[Callable[[_Case], list[Statement]], ...] = (
+_RULES: tuple[Callable[[_Case], list[Finding]], ...] = (
     _st_elevation,
     _st_depression,
     _qtc,

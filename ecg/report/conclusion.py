@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ecg.findings import Contradiction, Finding, Statement, contradictions
+from ecg.findings import Contradiction, Finding, contradictions
 from ecg.labels import LABELS
 from ecg.models.calibration import NOT_VALIDATED
 from ecg.models.contract import ModelResult
@@ -98,7 +98,7 @@ class Conclusion:
     labels: tuple[LabelScore, ...]
     additional: Mapping[str, tuple[LabelScore, ...]]
     findings: tuple[Finding, ...]
-    statements: tuple[Statement, ...]
+    statements: tuple[Finding, ...]
     contradictions: tuple[Contradiction, ...]
     warnings: tuple[str, ...]
 

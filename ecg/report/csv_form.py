@@ -38,7 +38,7 @@ def _rows(analysis: Analysis, conclusion: Conclusion) -> list[tuple[object, ...]
         rows.append(("quality", "grade", analysis.examination.quality.grade, None, None, None))
     if "clinical" in analysis.include:
         rows += [("finding", f.label, _PRESENCE[f.present], None, None, f.evidence) for f in conclusion.findings]
-        rows += [("statement", s.name, _PRESENCE[s.present], None, None, s.evidence) for s in conclusion.statements]
+        rows += [("statement", s.label, _PRESENCE[s.present], None, None, s.evidence) for s in conclusion.statements]
         rows += [
             ("probability", label.name, round(label.score, 6), None, None, conclusion.source)
             for label in conclusion.labels

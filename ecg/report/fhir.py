@@ -180,9 +180,9 @@ class _Writer:
             if statement.present is None:
                 present = {"dataAbsentReason": _absent("unknown", "The rules leave it open.")}
             observation = self._observation(
-                {"text": statement.name}, device, waveform, **present, note=[{"text": statement.evidence}]
+                {"text": statement.label}, device, waveform, **present, note=[{"text": statement.evidence}]
             )
-            references.append(self._add(f"statement-{statement.name}", observation))
+            references.append(self._add(f"statement-{statement.label}", observation))
         return references
 
     def _models(self, waveform: str) -> list[str]:

@@ -10,6 +10,7 @@ import orjson
 
 from ecg._version import __version__
 from ecg.features import SCHEMA_VERSION
+from ecg.findings import Finding
 from ecg.measurement.intervals import Measurements
 from ecg.models.ecgfm.preparation import PREPARATION
 from ecg.report.analysis import Analysis
@@ -29,8 +30,8 @@ def to_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
         "processing_time": round(analysis.seconds, 6),
         "measurements": measurements_dict(examination.measurements) if "measurements" in include else None,
         "quality": examination.quality.to_dict() if "quality" in include else None,
-        "findings": [asdict(finding) for finding in conclusion.findings] if clinical else None,
-        "statements": [asdict(statement) for statement in conclusion.statements] if clinical else None,
+        "findings": [finding_dict(finding) for finding in conclusion.findings] if clinical else None,
+        "statements": [statement_dict(statement) for statement in conclusion.statements] if clinical else None,
         "consistency": [asdict(contradiction) for contradiction in conclusion.contradictions],
         "warnings": list(conclusion.warnings),
         "provenance": provenance_dict(analysis),
@@ -132,3 +133,13 @@ def value_dict(value: Value) -> dict[str, Any]:
     """``{"value", "unit", "spread", "reason"}``, numbers rounded to what a measurement can mean."""
     spread = None if value.spread is None else round(value.spread, 3)
     return {"value": value.rounded, "unit": value.unit, "spread": spread, "reason": value.reason}
+
+
+def finding_dict(finding: Finding) -> dict[str, Any]:
+    """A finding about one of the 17 labels, JSON-ready."""
+    return {name: getattr(finding, name) for name in ("label", "present", "evidence", "not_excluded")}
+
+
+def statement_dict(statement: Finding) -> dict[str, Any]:
+    """A statement beyond the 17 labels, JSON-ready."""
+    return {"name": statement.label} | {name: getattr(statement, name) for name in ("present", "evidence", "source")}

@@ -25,12 +25,12 @@ def said(scenario: Scenario, person: Person | None = None, **measured: float) ->
     changed = {name: Value(value, "ms") for name, value in measured.items()}
     measurements = replace(measurements, **changed)
     _, made = answer(record, measurements, assess_quality(record, measurements), person)
-    return {statement.name: statement.present for statement in made}
+    return {statement.label: statement.present for statement in made}
 
 
 def test_every_statement_is_made_in_order_with_evidence_and_source():
     statements = examine(simulate().record).statements
-    assert [statement.name for statement in statements] == list(Term)
+    assert [statement.label for statement in statements] == list(Term)
     assert all(statement.evidence and statement.source for statement in statements)
 
 
@@ -100,13 +100,13 @@ def test_a_wide_complex_leaves_st_qtc_and_voltage_open():
 @pytest.mark.parametrize(("longest_s", "present"), [(2.9, False), (3.0, True), (None, None)])
 def test_a_pause_is_three_seconds_long(longest_s: float | None, present: bool | None):
     made = statements(having(longest_rr_s=longest_s), measure(simulate().record))
-    assert {one.name: one.present for one in made}["Pause"] is present
+    assert {one.label: one.present for one in made}["Pause"] is present
 
 
 def test_without_a_unit_what_needs_millivolt_is_open():
     record = simulate().record
     bare = EcgRecord(record.signal, record.leads, record.fs_hz, None)
-    statements = {statement.name: statement.present for statement in examine(bare).statements}
+    statements = {statement.label: statement.present for statement in examine(bare).statements}
     assert statements["ST elevation, anterior"] is None
     assert statements["Low QRS voltage"] is None
     assert statements["Prolonged QTc"] is False
