@@ -20,6 +20,7 @@ from rich.console import Console
 
 from ecg.models.weights import SMALL_NAME
 from serve_app.environment import fast_plane_available, ray_environment
+from serve_app.keeper import adopt_orphans, descendants, kill_descendants
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,9 @@ def main() -> int:
         "--weights", help="auto, hub, small, stand-in, or a folder with both checkpoints; for both models"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other application setting")
+    parser.add_argument(
+        "--deploy-port", type=_port, metavar="N", help="also take `serve deploy --address http://127.0.0.1:N FILE`"
+    )
     parser.add_argument("--check", action="store_true", help="only check the file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ecg-serve-") as folder:
@@ -60,7 +64,7 @@ def main() -> int:
         if not _is_free(port):
             console.print(f"port {port} is in use: say --port, or stop what uses it")
             return 1
-        return _run(path, port)
+        return _run(path, port, options.deploy_port)
 
 
 def _port(text: str) -> int:
@@ -75,34 +79,45 @@ def _with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[s
     settings = dict(item.partition("=")[::2] for item in options.set)
     if options.weights:
         settings |= {"clinical_weights": options.weights, "feature_weights": options.weights}
-    args = config["applications"][0].setdefault("args", {})
+    application = config["applications"][0]
+    if options.weights:
+        for deployment in application.get("deployments", []):
+            (deployment.get("user_config") or {}).pop("weights", None)  # it would stand over the setting
+    args = application.setdefault("args", {})
     args |= {key: yaml.safe_load(value) for key, value in settings.items()}
     return config
 
 
-def _run(path: Path, port: int) -> int:
+def _run(path: Path, port: int, deploy_port: int | None) -> int:
     url = f"http://127.0.0.1:{port}"
     log = path.with_suffix(".log")
     console.print(f"starting Ray Serve on {url} (Ctrl-C stops it)")
     if not fast_plane_available():
         console.print("HAProxy is not available on this system: the default proxy is used, which is slower")
     environment = ray_environment() | _one_of_several(path.parent) | _python_path()
+    cluster = [sys.executable, "-m", "serve_app.cluster", str(path), *([str(deploy_port)] if deploy_port else [])]
+    adopt_orphans()  # of a keeper that was killed
     with log.open("wb") as output:
         # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
         # A shell that starts this in the background hands down an ignored SIGINT, which nothing could then stop.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         server = subprocess.Popen(  # noqa: S603  our own interpreter and file
-            [sys.executable, "-m", "serve_app.cluster", str(path)],
+            [sys.executable, "-m", "serve_app.keeper", str(os.getpid()), str(path.parent), *cluster],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
         )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
     try:
         _watch(server, url)
     except KeyboardInterrupt:
         return _stop(server)
+    finally:
+        kill_descendants()
     console.print(f"Ray Serve ended by itself. Its last words:\n{log.read_text()[-3000:]}", markup=False)
     return 1
 
@@ -170,16 +185,17 @@ def _watch(server: subprocess.Popen[bytes], url: str) -> None:
             if told.startswith("ready"):
                 console.print(f"open {url} , or post a recording to {url}/analyze")
             said = told
-        if metrics is None and told.startswith("ready") and (metrics := _metrics_url(server.pid)):
+        if metrics is None and told.startswith("ready") and (metrics := _metrics_url(*descendants(server.pid))):
             console.print(f"metrics: {metrics}")
         time.sleep(0.5)
 
 
-def _metrics_url(driver_pid: int) -> str | None:
-    """Where this cluster's Prometheus metrics are; Ray names its session folder by the driver's process id."""
+def _metrics_url(*pids: int) -> str | None:
+    """Where this cluster's Prometheus metrics are; Ray names its session folder by the driver's id, one of `pids`."""
     ray_folder = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray"
     # The last by its time: `serve_app.cluster` may have begun twice, and numbers of processes come again.
-    file = max(ray_folder.glob(f"session_*_{driver_pid}/metrics_export_port_*"), default=None)
+    files = (file for pid in pids for file in ray_folder.glob(f"session_*_{pid}/metrics_export_port_*"))
+    file = max(files, default=None)
     return None if file is None else f"http://127.0.0.1:{file.read_text().strip()}/metrics"
 
 
@@ -218,9 +234,14 @@ def _about(model: dict[str, Any]) -> str:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> int:
-    console.print("stopping")
-    for number in (signal.SIGINT, signal.SIGTERM):  # a second one does not make it quicker, only untidy
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGQUIT,
+    ):  # a second one does not make it quicker, only untidy
         signal.signal(number, signal.SIG_IGN)
+    console.print("stopping")
     server.send_signal(signal.SIGINT)
     try:
         server.wait(60)

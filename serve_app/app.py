@@ -8,6 +8,7 @@ from deployments.serve.inbox import GraphInbox
 from deployments.serve.measure import Measure
 from deployments.serve.model import ModelRunner
 from deployments.serve.preprocess import Preprocess
+from deployments.serve.rollout import Rollout
 from serve_app.ingress import Ingress
 from serve_app.settings import AppSettings
 
@@ -20,11 +21,14 @@ def build(args: AppSettings) -> Application:
     preprocess = None if args.preprocess_inline else serve.deployment(Preprocess, name="Preprocess").bind()
     models: dict[str, Application] = {}
     for reference, card in zip(args.references(), args.cards().values(), strict=True):
-        deployment = serve.deployment(ModelRunner, name=card.deployment, user_config=args.model_user_config(card.name))
+        # A `user_config` in the Serve YAML stands over the settings, and changes what a running replica has loaded.
+        deployment = serve.deployment(ModelRunner, name=card.deployment, user_config={})
         # The first one, which is the clinical model, has a new machine's network and processor to itself.
-        models[reference] = deployment.bind(reference, after=next(iter(models.values()), None))
+        first = next(iter(models.values()), None)
+        models[reference] = deployment.bind(reference, args.model_settings(card.name), after=first)
     measure = serve.deployment(Measure, name="Measure").bind()
-    handles = Handles(preprocess, models, measure)  # Serve puts handles in the applications' place
+    rollout = serve.deployment(Rollout, name="Rollout").bind(models) if args.models_must_load else None
+    handles = Handles(preprocess, models, measure, rollout)  # Serve puts handles in the applications' place
     inbox = serve.deployment(GraphInbox, name="Inbox").bind(
         args.resolved_inbox_url(), args.inbox_incomplete_after_s, args.inbox_keep_days, handles
     )

@@ -1,4 +1,7 @@
-"""A Ray of its own for one machine, and the application of a Serve YAML on it: `python -m serve_app.cluster FILE`."""
+"""`python -m serve_app.cluster FILE [PORT]`: a Ray of its own for one machine, and the application of a Serve YAML.
+
+With PORT it takes `serve deploy` there.
+"""
 
 import math
 import sys
@@ -10,17 +13,21 @@ import yaml
 from ray.serve.scripts import cli
 
 
-def main(path: str) -> None:
+def main(path: str, deploy_port: int | None = None) -> None:
     """Serve until interrupted.
 
-    Like `serve run`, without Ray's dashboard: nine processes that a lone machine pays for and nobody looks at. On a
-    machine with fewer processors than the file asks for Ray is told of as many: the service is slow there, but starts.
+    Like `serve run`, without Ray's dashboard: nine processes that a lone machine pays for and nobody looks at. With a
+    `deploy_port` they are there, and `serve deploy` reaches this cluster on it. On a machine with fewer processors than
+    the file asks for Ray is told of as many: the service is slow there, but starts.
     """
-    ray.init(namespace="serve", include_dashboard=False)
+    dashboard: dict[str, Any] = {"include_dashboard": deploy_port is not None}
+    if deploy_port is not None:
+        dashboard["dashboard_port"] = deploy_port
+    ray.init(namespace="serve", **dashboard)
     needed = processors(yaml.safe_load(Path(path).read_text()))
     if ray.cluster_resources().get("CPU", 0.0) < needed:
         ray.shutdown()
-        ray.init(namespace="serve", include_dashboard=False, num_cpus=math.ceil(needed))
+        ray.init(namespace="serve", num_cpus=math.ceil(needed), **dashboard)
     cli(["run", path])
 
 
@@ -37,4 +44,4 @@ def processors(config: dict[str, Any]) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None)

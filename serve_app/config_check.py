@@ -14,17 +14,15 @@ from ray.serve.schema import ServeDeploySchema
 
 from ecg.cli import describe
 from ecg.errors import EcgError, MalformedInput
-from serve_app.settings import AppSettings
+from serve_app.settings import AppSettings, ModelChange
 
 
 def deployment_names(settings: AppSettings) -> tuple[str, ...]:
     """The deployments that `serve_app.app.build` makes of these settings."""
     preprocess = () if settings.preprocess_inline else ("Preprocess",)
     models = (card.deployment for card in settings.cards().values())
-    return ("Ingress", *preprocess, *models, "Measure", "Inbox")
-
-
-DEPLOYMENTS = deployment_names(AppSettings.model_validate({}))
+    rollout = ("Rollout",) if settings.models_must_load else ()
+    return ("Ingress", *preprocess, *models, "Measure", *rollout, "Inbox")
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -41,9 +39,10 @@ def load_config(path: Path) -> dict[str, Any]:
         for application in config["applications"]:
             settings = AppSettings.model_validate(application.get("args", {}))
             deployments = list(deployment_names(settings))
+            models = {card.deployment for card in settings.cards().values()}
             listed = application.get("deployments", [])
             for deployment in listed:
-                _check_deployment(deployment, deployments, path.name)
+                _check_deployment(deployment, deployments, models, path.name)
             names = {deployment["name"] for deployment in listed}
             for name in deployments:
                 if name not in names:  # it would ask for a whole processor, and on a small machine wait for ever
@@ -55,11 +54,16 @@ def load_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _check_deployment(deployment: dict[str, Any], known: list[str], file: str) -> None:
+def _check_deployment(deployment: dict[str, Any], known: list[str], models: set[str], file: str) -> None:
     if deployment["name"] not in known:
         raise MalformedInput(f"{file}: no such deployment.", "name", known, deployment["name"])
-    if "user_config" in deployment:
-        raise MalformedInput(f"{file}: user_config follows from args.", "user_config", "args of the application", None)
+    if deployment.get("user_config") is None:
+        return
+    if deployment["name"] not in models:
+        raise MalformedInput(
+            f"{file}: only models have a user_config.", "user_config", sorted(models), deployment["name"]
+        )
+    ModelChange.model_validate(deployment["user_config"])
 
 
 def _check_keys(value: Any, schema: Any, place: str) -> None:

@@ -11,19 +11,24 @@ from ecg.models.cards import CARDS, cards_at
 from ecg.models.contract import ModelCard
 
 
-class ModelSettings(BaseModel):
-    """One model of the service. What is not set here is as for all models (`AppSettings`)."""
+class ModelChange(BaseModel):
+    """What can be changed of a running model: the `user_config` of its deployment. What is not set is as in `args`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    card: str | None = Field(
-        None, description="module:ATTRIBUTE of the model's card; not needed for those that are always there"
-    )
     weights: str = Field("auto", description="source of the weights, as the card understands it")
     backend: Literal["auto", "torch", "openvino"] | None = Field(None, description="engine")
     precision: Literal["auto", "float32", "bfloat16", "int8"] | None = Field(None, description="number format")
     threads: int | None = Field(None, ge=1, description="processor threads of a replica")
     max_batch_segments: int | None = Field(None, ge=1, description="most segments in one forward pass")
+
+
+class ModelSettings(ModelChange):
+    """One model of the service. What is not set here is as for all models (`AppSettings`)."""
+
+    card: str | None = Field(
+        None, description="module:ATTRIBUTE of the model's card; not needed for those that are always there"
+    )
 
 
 class AppSettings(BaseModel):
@@ -110,8 +115,8 @@ class AppSettings(BaseModel):
         """The card of every model by name; `MalformedInput` for one that is not there."""
         return cards_at(self.references())
 
-    def model_user_config(self, name: str) -> dict[str, object]:
-        """`user_config` of the deployment of a model (`deployments.serve.model.ModelConfig`)."""
+    def model_settings(self, name: str) -> dict[str, object]:
+        """Settings of the deployment of a model (`deployments.serve.model_state.ModelConfig`)."""
         weights = {"clinical": self.clinical_weights, "features": self.feature_weights}
         shared = self.model_dump(include={"backend", "precision", "threads", "max_batch_segments"})
         shared |= {"weights": weights.get(name, "auto"), "must_load": self.models_must_load}

@@ -4,6 +4,8 @@ import threading
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from ecg.models.contract import Array, EngineOptions, ModelOutput, Progress
 from tests.third_model import CARD as THIRD
 from tests.third_model import Network, Weights, resolve
@@ -13,12 +15,15 @@ POISON = 666.0
 failures: list[Exception] = []
 attempts: list[str] = []
 hold = threading.Event()
+loading = threading.Event()
 
 
 def flaky(source: str, progress: Progress | None) -> Weights:
     attempts.append(source)
     if progress:
         progress("reading", 1, 2)
+    while loading.is_set():
+        time.sleep(0.01)
     if failures:
         raise failures.pop(0)
     return resolve(source, progress)
@@ -39,5 +44,14 @@ def load(weights: Weights, options: EngineOptions) -> Fragile:
     return Fragile(weights)
 
 
+class Infinite(Network):
+    """Divides by nothing."""
+
+    def __call__(self, segments: Array) -> ModelOutput:
+        output = super().__call__(segments)
+        return replace(output, embedding=np.full_like(output.embedding, np.inf))
+
+
 CARD = replace(THIRD, resolve=flaky, load=load)
+INFINITE = replace(CARD, load=lambda weights, options: Infinite(weights))
 SLOW_DOWNLOAD = replace(CARD, needs_download=lambda source: True)

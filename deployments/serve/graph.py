@@ -11,7 +11,7 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from deployments.serve.admission import Room
-from deployments.serve.model import ModelState
+from deployments.serve.model_state import ModelState
 from deployments.serve.model_watch import ModelWatch
 from deployments.serve.preprocess import Preprocess
 from deployments.serve.ray_errors import as_ecg_error, is_queue_full, is_replica_lost
@@ -39,6 +39,8 @@ class Handles:
     preprocess: DeploymentHandle | None
     models: Mapping[str, DeploymentHandle]
     measure: DeploymentHandle
+    #: Not asked anything; named here so that it is deployed with the others.
+    rollout: DeploymentHandle | None = None
 
 
 class Graph:

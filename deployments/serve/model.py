@@ -4,16 +4,18 @@ import asyncio
 import logging
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
-from ray.serve.metrics import Gauge, Histogram
 
 from deployments.serve.batching import Batcher, Segments
+from deployments.serve.model_metrics import ModelMetrics
+from deployments.serve.model_state import ModelConfig, ModelState
 from deployments.serve.priority import give_way
 from deployments.serve.stage_metrics import StageClock
 from ecg.errors import EcgError, MalformedInput, ModelError, ModelNotReady
@@ -36,70 +38,6 @@ logger = logging.getLogger("ray.serve")
 
 class _Replaced(Exception):
     """Ends the thread of a load whose configuration has been replaced meanwhile."""
-
-
-@dataclass(frozen=True)
-class ModelConfig(EngineOptions):
-    """`user_config` of a model deployment: what a running replica can change without a restart.
-
-    `must_load` makes a replica that cannot load its model fail, so that Serve does not take it for a healthy one. It
-    then does not answer `state` while it loads.
-    """
-
-    weights: str = "auto"
-    max_batch_segments: int = 16
-    must_load: bool = False
-
-
-@dataclass(frozen=True)
-class ModelState:
-    """How far a model is: the weights in use, progress of what is being done, and why it failed."""
-
-    state: Literal["waiting", "loading", "ready", "failed"]
-    weights: str | None = None
-    trained: bool | None = None
-    backend: str | None = None
-    precision: str | None = None
-    step: str | None = None
-    done_bytes: int | None = None
-    total_bytes: int | None = None
-    detail: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, with a `progress` part while something is going on."""
-        wire = asdict(self)
-        progress = {name: wire.pop(name) for name in ("step", "done_bytes", "total_bytes")}
-        return wire | {"progress": progress if self.step else None}
-
-
-class ModelMetrics:
-    """What a replica reports of its model, set again at every interval, because Ray forgets what is not."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._batch_segments = Histogram(
-            "ecg_batch_segments",
-            description="Segments that waited together for one batch",
-            boundaries=[1, 2, 4, 8, 16, 32, 64],
-            tag_keys=("model",),
-        )
-        self._ready = Gauge("ecg_model_ready", description="1 when the model answers", tag_keys=("model",))
-        self._info = Gauge(
-            "ecg_model_info",
-            description="1, with what is loaded",
-            tag_keys=("model", "weights", "trained", "backend", "precision"),
-        )
-
-    def say(self, state: ModelState) -> None:
-        """Set the gauges."""
-        self._ready.set(int(state.state == "ready"), tags={"model": self._model})
-        if state.state == "ready":
-            told = {name: str(getattr(state, name)) for name in ("weights", "trained", "backend", "precision")}
-            self._info.set(1, tags={"model": self._model} | told)
-
-    def batch(self, segments: int) -> None:
-        """Count a batch."""
-        self._batch_segments.observe(segments, tags={"model": self._model})
 
 
 class WatchedModel:
@@ -134,16 +72,29 @@ class ModelRunner:
 
     A replica whose weights are on this machine loads them before it takes requests. One that has to download answers
     `state` meanwhile and refuses `infer` with `ModelNotReady`. A load that fails is tried again, later each time.
-    `after` is the deployment whose first load goes before this one's: on a new machine the clinical model gets the
-    network and the processor to itself. `card` is the reference of the model's card (`ecg.models.cards.card_at`).
+
+    Parameters
+    ----------
+    card
+        Reference of the model's card (`ecg.models.cards.card_at`).
+    settings
+        Fields of `ModelConfig` that hold as long as `user_config` does not name them.
+    after
+        The deployment whose first load goes before this one's: on a new machine the clinical model gets the network
+        and the processor to itself.
     """
 
-    def __init__(self, card: str, after: DeploymentHandle | None = None) -> None:
+    def __init__(
+        self, card: str, settings: Mapping[str, Any] | None = None, after: DeploymentHandle | None = None
+    ) -> None:
         self._card = card_at(card)
+        self._settings = dict(settings or {})
         self._after = after
         self._name = self._card.name
-        #: What is loaded, being loaded, or failed to load.
+        #: What is being loaded, was loaded last, or failed to load.
         self._wanted: ModelConfig | None = None
+        #: What the model that answers was loaded with.
+        self._loaded: ModelConfig | None = None
         self._model: WatchedModel | None = None
         self._state = ModelState("waiting")
         self._failure: str | None = None
@@ -155,23 +106,32 @@ class ModelRunner:
         self._metrics.say(self._state)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take a new configuration; other weights are loaded beside the present ones and then swapped in at once.
+        """Take a new configuration: the settings, with `user_config` over them.
 
-        A configuration whose load failed is tried again when it is given again. Raises `ModelError` when the model
-        must load and does not, and there is no older one.
+        While an older model answers this returns at once, because Serve sends a replica no requests until it has
+        returned; the new weights are loaded beside the old ones, make a first pass, and are then swapped in. If they
+        do not load, the old ones go on answering, `state` says so, and loading is tried again.
+
+        Raises `ModelError` when the model must load and does not, and there is no older one.
         """
-        config, wanted = ModelConfig(**user_config), self._wanted
+        config, wanted = ModelConfig(**self._settings | user_config), self._wanted
         self._batcher.max_segments = config.max_batch_segments
         if self._saying is None:
             self._saying = asyncio.create_task(self._keep_saying())
-        same = wanted is not None and replace(wanted, max_batch_segments=config.max_batch_segments) == config
-        if same and self._failure is None:
+        if wanted is not None and config.loads_as(wanted) and self._failure is None:
             return
         self._wanted = config
         if self._loading is not None:
             self._loading.cancel()  # its thread goes on until it next tells its progress
+        if self._loaded is not None and config.loads_as(self._loaded):
+            self._failure = None
+            self._is_ready()
+            return
         attempted = asyncio.Event()
         self._loading = asyncio.create_task(self._load(config, attempted))
+        if self._model is not None:
+            self._say(config, ModelState("loading", step="waiting for its turn"))
+            return
         if config.must_load or not await self._must_wait(config):
             await attempted.wait()
         if config.must_load and self._model is None:
@@ -253,15 +213,19 @@ class ModelRunner:
             logger.exception("loading the %s model failed", self._name)
             self._failure = f"{type(error).__name__} while loading; the log has the details"
         else:
-            identity = model.identity
-            self._model, self._failure = WatchedModel(model), None
-            self._state = ModelState(
-                "ready", identity.weights, identity.trained, identity.backend, identity.precision, detail=model.note
-            )
-            self._metrics.say(self._state)
+            self._model, self._loaded, self._failure = WatchedModel(model), config, None
+            self._is_ready()
             return True
         self._say(config, ModelState("failed", detail=self._failure))
         return False
+
+    def _is_ready(self) -> None:
+        """Set the state to that of the model that answers."""
+        if self._model is not None:
+            identity = self._model.identity
+            named = (identity.weights, identity.trained, identity.backend, identity.precision)
+            self._state = ModelState("ready", *named, detail=self._model.note)
+            self._metrics.say(self._state)
 
     def _load_model(self, config: ModelConfig) -> LoadedModel:
         give_way()  # the engine's own threads begin here
@@ -276,7 +240,8 @@ class ModelRunner:
         # Both models run at once: with every processor for each of them, they wait for one another's threads.
         threads = config.threads or max(1, (os.cpu_count() or 1) // 2)
         model = self._card.load(weights, EngineOptions(config.backend, config.precision, threads))
-        model(np.zeros((1, *self._card.preparation.sample_shape), np.float32))  # the first pass allocates and compiles
+        # The first pass allocates and compiles, and is made before anybody waits for it.
+        check_output(model(np.zeros((1, *self._card.preparation.sample_shape), np.float32)))
         return model
 
     def _say(self, config: ModelConfig, state: ModelState) -> None:
@@ -286,5 +251,14 @@ class ModelRunner:
         if self._model is None:
             self._state = state
         else:
-            told = state.detail or state.step
-            self._state = replace(self._state, detail=f"other weights: {state.state}, {told}")
+            change: Literal["loading", "failed"] = "failed" if state.state == "failed" else "loading"
+            told = f"other weights: {change}, {state.detail or state.step}"
+            self._state = replace(self._state, detail=told, change=change)
+            self._metrics.say(self._state)
+
+
+def check_output(output: ModelOutput) -> None:
+    """Raise `ModelError` for a model whose output holds a value that is no number."""
+    for name, values in (("logits", output.logits), ("embedding", output.embedding)):
+        if values is not None and not np.isfinite(values).all():
+            raise ModelError(f"the {name} of the first pass are not finite.", "weights")

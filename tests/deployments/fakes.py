@@ -10,8 +10,23 @@ T = TypeVar("T")
 
 
 def handle(**methods: Any) -> Any:
-    """A deployment handle with these methods; as Ray's own, `handle.NAME.remote(...)` begins at once."""
-    return SimpleNamespace(**{name: SimpleNamespace(remote=_begun(method)) for name, method in methods.items()})
+    """A deployment handle of one replica with these methods; as Ray's, `handle.NAME.remote(...)` begins at once."""
+    return replicated(methods)
+
+
+def replicated(*replicas: dict[str, Any]) -> Any:
+    """A deployment handle; `remote` asks the first of its replicas, `broadcast` all of them."""
+    named = {name: SimpleNamespace(remote=_begun(method)) for name, method in replicas[0].items()}
+    return SimpleNamespace(**named, broadcast=lambda name: _Broadcast([replica[name] for replica in replicas]))
+
+
+class _Broadcast:
+    def __init__(self, methods: list[Callable[[], Coroutine[Any, Any, Any]]]) -> None:
+        self._methods = methods
+
+    async def results_async(self, *, timeout_s: float, return_exceptions: bool) -> list[Any]:
+        asked = asyncio.gather(*(method() for method in self._methods), return_exceptions=return_exceptions)
+        return await asyncio.wait_for(asked, timeout_s)
 
 
 def _begun(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., asyncio.Future[Any]]:

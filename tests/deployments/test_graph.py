@@ -1,24 +1,20 @@
 """The graph over handles of one process: how much it lets in."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from deployments.serve.graph import Graph, Handles
-from deployments.serve.model import ModelState
+from deployments.serve.model_state import ModelState
 from ecg.errors import Overloaded
 from ecg.models.contract import ModelIdentity, ModelResult
 from ecg.pipeline import WITHOUT_MODELS, Examination, examine
 from ecg.record import EcgRecord
+from tests.deployments.fakes import handle
 
 CLINICAL = frozenset({"clinical"})
-
-
-def handle(**methods: Any) -> Any:
-    return SimpleNamespace(**{name: SimpleNamespace(remote=method) for name, method in methods.items()})
 
 
 async def examined(record: EcgRecord, findings: bool, features: bool) -> Examination:

@@ -11,7 +11,8 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 
-from deployments.serve.model import ModelRunner, ModelState
+from deployments.serve.model import ModelRunner
+from deployments.serve.model_state import ModelState
 from ecg import local
 from ecg.errors import ModelNotReady
 from ecg.formats import json_body
@@ -97,8 +98,11 @@ def test_other_weights_that_cannot_be_loaded_leave_the_present_ones_in_service()
     handle = runner("features", "stand-in")
     before = handle.state.remote().result()
     handle.reconfigure.remote({"weights": "/nowhere/model.pt", "backend": "torch", "precision": "float32"}).result()
+    deadline = time.monotonic() + 300
+    while (after := handle.state.remote().result()).change != "failed":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     result = handle.infer.remote(np.zeros((1, 12, 2500), np.float32)).result()
-    after = handle.state.remote().result()
     assert before.state == after.state == "ready"
     assert after.weights == before.weights
     assert "failed" in (after.detail or "")

@@ -14,11 +14,12 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from deployments.serve import model as model_module
 from deployments.serve.batching import Batcher
-from deployments.serve.model import FAILED_BATCHES, ModelConfig, ModelRunner, ModelState
+from deployments.serve.model import FAILED_BATCHES, ModelRunner
+from deployments.serve.model_state import ModelConfig, ModelState
 from ecg.errors import CheckpointRejected, ModelError, ModelNotReady
 from ecg.models.contract import Array
 from tests.deployments.fakes import handle
-from tests.flaky_model import POISON, attempts, failures, hold
+from tests.flaky_model import POISON, attempts, failures, hold, loading
 from tests.third_model import REFERENCE, SAMPLES
 
 FLAKY = "tests.flaky_model:CARD"
@@ -29,6 +30,7 @@ def unharmed(monkeypatch: pytest.MonkeyPatch) -> None:
     failures.clear()
     attempts.clear()
     hold.clear()
+    loading.clear()
     monkeypatch.setattr(model_module, "FIRST_RETRY_S", 0.01)  # as in production, only sooner
 
 
@@ -94,16 +96,78 @@ def test_a_swap_that_fails_keeps_the_old_model_even_when_models_must_load(monkey
         await runner.reconfigure({"must_load": True})
         failures.append(CheckpointRejected("It is damaged."))
         await runner.reconfigure({"weights": "small", "must_load": True})
+        await until(lambda: runner._state.change == "failed")
         state = await runner.state()
         assert (state.state, state.weights) == ("ready", "third/auto")
         assert "damaged" in str(state.detail)
         runner.check_health()
         await runner.reconfigure({"weights": "small", "must_load": True})  # given again, it is tried again
+        await until(lambda: runner._state.weights == "third/small")
         state = await runner.state()
-        assert (state.weights, state.detail) == ("third/small", None)
+        assert (state.change, state.detail) == (None, None)
         count = len(attempts)
         await runner.reconfigure({"weights": "small", "must_load": True, "max_batch_segments": 3})
         assert len(attempts) == count  # nothing but the batch size is another
+
+    run(scenario)
+
+
+def test_a_change_does_not_keep_requests_waiting() -> None:
+    """Serve sends a replica nothing until `reconfigure` has returned; a lone one would be missed while it loads."""
+
+    async def scenario() -> None:
+        runner = ModelRunner(FLAKY)
+        await runner.reconfigure({})
+        loading.set()
+        try:
+            await asyncio.wait_for(runner.reconfigure({"weights": "small"}), 5)
+            await until(lambda: runner._state.change == "loading")
+            assert (await runner.infer(segments())).identity.weights == "third/auto"
+        finally:
+            loading.clear()
+        await until(lambda: runner._state.weights == "third/small")
+        assert (await runner.infer(segments())).identity.weights == "third/small"
+
+    run(scenario)
+
+
+def test_going_back_after_a_failed_change_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_module, "FIRST_RETRY_S", 3600.0)
+
+    async def scenario() -> None:
+        runner = ModelRunner(FLAKY)
+        await runner.reconfigure({})
+        failures.append(CheckpointRejected("It is damaged."))
+        await runner.reconfigure({"weights": "small"})
+        await until(lambda: runner._state.change == "failed")
+        count = len(attempts)
+        await runner.reconfigure({})
+        state = await runner.state()
+        assert (state.state, state.weights, state.change, state.detail) == ("ready", "third/auto", None, None)
+        assert len(attempts) == count
+        runner.check_health()
+
+    run(scenario)
+
+
+def test_what_the_configuration_does_not_name_is_as_in_the_settings() -> None:
+    async def scenario() -> None:
+        runner = ModelRunner(FLAKY, {"weights": "small", "must_load": True})
+        await runner.reconfigure({})
+        assert (await runner.state()).weights == "third/small"
+        failures.append(CheckpointRejected("It is damaged."))
+        other = ModelRunner(FLAKY, {"weights": "small", "must_load": True})
+        with pytest.raises(ModelError):
+            await other.reconfigure({"max_batch_segments": 2})
+
+    run(scenario)
+
+
+def test_weights_whose_first_pass_is_not_finite_are_refused() -> None:
+    async def scenario() -> None:
+        runner = ModelRunner("tests.flaky_model:INFINITE")
+        with pytest.raises(ModelError, match="not finite"):
+            await runner.reconfigure({"must_load": True})
 
     run(scenario)
 

@@ -14,7 +14,7 @@ from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 
 from deployments.serve.graph import Graph, Handles
-from deployments.serve.model import ModelState
+from deployments.serve.model_state import ModelState
 from deployments.serve.ray_errors import as_ecg_error
 from ecg.errors import EcgError, MissingLeads, Overloaded
 from ecg.models.cards import card_at

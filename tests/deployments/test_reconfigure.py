@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.serve.model import ModelRunner, ModelState
+from deployments.serve.model import ModelRunner
+from deployments.serve.model_state import ModelState
 from ecg.models.cache import cache_directory, locked
 from ecg.models.weight_file import VERSION, file_sha256
 
@@ -75,6 +76,8 @@ def test_a_configuration_that_failed_is_tried_again_when_it_comes_again(tmp_path
             if content is not None:
                 (tmp_path / "late.pt").write_bytes(content)
             await runner.reconfigure(other)
+            while (await runner.state()).change != "failed":
+                await asyncio.sleep(0.01)
             told.append((await runner.state()).detail or "")
         return told
 

@@ -96,7 +96,7 @@ def test_the_service_serves_it(service: DeploymentHandle, sinus: EcgRecord) -> N
     assert list(health["models"]) == ["clinical", "features", "voltage"]
     assert health["models"]["voltage"] | {"detail": None} == {
         "state": "ready", "weights": "third/small", "trained": True, "backend": "numpy", "precision": "float32",
-        "detail": None, "progress": None,
+        "detail": None, "progress": None, "change": None, "replicas": {"ready": 1},
     }  # fmt: skip
     sent = as_json(sinus)
     answer = orjson.loads(service.remote(http_request("/analyze", sent["content"], sent["headers"])).result().body)
@@ -147,12 +147,12 @@ def test_settings_of_one_model_go_before_those_of_all() -> None:
         SETTINGS
         | {"threads": 2, "models": {"voltage": {"card": REFERENCE, "threads": 3}, "features": {"weights": "hub"}}}
     )
-    assert settings.model_user_config("clinical")["threads"] == 2
-    assert settings.model_user_config("voltage") == {
+    assert settings.model_settings("clinical")["threads"] == 2
+    assert settings.model_settings("voltage") == {
         "weights": "auto", "backend": "auto", "precision": "float32", "threads": 3, "max_batch_segments": 16,
         "must_load": False,
     }  # fmt: skip
-    assert settings.model_user_config("features")["weights"] == "hub"
+    assert settings.model_settings("features")["weights"] == "hub"
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
@@ -40,13 +42,36 @@ def launcher_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("service") / "launcher.log"
 
 
+@dataclass(frozen=True)
+class Deployed:
+    """What the service was started with, and where `serve deploy` reaches it."""
+
+    config: Path
+    address: str
+
+
 @pytest.fixture(scope="session")
-def service(launcher_log: Path) -> Iterator[httpx.Client]:
+def deployed(launcher_log: Path) -> Deployed:
+    """The Serve file of the service: that of one machine, with the readiness of a cluster, and the stand-in models."""
+    config = yaml.safe_load((ROOT / "config/local.yaml").read_text())
+    config["http_options"]["port"] = free_port()
+    (application,) = config["applications"]
+    application["args"] |= {"clinical_weights": "stand-in", "feature_weights": "stand-in", "models_must_load": True}
+    rollout = {"name": "Rollout", "health_check_period_s": 1, "ray_actor_options": {"num_cpus": 0.1}}
+    application["deployments"].append(rollout)
+    path = launcher_log.parent / "service.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return Deployed(path, f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.fixture(scope="session")
+def service(launcher_log: Path, deployed: Deployed) -> Iterator[httpx.Client]:
     """A client of the running service."""
     log = launcher_log
-    port = free_port()
+    port = yaml.safe_load(deployed.config.read_text())["http_options"]["port"]
     environment = os.environ | {"ECG_DATA_DIR": str(log.parent / "data")}
-    command = [sys.executable, "-m", "serve_app", "--weights", "stand-in", "--port", str(port)]
+    deploy_port = deployed.address.rpartition(":")[2]
+    command = [sys.executable, "-m", "serve_app", "--config", str(deployed.config), "--deploy-port", deploy_port]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=environment)
     try:

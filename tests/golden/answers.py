@@ -24,7 +24,7 @@ from starlette.requests import Request
 
 from deployments.cohort.tables import label_column, recordings_table
 from deployments.serve.graph import Graph, Handles
-from deployments.serve.model import ModelState
+from deployments.serve.model_state import ModelState
 from ecg.errors import UnusableRecording
 from ecg.labels import LABELS
 from ecg.models.contract import ModelIdentity, ModelResult

@@ -29,6 +29,7 @@ HEALTH = {
     'up{job="ecg/ecg-serve-workers",instance="a"}': "1",
     'ray_ecg_model_ready{model="clinical"}': "1",
     'ray_ecg_model_ready{model="features"}': "1",
+    'ray_ecg_model_change_failed{model="clinical"}': "0",
     'ray_serve_application_status{application="ecg"}': "6",
     'ray_serve_deployment_replica_healthy{application="ecg",deployment="ClinicalModel"}': "1",
     'ray_serve_deployment_queued_queries{application="ecg",deployment="ClinicalModel"}': "3",
@@ -75,8 +76,12 @@ FAULTS: dict[str, Fault] = {
     ),
     "the clinical model is gone while the other is there": Fault({READY: None}, {"EcgModelNotReady"}),
     "the feature model does not load": Fault({READY_FEATURES: "0"}, {"EcgModelNotReady"}),
-    "weights that do not load are deployed, and the old ones answer": Fault(
+    "a replica with other weights does not start, and the old ones answer": Fault(
         {'ray_serve_application_status{application="ecg"}': "1"}, {"EcgRolloutFails"}, minutes=2
+    ),
+    "weights that do not load are deployed to running replicas": Fault(
+        {'ray_serve_application_status{application="ecg"}': "2", 'ray_ecg_model_change_failed{model="clinical"}': "1"},
+        {"EcgRolloutFails", "EcgNewWeightsRefused"}, minutes=2,
     ),
     "an unhealthy application": Fault(
         {'ray_serve_application_status{application="ecg"}': "2"}, {"EcgRolloutFails"}, minutes=2

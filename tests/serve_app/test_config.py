@@ -1,13 +1,15 @@
 """Serve configuration: every shipped file is known to the last key, and a typo is found."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ecg.errors import MalformedInput
+from serve_app.__main__ import _with_options
 from serve_app.app import build
-from serve_app.config_check import DEPLOYMENTS, load_config
+from serve_app.config_check import deployment_names, load_config
 from serve_app.settings import AppSettings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -17,8 +19,8 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
     config = load_config(CONFIG / f"{name}.yaml")
     (application,) = config["applications"]
-    inline = {"Preprocess"} if application["args"].get("preprocess_inline") else set()
-    assert {deployment["name"] for deployment in application["deployments"]} == set(DEPLOYMENTS) - inline
+    built = deployment_names(AppSettings.model_validate(application["args"]))
+    assert {deployment["name"] for deployment in application["deployments"]} == set(built)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,10 @@ def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
         (("applications", 0, "args"), "preprocess_inline", True),  # beside a deployment Preprocess
         (("applications", 0, "deployments", 0), "max_replica_per_node", 1),
         (("applications", 0, "deployments", 0), "name", "Ingres"),
-        (("applications", 0, "deployments", 0), "user_config", {}),
+        (("applications", 0, "deployments", 0), "user_config", {"weights": "hub"}),  # of the ingress
+        (("applications", 0, "deployments", 2), "user_config", {"wieghts": "hub"}),
+        (("applications", 0, "deployments", 2), "user_config", {"must_load": False}),
+        (("applications", 0, "deployments", 2, "user_config"), "threads", 0),
         (("applications", 0, "deployments", 0, "autoscaling_config"), "min_replica", 1),
         (("applications", 0, "deployments", 0, "ray_actor_options"), "num_cpu", 1),
     ],
@@ -47,6 +52,15 @@ def test_a_typo_is_found(tmp_path: Path, path: tuple[str | int, ...], key: str, 
     file.write_text(yaml.safe_dump(config))
     with pytest.raises(MalformedInput):
         load_config(file)
+
+
+def test_the_weights_of_the_command_line_stand_over_those_of_the_file() -> None:
+    config = yaml.safe_load((CONFIG / "cpu.yaml").read_text())
+    options = argparse.Namespace(port=None, set=[], weights="stand-in")
+    (application,) = _with_options(config, options)["applications"]
+    assert application["args"]["clinical_weights"] == "stand-in"
+    models = [d for d in application["deployments"] if d["name"].endswith("Model")]
+    assert [d["user_config"] for d in models] == [{}, {}]
 
 
 def test_a_deployment_without_an_entry_is_found(tmp_path: Path) -> None:
