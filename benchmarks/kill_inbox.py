@@ -27,10 +27,10 @@ import orjson
 from sqlalchemy import func, select
 
 from ecg.cardioai.assemble import load
-from ecg.cardioai.message import encode_payload
-from ecg.cardioai.rows import parse_rows
 from ecg.cardioai.tables import messages, parts
 from ecg.cardioai.views import stats
+from ecg.formats.cardioai_message import encode_payload
+from ecg.formats.cardioai_rows import parse_rows
 from ecg.record import EcgRecord
 from ecg.store.database import open_database, reading
 from ecg.store.tables import recordings, results

@@ -1,4 +1,4 @@
-"""`Origin`: what a file says of a recording beside its samples."""
+"""`Origin`: what a file says of a recording beside its samples and their time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Origin:
-    """Device, time, filters, and the device's own results; None or empty unless the file says it.
+    """Device, filters, and the device's own results; None or empty unless the file says it.
 
     No name, identifier or birth date of a person is ever in here, and nothing of it belongs in a log or a metric.
 
@@ -18,8 +18,6 @@ class Origin:
         Filter settings as the file words them.
     high_pass_hz, low_pass_hz, notch_hz
         Cut-off frequencies in Hz that were applied to the samples.
-    acquired
-        Start of the recording as ISO 8601, without an offset from UTC unless the file gives one.
     age_years
         Of the patient; 90 and more is given as 90.
     sex
@@ -40,7 +38,6 @@ class Origin:
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
     notch_hz: float | None = None
-    acquired: str | None = None
     age_years: float | None = None
     sex: str | None = None
     measurements: Mapping[str, float] = field(default_factory=dict)

@@ -52,7 +52,7 @@ class EcgRecord:
     acquired
         When the first sample was taken; without an offset it is the device's local time. None unless the input says.
     origin
-        What the file says of device, time, patient and the device's own results; None when it says nothing.
+        What the file says of device, patient and the device's own results; None when it says nothing.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from ecg import formats
 from ecg.errors import InputTooLarge, MalformedInput, RequestTooSlow, UnknownFormat
-from ecg.formats import json_body, npy_array
+from ecg.formats import cardioai_json, json_body, npy_array
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
 
@@ -25,12 +25,14 @@ MULTIPART = "multipart/form-data"
 #: A file as it is; its format is told by `?filename=` or by its first bytes.
 RAW = ("application/octet-stream", *(kind for kind in formats.media_types() if kind not in (JSON, NPY)))
 CONTENT_TYPES = (JSON, NPY, INT16, MULTIPART, *RAW)
-PARAMETERS = ("include", "fs", "leads", "units", "scale", "filename")
+PARAMETERS = ("include", "fs", "leads", "units", "index", "scale", "filename")
 MAX_FILES = 16
 CHUNK_PATIENCE_S = 10.0  # a client that sends nothing for so long is given up
 BODY_PATIENCE_S = 120.0
 #: Compressed bytes handed over at a time: what they can become is bounded by the best ratio of either format.
 _INFLATE_STEP = 256
+_HEAD_BYTES = 4096
+_INDEX_DIGITS = 9
 #: Each member (frame) costs 60 µs whatever is in it. Tools that write many, such as bgzip, fill them with 64 KiB.
 _FREE_MEMBERS = 64
 _BYTES_PER_MEMBER = 1 << 14
@@ -184,9 +186,12 @@ def decode(
     """
     if "scale" in parameters and kind != INT16:
         raise MalformedInput("Only int16 bodies take a scale.", "scale", INT16, kind)
-    stated = Stated(_number(parameters, "fs"), _leads(parameters.get("leads")), parameters.get("units"))
+    stated = Stated(
+        _number(parameters, "fs"), _leads(parameters.get("leads")), parameters.get("units"), _index(parameters)
+    )
     if kind == JSON:
-        return json_body.parse({"body.json": body}, "body.json", stated, max_duration_s)
+        parse = cardioai_json.parse if cardioai_json.claims("", body[:_HEAD_BYTES]) else json_body.parse
+        return parse({"body.json": body}, "body.json", stated, max_duration_s)
     if kind == NPY:
         return npy_array.parse({"body.npy": body}, "body.npy", stated, max_duration_s)
     if kind == INT16:
@@ -202,6 +207,13 @@ def decode(
 
 def _leads(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(name.strip() for name in text.split(","))
+
+
+def _index(parameters: Mapping[str, str]) -> int | None:
+    text = parameters.get("index")
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) <= _INDEX_DIGITS):
+        raise MalformedInput("index is not a whole number.", "index", "0, 1, …", text[:40])
+    return None if text is None else int(text)
 
 
 def _number(parameters: Mapping[str, str], name: str) -> float | None:

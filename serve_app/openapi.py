@@ -7,6 +7,7 @@ import orjson
 import yaml
 
 from ecg._version import __version__
+from ecg.formats import FORMATS, media_types
 from ecg.formats.writers import wire_body
 from ecg.simulation import Scenario, simulate
 
@@ -23,6 +24,18 @@ def document() -> dict[str, Any]:
     sample = sample_body()
     for path in ("/analyze", "/extract_features", "/assess_quality"):
         written["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"] = sample
+        written["paths"][path]["post"]["requestBody"]["content"] |= _bodies_of_files()
     bulk = written["paths"]["/analyze/bulk"]["post"]["requestBody"]["content"]
     bulk["application/x-ndjson"]["example"] = 2 * (orjson.dumps(sample).decode() + "\n")
     return written
+
+
+def _bodies_of_files() -> dict[str, Any]:
+    """A body for each media type under which a file may be sent as it is, saying which formats have it."""
+    bodies: dict[str, Any] = {}
+    for kind in media_types():
+        if kind not in ("application/json", "application/x-npy"):  # these have entries of their own
+            titles = [reader.title for reader in FORMATS if kind in reader.media_types] or ["zip of one recording"]
+            schema = {"type": "string", "format": "binary", "description": "; ".join(titles)}
+            bodies[kind] = {"schema": schema}
+    return bodies

@@ -1,6 +1,5 @@
 """Kept parts back to one `EcgRecord`, sample for sample what the original file holds."""
 
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -8,13 +7,14 @@ import orjson
 import zstandard
 from sqlalchemy import Engine, select
 
-from ecg.cardioai.message import MAX_MESSAGE_BYTES, Calibration, calibration_from, decode_envelope, open_payload
 from ecg.cardioai.receipts import DEFAULT_LIMITS, Limits
-from ecg.cardioai.rows import INVALID_SAMPLE, parse_rows
 from ecg.cardioai.tables import parts, sequences
 from ecg.errors import MalformedInput, RecordingTooLong
+from ecg.formats.cardioai_json import physical, start_of
+from ecg.formats.cardioai_message import MAX_MESSAGE_BYTES, calibration_from, decode_envelope, open_payload
+from ecg.formats.cardioai_rows import parse_rows
 from ecg.leads import distinct_leads
-from ecg.record import EcgRecord, Signal, to_millivolt
+from ecg.record import EcgRecord
 from ecg.store.database import reading
 from ecg.store.tables import recordings
 
@@ -56,24 +56,17 @@ def assemble(record_id: str, headers: str, calibration: dict[str, Any], bodies: 
     if known.fs_hz is None:
         raise AssertionError("a recording without a sampling rate never becomes ready")
     # Part by part: the integers and their float64 copies take three times the memory of what is made of them.
-    made = [_physical(_samples(body), known) for body in bodies]
+    made = [physical(_samples(body), known) for body in bodies]
     signal = np.concatenate([signal for signal, _ in made], axis=1)
     unit = made[0][1]
     missing = int(np.isnan(signal).sum())
     notes = [f"{missing} samples were sent as invalid."] if missing else []
     if unit is None:
         notes.append("Gain, baseline or units are not known: the samples are ADC values.")
-    acquired = _start_time(known.acquired)
+    acquired = start_of(known)
     if known.acquired is not None and acquired is None:
         notes.append("The start time is not ISO 8601 and was left out.")
     return EcgRecord(signal, leads, known.fs_hz, unit, record_id, "cardioai", tuple(notes), acquired)
-
-
-def _start_time(acquired: str | None) -> datetime | None:
-    try:
-        return None if acquired is None else datetime.fromisoformat(acquired)
-    except ValueError:
-        return None
 
 
 def inflate(body: bytes) -> bytes:
@@ -84,15 +77,3 @@ def inflate(body: bytes) -> bytes:
 def _samples(body: bytes) -> np.ndarray[Any, np.dtype[np.int32]]:
     payload = open_payload(decode_envelope(inflate(body), MAX_BODY_BYTES))
     return parse_rows(payload.headers, payload.data).samples
-
-
-def _physical(samples: np.ndarray[Any, np.dtype[np.int32]], known: Calibration) -> tuple[Signal, str | None]:
-    """float32 [lead, sample] and its unit; NaN where a sample was sent as invalid."""
-    unit = None
-    signal = samples.T.astype(np.float32)
-    if known.gain is not None and known.baseline is not None and known.units is not None and "" not in known.units:
-        physical = (samples.astype(np.float64) - np.array(known.baseline)) / np.array(known.gain)
-        rows = [to_millivolt(physical[:, lead], unit)[0] for lead, unit in enumerate(known.units)]
-        signal, unit = np.stack(rows).astype(np.float32), "mV"
-    signal[samples.T == INVALID_SAMPLE] = np.nan
-    return signal, unit

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
-from ecg.cardioai.message import MAX_ID_CHARS
 from ecg.cardioai.receipts import DEFAULT_LIMITS, Limits
 from ecg.cardioai.tables import devices, sequences
 from ecg.errors import MalformedInput
+from ecg.formats.cardioai_message import MAX_ID_CHARS
 from ecg.store.database import clock, reading, writing
 from ecg.store.tables import State, recordings
 

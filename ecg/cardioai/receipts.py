@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from ecg.cardioai.message import Payload
 from ecg.cardioai.tables import Outcome
+from ecg.formats.cardioai_message import Payload
 from ecg.store.tables import State
 
 

@@ -11,10 +11,10 @@ import zstandard
 from sqlalchemy.exc import IntegrityError
 
 from ecg.cardioai.intake import keep
-from ecg.cardioai.message import ORIGIN_CODES, Envelope, decode_envelope, open_payload
 from ecg.cardioai.receipts import Fault, Incoming, Limits, Part, Receipt
-from ecg.cardioai.rows import content_hash, parse_rows
 from ecg.errors import EcgError, MalformedInput, QuotaExceeded, StoreUnavailable
+from ecg.formats.cardioai_message import ORIGIN_CODES, Envelope, decode_envelope, open_payload
+from ecg.formats.cardioai_rows import content_hash, parse_rows
 from ecg.store.database import Connection, Engine, writing
 
 MAX_BATCH = 64

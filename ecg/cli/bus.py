@@ -14,12 +14,12 @@ import orjson
 
 from ecg.cardioai.bus.consumer import Consumer, depths, objects, reconcile, redrive
 from ecg.cardioai.bus.layout import Clients, Layout, connect, set_up, verify
-from ecg.cardioai.message import ORIGIN_CODES
 from ecg.cardioai.receiver import Receiver
 from ecg.cardioai.views import gauge, known_messages, prometheus, stats
 from ecg.cli import actions_of, write_line
 from ecg.cli.metrics_page import MetricsPage
 from ecg.errors import BusError, MalformedInput, StoreUnavailable
+from ecg.formats.cardioai_message import ORIGIN_CODES
 from ecg.store.database import open_database
 
 POLL_S = 5  # also how long a stop can take

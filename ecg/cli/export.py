@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     if writer is None:
         raise UnknownFormat(f"No writer has the ending {args.out.suffix!r}.", "OUT", list(ENDINGS), args.out.suffix)
     beside = stated(args)
-    record = read(args.file, fs_hz=beside.fs_hz, leads=beside.leads, unit=beside.unit)
+    record = read(args.file, fs_hz=beside.fs_hz, leads=beside.leads, unit=beside.unit, index=beside.index)
     for path in writer(record, args.out.parent, args.out.stem):
         print(path)
     for note in record.notes:

@@ -5,9 +5,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from ecg.cardioai.sender.extract import extract, map_line, map_path, read_manifest, script_line
+from ecg.cardioai.sender.extract import extract, map_line, read_manifest, script_line
 from ecg.cli.batch_progress import Batch
 from ecg.errors import MalformedInput
+from ecg.formats.record_map import map_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,11 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from ecg.cardioai.message import NOTHING_KNOWN
-from ecg.cardioai.sender.extract import map_path, read_map
 from ecg.cardioai.sender.payloads import record_id_of, write_payloads
 from ecg.cli.batch_progress import Batch
 from ecg.errors import MalformedInput
+from ecg.formats.cardioai_message import NOTHING_KNOWN
+from ecg.formats.record_map import map_path, read_map
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,12 +26,13 @@ def add_stated_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fs", type=float, metavar="HZ", help="sampling rate, for files that do not say it")
     parser.add_argument("--leads", metavar="I,II,…", help="lead names in row order, for files that do not say them")
     parser.add_argument("--units", metavar="mV", help="unit of the samples (mV, uV, V, nV), likewise")
+    parser.add_argument("--index", type=int, metavar="N", help="number of the recording in a file of many, from 0")
 
 
 def stated(args: argparse.Namespace) -> Stated:
     """What was said beside the files."""
     leads = None if args.leads is None else tuple(name.strip() for name in args.leads.split(","))
-    return Stated(args.fs, leads, args.units)
+    return Stated(args.fs, leads, args.units, args.index)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +82,7 @@ def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) 
 def _open(path: Path, beside: Stated) -> EcgRecord | None:
     """The recording, or None, with a line on stderr, when the operating system does not give the file."""
     try:
-        return read(path, fs_hz=beside.fs_hz, leads=beside.leads, unit=beside.unit)
+        return read(path, fs_hz=beside.fs_hz, leads=beside.leads, unit=beside.unit, index=beside.index)
     except OSError as error:
         print(f"{path}: {error.strerror or error}", file=sys.stderr)
         return None

@@ -7,13 +7,13 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from ecg.cardioai.message import ORIGIN_CODES
 from ecg.cardioai.sender.delivery import ADAPTERS, Route, open_adapter
 from ecg.cardioai.sender.payloads import DEVICE_CODE_RESERVE
 from ecg.cardioai.sender.progress_file import Checkpoint, Destination
 from ecg.cardioai.sender.relay import Plan, Relay
 from ecg.cli import write_line
 from ecg.errors import MalformedInput
+from ecg.formats.cardioai_message import ORIGIN_CODES
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Readers: bytes in, `EcgRecord` out. One module per format, listed in `FORMATS`.
+"""Readers: bytes in, `EcgRecord` out. One module per format, listed in `ecg.formats.table`.
 
 A reader raises `MalformedInput` or another `EcgError` for bytes it cannot read, and never opens a path itself: `read`
 does that, and only beside the file it was given.
@@ -7,110 +7,47 @@ does that, and only beside the file it was given.
 import contextlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from ecg.errors import MalformedInput, UnknownFormat
-from ecg.formats import (
-    csv_table,
-    dicom,
-    edf,
-    hl7_aecg,
-    json_body,
-    matlab,
-    muse_xml,
-    npy_array,
-    philips_xml,
-    scp_ecg,
-    wfdb_record,
-)
+from ecg.errors import MalformedInput, UnknownFormat, UnusableRecording
+from ecg.formats import hdf5, zip_archive
+from ecg.formats.record_map import mapped_beside
 from ecg.formats.stated import Stated
+from ecg.formats.table import FORMATS, XML, ZIP_ENDINGS, ZIP_MEDIA_TYPES, Format
 from ecg.record import EcgRecord, check_duration
 
+__all__ = ["FORMATS", "is_named_like_a_recording", "media_types", "parse", "read", "read_files"]
 
-@dataclass(frozen=True)
-class Format:
-    """A reader of one format.
-
-    Attributes
-    ----------
-    name
-        As `EcgRecord.format` gives it.
-    title
-        As people call it.
-    endings
-        Of its files' names, in lower case.
-    media_types
-        Under which a request body of the format may be sent, beside ``application/octet-stream``.
-    claims
-        Whether a file of this lower-case name, with these first bytes, is of the format.
-    parse
-        The recording in files by name, of which one is the main one, with what was stated beside. Raises
-        `RecordingTooLong` for more seconds than the last argument, before the samples are decoded.
-    companions
-        Names of the files that belong to a main file of this content.
-    extra
-        What must be installed to read it, beside the base installation.
-    """
-
-    name: str
-    title: str
-    endings: tuple[str, ...]
-    media_types: tuple[str, ...]
-    claims: Callable[[str, bytes], bool]
-    parse: Callable[[Mapping[str, bytes], str, Stated, float], EcgRecord]
-    companions: Callable[[bytes], tuple[str, ...]] = lambda data: ()
-    extra: str | None = None
-
-
-XML = ("application/xml", "text/xml")
-#: Every format, in the order in which they are asked whether a file is theirs: those that look at the bytes first.
-FORMATS = (
-    Format(wfdb_record.NAME, "WFDB", (".hea",), (), wfdb_record.claims, wfdb_record.parse, wfdb_record.companions),
-    Format(
-        dicom.NAME,
-        "DICOM waveform",
-        (".dcm", ".dicom"),
-        ("application/dicom",),
-        dicom.claims,
-        dicom.parse,
-        extra="formats",
-    ),
-    Format(scp_ecg.NAME, "SCP-ECG", (".scp",), (), scp_ecg.claims, scp_ecg.parse),
-    Format(muse_xml.NAME, "GE MUSE XML", (".xml",), XML, muse_xml.claims, muse_xml.parse, extra="formats"),
-    Format(
-        philips_xml.NAME, "Philips Sierra XML", (".xml",), XML, philips_xml.claims, philips_xml.parse, extra="formats"
-    ),
-    Format(hl7_aecg.NAME, "HL7 aECG", (".xml",), XML, hl7_aecg.claims, hl7_aecg.parse, extra="formats"),
-    Format(edf.NAME, "EDF, EDF+, BDF", (".edf", ".bdf"), ("application/edf",), edf.claims, edf.parse),
-    Format(matlab.NAME, "MATLAB", (".mat",), ("application/x-matlab-data",), matlab.claims, matlab.parse),
-    Format(npy_array.NAME, "NumPy array", (".npy",), ("application/x-npy",), npy_array.claims, npy_array.parse),
-    Format(json_body.NAME, "JSON", (".json",), ("application/json",), json_body.claims, json_body.parse),
-    Format(
-        csv_table.NAME,
-        "CSV table",
-        (".csv", ".tsv", ".txt"),
-        ("text/csv", "text/plain", "application/csv"),
-        csv_table.claims,
-        csv_table.parse,
-    ),
-)
 _MAX_NAME = 255
 _NOTHING_STATED = Stated()
 _HEAD_BYTES = 4096
 
 
-def read(
-    path: str | Path, *, fs_hz: float | None = None, leads: tuple[str, ...] | None = None, unit: str | None = None
+def read(  # what a file may leave out
+    path: str | Path,
+    *,
+    fs_hz: float | None = None,
+    leads: tuple[str, ...] | None = None,
+    unit: str | None = None,
+    index: int | None = None,
 ) -> EcgRecord:
-    """The recording in a file of any supported format: WFDB (``.hea``), NumPy ``.npy``, JSON or CSV.
+    """The recording in a file of any format of `ecg.formats.table`, or in a zip file of one recording.
 
     `fs_hz`, `leads` and `unit` state what the file does not say itself (a bare ``.npy`` says none of them); stating
-    something else than the file says is `InconsistentInput`. Raises `MalformedInput`, `UnknownFormat` or
-    `UnusableRecording`; `OSError` when the file cannot be opened.
+    something else than the file says is `InconsistentInput`. `index` is the number of a recording, from 0, in a file of
+    many (HDF5). A table of `ecg extract` is calibrated by the record map beside its folder. Raises `MalformedInput`,
+    `UnknownFormat` or `UnusableRecording`; `OSError` when the file cannot be opened.
     """
     path = Path(path)
-    return read_files(path.name, lambda name: (path.parent / name).read_bytes(), Stated(fs_hz, leads, unit))
+    stated = Stated(fs_hz, leads, unit, index)
+    if path.name.lower().endswith(hdf5.ENDINGS):  # an archive may be larger than memory
+        with path.open("rb") as stream:
+            return hdf5.read_stream(stream, path.name, stated)
+    mapped = mapped_beside(path)
+    if mapped is not None:
+        stated = mapped.stated(stated)
+    record = read_files(path.name, lambda name: (path.parent / name).read_bytes(), stated)
+    return record if mapped is None else mapped.calibrated(record)
 
 
 def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
@@ -127,6 +64,8 @@ def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated, max_dur
         except FileNotFoundError:
             pass
     data = fetch(name) if data is None else data
+    if zip_archive.claims(name.lower(), data[:_HEAD_BYTES]):
+        return parse({name.rpartition("/")[2]: data}, stated, max_duration_s)
     files = {name: data}
     reader = _format_of(name, data)
     for companion in reader.companions(data):
@@ -150,7 +89,7 @@ def _fetched(fetch: Callable[[str], bytes], companion: str) -> bytes | None:
 
 def is_named_like_a_recording(name: str) -> bool:
     """Whether a reader takes files of this name, by its ending alone."""
-    return name.lower().endswith(tuple(ending for reader in FORMATS for ending in reader.endings))
+    return name.lower().endswith(tuple(ending for reader in FORMATS for ending in (*reader.endings, *ZIP_ENDINGS)))
 
 
 def parse(
@@ -168,6 +107,9 @@ def parse(
     main = next((name for name in files if name.lower().endswith(".hea")), next(iter(files), None))
     if main is None:
         raise MalformedInput("No file was given.", "file", "at least one file", 0)
+    if zip_archive.claims(main.lower(), files[main][:_HEAD_BYTES]) and len(files) == 1:
+        files = _recording_of(zip_archive.unpacked(files[main]))
+        main = next(iter(files))
     reader = _format_of(main, files[main])
     companions = {name.rpartition("/")[2] for name in reader.companions(files[main])}
     strangers = sorted(set(files) - {main, *companions})
@@ -183,9 +125,30 @@ def parse(
     return record
 
 
+def _recording_of(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of the one recording among those of a zip file, the main one first.
+
+    Others are passed over, such as annotations and licences. Raises `UnusableRecording` for none and for several.
+    """
+    headers = [name for name in files if name.lower().endswith(".hea")]
+    tables = [name for name in files if is_named_like_a_recording(name) and not name.lower().endswith(".txt")]
+    mains = headers or tables or [name for name in files if name.lower().endswith(".txt")]
+    if len(mains) != 1 or mains[0].lower().endswith(ZIP_ENDINGS):
+        raise UnusableRecording(
+            f"The zip file holds {len(mains)} recordings; `ecg batch` reads archives.",
+            "file",
+            "the files of one recording",
+            [name[:80] for name in mains[:5]],
+        )
+    main = mains[0]
+    _refuse_path(main)
+    companions = {name.rpartition("/")[2] for name in _format_of(main, files[main]).companions(files[main])}
+    return {main: files[main], **{name: data for name, data in files.items() if name in companions}}
+
+
 def media_types() -> tuple[str, ...]:
     """Every media type under which a file may be sent, each once."""
-    return tuple(dict.fromkeys(kind for reader in FORMATS for kind in reader.media_types))
+    return tuple(dict.fromkeys((*(kind for reader in FORMATS for kind in reader.media_types), *ZIP_MEDIA_TYPES)))
 
 
 def _format_of(name: str, data: bytes) -> Format:

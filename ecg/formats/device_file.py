@@ -26,6 +26,7 @@ _MAX_TEXT = 200
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{0,15})?(?:[eE][-+]?\d{1,3})?", re.ASCII)
 #: Largest magnitudes of a device's measurements that are no mark of a missing value, by the end of the name.
 _PLAUSIBLE = {"rate": (10.0, 400.0), "interval": (20.0, 2000.0), "duration": (20.0, 600.0), "axis": (-360.0, 360.0)}
+_TIMESTAMP = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T ]?(?:(\d\d):?(\d\d):?(\d\d)?)?", re.ASCII)
 _PER_YEAR = {
     **dict.fromkeys(("years", "year", "y"), 1.0),
     **dict.fromkeys(("months", "month", "m"), 12.0),
@@ -52,7 +53,7 @@ class DeviceFile:
         Of each ECG lead.
     samples
         Gives those of one channel by its number, [sample] in the channel's unit.
-    origin, notes
+    origin, notes, acquired
         As in `EcgRecord`.
     """
 
@@ -63,6 +64,7 @@ class DeviceFile:
     samples: Callable[[int], NDArray[Any]]
     origin: Origin | None = None
     notes: Sequence[str] = ()
+    acquired: datetime | None = None
 
 
 def record_of(file: DeviceFile, main: str, stated: Stated, max_duration_s: float) -> EcgRecord:
@@ -99,17 +101,25 @@ def record_of(file: DeviceFile, main: str, stated: Stated, max_duration_s: float
         name=PurePosixPath(main).stem[:100],
         format=file.format,
         notes=(*file.notes, *chosen.notes),
-        acquired=_time_of(file.origin),
+        acquired=file.acquired,
         origin=file.origin,
     )
 
 
-def _time_of(origin: Origin | None) -> datetime | None:
-    if origin is None or origin.acquired is None:
+def timestamp_of(text: object) -> datetime | None:
+    """A time as ``YYYYMMDDHHMMSS``, with or without signs between and seconds, as devices write it; None for others."""
+    found = _TIMESTAMP.match(str(text or "").strip())
+    if found is None:
         return None
+    return moment_of([int(part or 0) for part in found.groups()])
+
+
+def moment_of(parts: Sequence[int]) -> datetime | None:
+    """The time of year, month, day, hour, minute and second; None when there is no such time."""
     try:
-        return datetime.fromisoformat(origin.acquired)
-    except ValueError:
+        year, month, day, hour, minute, second = parts
+        return datetime(year, month, day, hour, minute, second)
+    except (ValueError, OverflowError):
         return None
 
 

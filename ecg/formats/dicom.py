@@ -22,6 +22,7 @@ from ecg.formats.device_file import (
     sex_of,
     statements_of,
     text_of,
+    timestamp_of,
     whole,
 )
 from ecg.formats.stated import Stated
@@ -127,7 +128,9 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
             physical[raw == padding] = np.nan
         return physical
 
-    file = DeviceFile(NAME, channels, fs_hz, n_samples, samples, _origin(dataset, definitions[0]), notes)
+    origin = _origin(dataset, definitions[0])
+    acquired = timestamp_of(dataset.get("AcquisitionDateTime"))
+    file = DeviceFile(NAME, channels, fs_hz, n_samples, samples, origin, notes, acquired)
     return record_of(file, main, stated, max_duration_s)
 
 
@@ -196,15 +199,9 @@ def _origin(dataset: Any, definition: Any) -> Origin:
         high_pass_hz=number_of(high_pass),
         low_pass_hz=number_of(low_pass),
         notch_hz=number_of(definition.get("NotchFilterFrequency")) or None,
-        acquired=_time(str(dataset.get("AcquisitionDateTime") or "")),
         age_years=age_of(age[1], age[2]) if age else None,
         sex=sex_of(dataset.get("PatientSex")),
         measurements=measurements_of(measured),
         statements=statements_of([text for text in statements if text]),
         identifying=tuple(what for name, what in _IDENTIFYING.items() if str(dataset.get(name) or "").strip()),
     )
-
-
-def _time(text: str) -> str | None:
-    found = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d{1,6})?(?:[-+]\d{4})?", text.strip())
-    return None if found is None else "{}-{}-{}T{}:{}:{}".format(*found.groups())

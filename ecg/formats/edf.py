@@ -1,5 +1,6 @@
 """EDF, EDF+ and BDF: signals of 16 or 24 bits in data records, each with its own unit, scale and rate."""
 
+import datetime
 import math
 import re
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
-from ecg.formats.device_file import DeviceFile, number_of, record_of, sex_of, text_of, whole
+from ecg.formats.device_file import DeviceFile, number_of, record_of, sex_of, text_of, timestamp_of, whole
 from ecg.formats.stated import Stated
 from ecg.leads import MAX_LEADS
 from ecg.origin import Origin
@@ -77,6 +78,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         records * per_record,
         samples,
         _origin(head, first),
+        acquired=_time(head),
     )
     return record_of(file, main, stated, max_duration_s)
 
@@ -121,15 +123,18 @@ def _integers(raw: NDArray[np.uint8]) -> NDArray[np.int64]:
     return padded.reshape(-1).view("<i4").astype(np.int64) >> 8
 
 
+def _time(head: str) -> datetime.datetime | None:
+    day = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", head[168:176].strip())
+    time = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", head[176:184].strip())
+    if not day or not time or day[0] == "01.01.85":  # what stands there when the date is not known
+        return None
+    year = int(day[3]) + (1900 if int(day[3]) >= 85 else 2000)
+    return timestamp_of(f"{year}{day[2]}{day[1]}{time[1]}{time[2]}{time[3]}")
+
+
 def _origin(head: str, signal: _Signal | None) -> Origin:
     patient = head[8:88].split()
     recording = head[88:168].split()
-    day = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", head[168:176].strip())
-    time = re.fullmatch(r"(\d\d)\.(\d\d)\.(\d\d)", head[176:184].strip())
-    acquired = None
-    if day and time and day[0] != "01.01.85":  # what stands there when the date is not known
-        year = int(day[3]) + (1900 if int(day[3]) >= 85 else 2000)
-        acquired = f"{year}-{day[2]}-{day[1]}T{time[1]}:{time[2]}:{time[3]}"
     filters = {kind.upper(): float(value) for kind, value in _FILTER.findall(signal.filters if signal else "")}
     plus = len(patient) >= 4 and patient[1] in ("M", "F", "X")
     named = [part for part in (patient[:1] + patient[2:4] if plus else patient) if part != "X"]
@@ -139,7 +144,6 @@ def _origin(head: str, signal: _Signal | None) -> Origin:
         high_pass_hz=filters.get("HP"),
         low_pass_hz=filters.get("LP"),
         notch_hz=filters.get("N"),
-        acquired=acquired,
         sex=sex_of(patient[1]) if plus else None,
         identifying=("patient field",) if named else (),
     )

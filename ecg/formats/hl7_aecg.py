@@ -1,14 +1,13 @@
 """HL7 annotated ECG (aECG): the series of rhythm waveforms, each lead with its own origin and scale."""
 
 import math
-import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
+from ecg.errors import MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
 from ecg.formats.device_file import (
     MAX_VALUES,
@@ -20,7 +19,9 @@ from ecg.formats.device_file import (
     sex_of,
     statements_of,
     text_of,
+    timestamp_of,
 )
+from ecg.formats.number_list import numbers_of
 from ecg.formats.stated import Stated
 from ecg.formats.xml_tree import attribute_at, identifying, read_xml, text_at
 from ecg.leads import MAX_LEADS
@@ -63,10 +64,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     leads = [s for s in sequences if str(attribute_at(s, "code", "code")).startswith(_PREFIX)]
     if not leads or len(leads) > MAX_LEADS:
         raise MalformedInput("The aECG document has no usable leads.", "lead_names", f"1 to {MAX_LEADS}", len(leads))
-    digits = [text_at(lead, "value/digits") or "" for lead in leads]
-    if sum(text.count(" ") for text in digits) > MAX_VALUES:
-        raise InputTooLarge("The aECG document holds too many samples.", "signal", MAX_VALUES, None)
-    rows = [_numbers(text) for text in digits]
+    rows = [numbers_of(text_at(lead, "value/digits") or "", MAX_VALUES // MAX_LEADS) for lead in leads]
     channels = [
         Channel(str(attribute_at(lead, "code", "code"))[:80], attribute_at(lead, "value/scale", "unit"), 1.0)
         for lead in leads
@@ -83,7 +81,10 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         return rows[number] * scale + origin
 
     notes = ("Only the first of several sequence sets is read.",) if len(sets) > 1 else ()
-    file = DeviceFile(NAME, channels, _rate(clock), min(map(len, rows)), samples, _origin(root, series), notes)
+    start = attribute_at(series, "effectiveTime/low", "value") or attribute_at(series, "effectiveTime/center", "value")
+    n_samples = min(map(len, rows))
+    origin = _origin(root, series)
+    file = DeviceFile(NAME, channels, _rate(clock), n_samples, samples, origin, notes, timestamp_of(start))
     return record_of(file, main, stated, max_duration_s)
 
 
@@ -93,17 +94,6 @@ def _rate(clock: Element | None) -> float | None:
     if not step or unit not in _SECONDS:
         return None
     return float(f"{1 / (step * _SECONDS[unit]):.9g}")
-
-
-def _numbers(text: str) -> NDArray[np.float64]:
-    if re.search(r"[^\d\s.+\-eE]", text, re.ASCII):
-        raise MalformedInput(
-            "A lead of the aECG document holds something else than numbers.", "signal", "numbers", None
-        )
-    try:
-        return np.array(text.split(), np.float64)
-    except ValueError:
-        raise MalformedInput("A lead of the aECG document holds a broken number.", "signal", "numbers", None) from None
 
 
 def _origin(root: Element, series: Element) -> Origin:
@@ -122,14 +112,11 @@ def _origin(root: Element, series: Element) -> Origin:
         for part in variable.iterfind("component/controlVariable"):
             if "FREQ" in str(attribute_at(part, "code", "code")) and kind in _FILTERS:
                 filters[_FILTERS[kind]] = number_of(attribute_at(part, "value", "value"))
-    start = attribute_at(series, "effectiveTime/low", "value") or attribute_at(series, "effectiveTime/center", "value")
-    found = re.match(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?", start or "")
     subject = root.find(_SUBJECT)
     return Origin(
         manufacturer=text_of(text_at(series, f"{device}manufacturerOrganization/name")),
         model=text_of(text_at(series, f"{device}manufacturedSeriesDevice/manufacturerModelName")),
         software=text_of(text_at(series, f"{device}manufacturedSeriesDevice/softwareName")),
-        acquired="{}-{}-{}T{}:{}:{}".format(*(part or "00" for part in found.groups())) if found else None,
         sex=sex_of(attribute_at(subject, "administrativeGenderCode", "code")),
         measurements=measurements_of(measured),
         statements=statements_of(statements),

@@ -5,11 +5,13 @@ import math
 import struct
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
+from ecg.formats import hdf5
 from ecg.formats.channels import Channel
 from ecg.formats.device_file import MAX_VALUES, DeviceFile, age_of, record_of, sex_of
 from ecg.formats.stated import Stated
@@ -34,8 +36,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     The file says neither rate nor leads nor unit. Raises `MalformedInput`, `UnusableRecording`, `InputTooLarge`.
     """
     data = files[main]
-    if data[:8] == b"\x89HDF\r\n\x1a\n" or b"MATLAB 7.3" in data[:128]:
-        raise UnusableRecording("MATLAB 7.3 files are not read; save with -v7.", "file", "MATLAB 4 or 5", None)
+    if data.startswith(hdf5.SIGNATURE) or b"MATLAB 7.3" in data[:128]:
+        return replace(hdf5.parse(files, main, stated, max_duration_s), format=NAME)
     from scipy.io import loadmat
 
     try:

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
@@ -31,6 +32,7 @@ from ecg.origin import Origin
 from ecg.record import EcgRecord
 
 NAME = "muse-xml"
+_ROOT = re.compile(rb"<RestingECG(?![A-Za-z])")
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "UV": "uV", "MV": "mV"}
 _MEASUREMENTS = {
     "heart_rate": "VentricularRate",
@@ -54,7 +56,7 @@ _IDENTIFYING = {
 
 def claims(name: str, head: bytes) -> bool:
     """Whether the first bytes are those of a MUSE document."""
-    return b"<RestingECG" in head
+    return bool(_ROOT.search(head.replace(b"\0", b"")))
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
@@ -76,7 +78,15 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     channels = [_channel(lead, row) for lead, row in zip(leads, counts, strict=True)]
     n_samples = min(map(len, counts), default=0)
     gains = [number_of(text_at(lead, "LeadAmplitudeUnitsPerBit")) or 1.0 for lead in leads]
-    file = DeviceFile(NAME, channels, fs_hz, n_samples, lambda i: counts[i] * gains[i], _origin(root, waveform))
+    file = DeviceFile(
+        NAME,
+        channels,
+        fs_hz,
+        n_samples,
+        lambda i: counts[i] * gains[i],
+        _origin(root, waveform),
+        acquired=_time(root),
+    )
     return record_of(file, main, stated, max_duration_s)
 
 
@@ -103,16 +113,18 @@ def _counts(lead: Element) -> NDArray[np.int16]:
     return counts
 
 
-def _origin(root: Element, waveform: Element) -> Origin:
-    found = child(root, "RestingECGMeasurements")
-    acquired = None
+def _time(root: Element) -> datetime.datetime | None:
     date, time = text_at(root, "TestDemographics/AcquisitionDate"), text_at(root, "TestDemographics/AcquisitionTime")
     for form in ("%m-%d-%Y", "%m/%d/%Y"):
         try:
-            acquired = datetime.datetime.strptime(f"{date} {time or '00:00:00'}", f"{form} %H:%M:%S").isoformat()
-            break
+            return datetime.datetime.strptime(f"{date} {time or '00:00:00'}", f"{form} %H:%M:%S")
         except ValueError:
             continue
+    return None
+
+
+def _origin(root: Element, waveform: Element) -> Origin:
+    found = child(root, "RestingECGMeasurements")
     filters = [
         (what, text_at(waveform, tag))
         for what, tag in (
@@ -131,7 +143,6 @@ def _origin(root: Element, waveform: Element) -> Origin:
         filters=tuple(f"{what} {text_of(text)}" for what, text in filters if text),
         high_pass_hz=None if high_pass is None else high_pass / 100,  # MUSE counts hundredths of a hertz
         low_pass_hz=number_of(text_at(waveform, "LowPassFilter")),
-        acquired=acquired,
         age_years=age_of(
             text_at(root, "PatientDemographics/PatientAge"), text_at(root, "PatientDemographics/AgeUnits") or "years"
         ),

@@ -24,6 +24,7 @@ from ecg.formats.device_file import (
     sex_of,
     statements_of,
     text_of,
+    timestamp_of,
     whole,
 )
 from ecg.formats.stated import Stated
@@ -74,6 +75,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     duration = waveforms.get("durationperchannel")
     n_samples = int(whole(duration, "signal", "durationperchannel", 10**8) * fs_hz / 1000)
     labels = _labels(signals, waveforms)
+    start = "dataacquisition"
     file = DeviceFile(
         NAME,
         [Channel(label, "uV", fs_hz) for label in labels],
@@ -81,6 +83,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         n_samples,
         _Samples(waveforms, len(labels), n_samples, resolution, labels),
         _origin(root),
+        acquired=timestamp_of(f"{attribute_at(root, start, 'date')}T{attribute_at(root, start, 'time')}"),
     )
     return record_of(file, main, stated, max_duration_s)
 
@@ -208,7 +211,6 @@ def _origin(root: Element) -> Origin:
     rate = text_at(measured, "heartrate") or text_at(measured, "meanventrate")
     signals = "dataacquisition/signalcharacteristics"
     band = (text_at(root, f"{signals}/signalbandwidth") or "-").split("-")
-    date, time = attribute_at(root, "dataacquisition", "date"), attribute_at(root, "dataacquisition", "time")
     statements = [
         " ".join(filter(None, (text_at(s, "leftstatement"), text_at(s, "rightstatement"))))
         for s in root.iterfind("interpretations/interpretation/statement")
@@ -226,7 +228,6 @@ def _origin(root: Element) -> Origin:
         high_pass_hz=number_of(text_at(root, f"{signals}/hipass") or band[0]),
         low_pass_hz=number_of(text_at(root, f"{signals}/lowpass") or band[-1]),
         notch_hz=number_of(notch),
-        acquired=f"{date}T{time}" if date and time and len(date) == 10 and len(time) == 8 else None,
         age_years=age_of(text_at(root, "patient/generalpatientdata/age/years")),
         sex=sex_of(text_at(root, "patient/generalpatientdata/sex")),
         measurements=measurements_of(

@@ -4,7 +4,6 @@ Signals from which a reference beat was subtracted are completed again; bimodal 
 """
 
 import math
-import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from numpy.typing import NDArray
 
 from ecg.errors import MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
-from ecg.formats.device_file import DeviceFile, age_of, measurements_of, record_of, statements_of, text_of
+from ecg.formats.device_file import DeviceFile, record_of
+from ecg.formats.scp_about import origin_of, time_of
+from ecg.formats.scp_samples import Codes, codes_of, decoded, integrated
 from ecg.formats.stated import Stated
 from ecg.leads import MAX_LEADS
-from ecg.origin import Origin
 from ecg.record import EcgRecord
 
 NAME = "scp-ecg"
@@ -49,20 +49,6 @@ _LEADS = {
     68: "V8R",
     69: "V9R",
 }
-_DEFAULT_TABLE = 19999
-# The default Huffman code: up to eight ones, a zero and a sign; nine and ten ones announce a number of 8 or 16 bits.
-_DEFAULT_CODE = re.compile("0|1{1,8}0[01]|1{9}0[01]{8}|1{10}[01]{16}")
-_NOT_MEASURED = 29999
-_Codes = re.Pattern[str] | tuple[re.Pattern[str], dict[str, tuple[int, int]]] | None
-_IDENTIFYING = {
-    0: "patient name",
-    1: "patient name",
-    2: "patient id",
-    3: "patient name",
-    5: "birth date",
-    20: "physician",
-}
-_AGE_UNITS = {1: "years", 2: "months", 3: "weeks", 4: "days", 5: "hours"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,7 @@ def _parse(data: bytes, main: str, stated: Stated, max_duration_s: float) -> Ecg
     sizes = struct.unpack_from(f"<{len(leads)}H", rhythm, 6)
     edges = 6 + 2 * len(leads) + np.cumsum([0, *sizes])
     expected = leads[0].last - leads[0].first + 1
-    codes, notes = _codes(sections.get(2)), []
+    codes, notes = codes_of(sections.get(2)), []
     if codes is None and min(sizes) // 2 < expected:
         expected = min(sizes) // 2
         notes.append("The SCP-ECG file holds fewer samples than it announces.")
@@ -110,12 +96,14 @@ def _parse(data: bytes, main: str, stated: Stated, max_duration_s: float) -> Ecg
 
     def samples(number: int) -> NDArray[np.float64]:
         part = rhythm[edges[number] : edges[number + 1]]
-        values = _integrated(_decoded(part, codes, expected), coding)
+        values = integrated(decoded(part, codes, expected), coding)
         microvolts: NDArray[np.float64] = values * (nanovolts / 1000)
         return microvolts if beats is None else microvolts + beats(number, expected)
 
     channels = [Channel(lead.name, "uV", 1.0) for lead in leads]
-    file = DeviceFile(NAME, channels, _rate(interval_us), expected, samples, _origin(sections), notes)
+    file = DeviceFile(
+        NAME, channels, _rate(interval_us), expected, samples, origin_of(sections), notes, time_of(sections)
+    )
     return record_of(file, main, stated, max_duration_s)
 
 
@@ -167,83 +155,6 @@ def _leads(section: bytes) -> tuple[list[_Lead], bool]:
     return leads, bool(flags & 1)
 
 
-def _codes(section: bytes | None) -> _Codes:
-    """How samples are coded: None for plain, the default code, or pattern and prefixes of a table of the file."""
-    if section is None:
-        return None
-    (n_tables,) = struct.unpack_from("<H", section)
-    if n_tables == _DEFAULT_TABLE:
-        return _DEFAULT_CODE
-    if n_tables != 1:
-        raise UnusableRecording(
-            "SCP-ECG files with several Huffman tables are not read.", "file", "one table", n_tables
-        )
-    (n_codes,) = struct.unpack_from("<H", section, 2)
-    meanings: dict[str, tuple[int, int]] = {}
-    for number in range(min(n_codes, 1024)):
-        prefix, total, mode, value, code = struct.unpack_from("<BBBhI", section, 4 + 9 * number)
-        if mode != 1 or not 0 < prefix <= 32 or not prefix <= total <= prefix + 32:
-            raise UnusableRecording(
-                "The Huffman table of the SCP-ECG file is not read.", "file", "one plain table", None
-            )
-        bits = format(code, "032b")[::-1][:prefix]  # the first bit is the lowest
-        meanings[bits] = (total - prefix, value)
-    if not meanings:
-        raise MalformedInput("The Huffman table of the SCP-ECG file is empty.", "file", ">= 1 code", 0)
-    alternatives = "|".join(f"{bits}[01]{{{extra}}}" for bits, (extra, _) in meanings.items())
-    return re.compile(alternatives), meanings
-
-
-def _decoded(part: bytes, codes: _Codes, count: int) -> NDArray[np.int64]:
-    """The stored values of one lead, int64 [sample]."""
-    if codes is None:
-        if len(part) < 2 * count:
-            raise MalformedInput("A lead of the SCP-ECG file is cut off.", "signal", 2 * count, len(part))
-        return np.frombuffer(part, "<i2", count).astype(np.int64)
-    bits = bin(1 << 8 * len(part) | int.from_bytes(part, "big"))[3:]
-    pattern, meanings = codes if isinstance(codes, tuple) else (codes, None)
-    tokens = pattern.findall(bits)[:count]
-    if len(tokens) < count or not bits.startswith("".join(tokens)):  # something between two codes is none
-        raise MalformedInput("A lead of the SCP-ECG file is cut off.", "signal", count, len(tokens))
-    known: dict[str, int] = {}
-    for token in set(tokens):
-        known[token] = _default_value(token) if meanings is None else _table_value(token, meanings)
-    return np.fromiter((known[token] for token in tokens), np.int64, count)
-
-
-def _default_value(token: str) -> int:
-    if len(token) > 10:
-        return _signed(token[10:])
-    return 0 if len(token) == 1 else (len(token) - 2) * (-1 if token[-1] == "1" else 1)
-
-
-def _table_value(token: str, meanings: dict[str, tuple[int, int]]) -> int:
-    for length in range(1, len(token) + 1):
-        meaning = meanings.get(token[:length])
-        if meaning is not None and len(token) == length + meaning[0]:
-            return _signed(token[length:]) if meaning[0] else meaning[1]
-    return 0
-
-
-def _signed(bits: str) -> int:
-    value = int(bits, 2)
-    return value - (1 << len(bits)) if bits[0] == "1" else value
-
-
-def _integrated(values: NDArray[np.int64], coding: int) -> NDArray[np.int64]:
-    """Samples from plain values (0), first (1) or second differences (2), which begin with one or two samples."""
-    if coding == 0:
-        return values
-    if coding == 1:
-        return np.cumsum(values)
-    if coding == 2:
-        if len(values) < 3:
-            return values
-        slopes = np.cumsum(np.concatenate([[values[1] - values[0]], values[2:]]))
-        return np.concatenate([values[:1], values[0] + np.cumsum(slopes)])
-    raise UnusableRecording("The SCP-ECG samples are coded in an unknown way.", "file", "0, 1 or 2", coding)
-
-
 class _ReferenceBeats:
     """The reference beat of each lead, added where the file says that it was subtracted; float64 [sample] in µV."""
 
@@ -262,7 +173,7 @@ class _ReferenceBeats:
         return added
 
 
-def _reference_beats(sections: dict[int, bytes], leads: list[_Lead], codes: _Codes) -> _ReferenceBeats:
+def _reference_beats(sections: dict[int, bytes], leads: list[_Lead], codes: Codes) -> _ReferenceBeats:
     if 4 not in sections or 5 not in sections:
         raise MalformedInput("The reference beat of the SCP-ECG file is missing.", "file", "sections 4 and 5", None)
     _, fiducial, n_beats = struct.unpack_from("<HHH", sections[4])
@@ -279,86 +190,7 @@ def _reference_beats(sections: dict[int, bytes], leads: list[_Lead], codes: _Cod
     length_ms = struct.unpack_from("<H", sections[4])[0]
     count = int(length_ms * 1000 / interval_us)
     beats = [
-        _integrated(_decoded(sections[5][edges[i] : edges[i + 1]], codes, count), coding) * (nanovolts / 1000)
+        integrated(decoded(sections[5][edges[i] : edges[i + 1]], codes, count), coding) * (nanovolts / 1000)
         for i in range(len(leads))
     ]
     return _ReferenceBeats(beats, fiducial, zones)
-
-
-def _origin(sections: dict[int, bytes]) -> Origin:
-    tags = _tags(sections.get(1, b""))
-    device = tags.get(14, b"")
-    age = struct.unpack("<HB", tags[4]) if len(tags.get(4, b"")) == 3 else (0, 0)
-    date, time = tags.get(25, b""), tags.get(26, b"")
-    acquired = None
-    if len(date) == 4 and len(time) == 3:
-        year, month, day = struct.unpack("<HBB", date)
-        if (
-            1900 < year < 2200
-            and 1 <= month <= 12
-            and 1 <= day <= 31
-            and time[0] < 24
-            and time[1] < 60
-            and time[2] < 60
-        ):
-            acquired = f"{year}-{month:02}-{day:02}T{time[0]:02}:{time[1]:02}:{time[2]:02}"
-    baseline, low_pass = (struct.unpack("<H", tags[t])[0] if len(tags.get(t, b"")) == 2 else 0 for t in (27, 28))
-    return Origin(
-        model=text_of(_latin(device[8:14])),
-        high_pass_hz=baseline / 100 or None,
-        low_pass_hz=float(low_pass) or None,
-        acquired=acquired,
-        age_years=age_of(age[0], _AGE_UNITS.get(age[1], "unknown")) if age[0] else None,
-        sex={1: "male", 2: "female"}.get(tags.get(8, b"\0")[0] if tags.get(8) else 0),
-        measurements=_measurements(sections.get(7, b"")),
-        statements=statements_of(_statements(sections.get(8, b""))),
-        identifying=tuple(
-            dict.fromkeys(what for tag, what in _IDENTIFYING.items() if tags.get(tag, b"").strip(b"\0 "))
-        ),
-    )
-
-
-def _tags(section: bytes) -> dict[int, bytes]:
-    tags: dict[int, bytes] = {}
-    at = 0
-    while at + 3 <= len(section) and section[at] != 255 and len(tags) < 256:
-        size = int.from_bytes(section[at + 1 : at + 3], "little")
-        tags.setdefault(section[at], section[at + 3 : at + 3 + size])
-        at += 3 + size
-    return tags
-
-
-def _latin(text: bytes) -> str:
-    return text.split(b"\0")[0].decode("latin-1")
-
-
-def _given(*times: int) -> bool:
-    """Whether all of these times were measured."""
-    return all(0 < time < _NOT_MEASURED - 10 for time in times)
-
-
-def _measurements(section: bytes) -> dict[str, float]:
-    if len(section) < 22:
-        return {}
-    rr_ms = struct.unpack_from("<H", section, 2)[0]
-    p_on, _, qrs_on, qrs_off, t_off = struct.unpack_from("<5H", section, 6)
-    axes = struct.unpack_from("<3h", section, 16)
-    return measurements_of(
-        {
-            "heart_rate": round(60000 / rr_ms, 1) if _given(rr_ms) else None,
-            "pr_interval": qrs_on - p_on if _given(p_on, qrs_on) else None,
-            "qrs_duration": qrs_off - qrs_on if _given(qrs_on, qrs_off) else None,
-            "qt_interval": t_off - qrs_on if _given(qrs_on, t_off) else None,
-            **dict(zip(("p_axis", "qrs_axis", "t_axis"), axes, strict=True)),
-        }
-    )
-
-
-def _statements(section: bytes) -> list[str]:
-    found = []
-    at = 9
-    for _ in range(section[8] if len(section) > 8 else 0):
-        size = int.from_bytes(section[at + 1 : at + 3], "little")
-        found.append(_latin(section[at + 3 : at + 3 + size]))
-        at += 3 + size
-    return [text for text in found if text]

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ecg.cardioai.message import NOTHING_KNOWN, Calibration, Payload, Sender, encode_message
+from ecg.formats.cardioai_message import NOTHING_KNOWN, Calibration, Payload, Sender, encode_message
 
 SENDER = Sender("origin-1", "clinical", "D3F153")
 FS_500 = Calibration(fs_hz=500.0)

@@ -33,13 +33,13 @@ from ecg.cardioai.bus.consumer import (
 )
 from ecg.cardioai.bus.layout import MAX_RECEIVES, Clients, Layout, connect, queue_url, set_up, verify
 from ecg.cardioai.bus.sender import BusAdapter, entry_bytes, object_key
-from ecg.cardioai.message import Sender, encode_payload
 from ecg.cardioai.receiver import Receiver
 from ecg.cardioai.sender.delivery import NotDelivered, Outgoing, Refused
 from ecg.cardioai.views import known_messages, stats
 from ecg.cli import main
 from ecg.cli.metrics_page import MetricsPage
 from ecg.errors import BusError, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
+from ecg.formats.cardioai_message import Sender, encode_payload
 from ecg.store.database import open_database
 from tests.builders.fault_proxy import proxy_to
 from tests.builders.messages import FS_500, message, payload, rows

@@ -16,10 +16,10 @@ from moto.server import ThreadedMotoServer
 from ecg.cardioai.bus.consumer import Stored, fetch, objects, open_queue_body, reconcile
 from ecg.cardioai.bus.firehose import RECORD_MAX_BYTES, FirehoseAdapter
 from ecg.cardioai.bus.layout import Clients, Layout, connect
-from ecg.cardioai.message import encode_payload
 from ecg.cardioai.sender.delivery import NotDelivered, Outgoing, Refused
 from ecg.cli import main
 from ecg.errors import MalformedInput
+from ecg.formats.cardioai_message import encode_payload
 from tests.builders.fault_proxy import proxy_to
 from tests.builders.messages import FS_500, message, payload, rows
 

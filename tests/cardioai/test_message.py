@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg.cardioai.message import (
+from ecg.errors import MalformedInput, UnknownMessageVersion
+from ecg.formats.cardioai_message import (
     Calibration,
     Sender,
     decode_envelope,
@@ -18,8 +19,7 @@ from ecg.cardioai.message import (
     encode_payload,
     open_payload,
 )
-from ecg.cardioai.rows import INVALID_SAMPLE, content_hash, parse_rows
-from ecg.errors import MalformedInput, UnknownMessageVersion
+from ecg.formats.cardioai_rows import INVALID_SAMPLE, content_hash, parse_rows
 from tests.builders.messages import message, payload
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "cardioai-samples"

@@ -16,9 +16,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ecg.cardioai.message import encode_payload
 from ecg.cardioai.sender.http import retry_after_s
 from ecg.cli import main
+from ecg.formats.cardioai_message import encode_payload
 from tests.builders.fault_proxy import FaultProxy, proxy_to, read_http
 from tests.builders.messages import payload
 

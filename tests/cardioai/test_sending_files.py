@@ -11,10 +11,10 @@ import orjson
 import pytest
 import wfdb
 
-from ecg.cardioai.message import Sender, decode_payload, encode_message
-from ecg.cardioai.rows import parse_rows
 from ecg.cardioai.sender.payloads import DEVICE_CODE_RESERVE
 from ecg.cli import main
+from ecg.formats.cardioai_message import Sender, decode_payload, encode_message
+from ecg.formats.cardioai_rows import parse_rows
 
 
 def write_record(folder: Path, name: str, samples: np.ndarray, fs: float = 500, **header: object) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import pytest
 
-from ecg.cardioai.message import Calibration
+from ecg.formats.cardioai_message import Calibration
 from ecg.record import EcgRecord
 from tests.builders.messages import message, payload
 from tests.e2e.payloads import as_npy

@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import make_url
 
 from ecg.cardioai.inbox import MAX_IN_PROGRESS, Inbox
-from ecg.cardioai.message import Calibration
 from ecg.cardioai.receipts import Limits
 from ecg.cardioai.receiver import Receiver
 from ecg.cardioai.views import stats
 from ecg.cli import main
 from ecg.errors import MissingLeads, Overloaded, UnknownRecording
+from ecg.formats.cardioai_message import Calibration
 from ecg.record import EcgRecord
 from ecg.store.database import open_database
 from tests.builders.messages import FS_500, message, payload, rows

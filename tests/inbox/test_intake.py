@@ -8,12 +8,12 @@ import pytest
 import zstandard
 
 from ecg.cardioai.devices import Device, register, registered
-from ecg.cardioai.message import Calibration, Sender
 from ecg.cardioai.receipts import Limits, Receipt
 from ecg.cardioai.receiver import Receiver
 from ecg.cardioai.upkeep import give_up_waiting, quarantined, replay
 from ecg.cardioai.views import record_view, stats
 from ecg.errors import InputTooLarge, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
+from ecg.formats.cardioai_message import Calibration, Sender
 from ecg.store.claims import claim
 from ecg.store.database import Engine
 from tests.builders.messages import FS_500, message, payload, rows

@@ -8,13 +8,13 @@ import pytest
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, text, update
 
-from ecg.cardioai.message import Sender
 from ecg.cardioai.receipts import Limits
 from ecg.cardioai.receiver import Receiver
 from ecg.cardioai.tables import messages, quarantine
 from ecg.cardioai.upkeep import Pruned, prune, quarantined, quarantined_body, replay
 from ecg.cardioai.views import known_messages, prometheus, record_view, stats
 from ecg.errors import InconsistentInput, MalformedInput, StoreUnavailable, UnknownRecording
+from ecg.formats.cardioai_message import Sender
 from ecg.store.claims import claim, finish
 from ecg.store.database import Engine, open_database, writing
 from ecg.store.tables import metadata, recordings

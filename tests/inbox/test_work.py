@@ -16,12 +16,12 @@ from sqlalchemy import insert, select, update
 
 from ecg.cardioai.assemble import load
 from ecg.cardioai.inbox import Inbox
-from ecg.cardioai.message import Calibration
 from ecg.cardioai.receipts import Limits
 from ecg.cardioai.receiver import Receiver
 from ecg.cardioai.tables import parts
 from ecg.cardioai.views import record_view, stats
 from ecg.errors import AnalysisLost, MissingLeads, ModelNotReady, Overloaded, RecordingTooLong
+from ecg.formats.cardioai_message import Calibration
 from ecg.record import EcgRecord
 from ecg.store.claims import claim, fail, finish, renew
 from ecg.store.database import Engine, open_database, reading, writing

@@ -23,8 +23,8 @@ from ecg.cardioai.bus.layout import (
     queue_url,
     will_pass,
 )
-from ecg.cardioai.message import MAX_MESSAGE_BYTES, ORIGIN_CODES
 from ecg.errors import BusError, EcgError, InputTooLarge, MalformedInput, Overloaded, QuotaExceeded
+from ecg.formats.cardioai_message import MAX_MESSAGE_BYTES, ORIGIN_CODES
 
 PAUSE_S = 1.0  # between two tries of a message that waits for the inbox
 log = logging.getLogger(__name__)

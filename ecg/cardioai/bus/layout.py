@@ -12,8 +12,8 @@ import botocore.exceptions
 import botocore.parsers
 import orjson
 
-from ecg.cardioai.message import ORIGIN_CODES
 from ecg.errors import BusError
+from ecg.formats.cardioai_message import ORIGIN_CODES
 
 SOURCE = "cardioai"
 MESSAGE = "cardioai.esb"  # detail-type of a message; the original's word

@@ -10,8 +10,8 @@ import numpy as np
 import orjson
 
 from ecg.atomic_write import replacing
-from ecg.cardioai.message import Calibration, calibration_fields, calibration_from
 from ecg.errors import MalformedInput
+from ecg.formats.cardioai_message import Calibration, calibration_fields
 from ecg.formats.wfdb_digital import check_range, open_digital
 
 
@@ -75,22 +75,3 @@ def map_line(extracted: Extracted) -> bytes:
     """One JSON line of the record map."""
     fields = asdict(extracted) | {"calibration": calibration_fields(extracted.calibration)}
     return orjson.dumps(fields) + b"\n"
-
-
-def read_map(path: Path) -> dict[str, Calibration]:
-    """Calibration by record id from a record map; of two lines on one record the later counts."""
-    known = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        try:
-            fields = orjson.loads(line)
-            leads = len(fields["leads"])
-            known[str(fields["record_id"])] = calibration_from(fields["calibration"], leads)
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            raise MalformedInput(f"Line {number} is no line of a record map.", "map", "ecg extract's map") from None
-    return known
-
-
-def map_path(directory: Path) -> Path:
-    """Where the map of an extraction lies: beside the directory, which holds nothing but records."""
-    directory = directory.resolve()
-    return directory.with_name(directory.name + ".records.jsonl")

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ecg.atomic_write import replacing
-from ecg.cardioai.message import (
+from ecg.errors import InputTooLarge, MalformedInput
+from ecg.formats.cardioai_message import (
     MAX_SEQUENCE,
     NOTHING_KNOWN,
     Calibration,
@@ -18,8 +19,7 @@ from ecg.cardioai.message import (
     encode_message,
     encode_payload,
 )
-from ecg.cardioai.rows import parse_rows
-from ecg.errors import InputTooLarge, MalformedInput
+from ecg.formats.cardioai_rows import parse_rows
 
 #: Room kept for the device code, the one message field that is chosen only when sending.
 DEVICE_CODE_RESERVE = 64

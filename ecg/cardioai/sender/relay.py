@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecg.cardioai.message import Sender, decode_payload, encode_message
 from ecg.cardioai.sender.delivery import Adapter, NotDelivered, Outgoing, Refused
 from ecg.cardioai.sender.progress_file import Checkpoint
 from ecg.errors import EcgError
+from ecg.formats.cardioai_message import Sender, decode_payload, encode_message
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 30.0

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from ecg import formats, read
 from ecg.errors import EcgError, InputTooLarge, MalformedInput, UnknownFormat, UnusableRecording
 from ecg.formats.stated import Stated
 from ecg.leads import STANDARD_LEADS
+from tests.ecg.formats import archive_files as archives
 from tests.ecg.formats import device_files as made
+from tests.ecg.formats import other_device_files as others
 from tests.ecg.formats.test_mutations import MUTATIONS, assert_sturdy
 
 EIGHT = made.counts()
@@ -36,6 +39,12 @@ FILES: dict[str, tuple[str, Callable[[], bytes], float]] = {
     "scp reference beat": ("x.scp", lambda: made.scp(EIGHT, 2, beat=made.counts(8, 100)), 2.5),
     "edf": ("x.edf", lambda: made.edf(EIGHT), 2.5),
     "bdf": ("x.bdf", lambda: made.edf(EIGHT, 3), 2.5),
+    "ishne": ("x.ecg", lambda: others.ishne(EIGHT), 2.5),
+    "mfer": ("x.mwf", lambda: others.mfer(EIGHT), 2.5),
+    "mfer little-endian": ("x.mwf", lambda: others.mfer(EIGHT, "<"), 2.5),
+    "cardiosoft": ("x.xml", lambda: others.cardiosoft_xml(EIGHT), 5.0),
+    "mortara": ("x.xml", lambda: others.mortara_xml(EIGHT), 2.5),
+    "cardioai": ("x.json", lambda: archives.cardioai(EIGHT, made.LEADS8), 2.5),
 }
 
 
@@ -74,9 +83,10 @@ def origin_of(case: str) -> formats.EcgRecord:
 
 
 def test_what_muse_says_beside_samples() -> None:
-    origin = origin_of("muse").origin
+    record = origin_of("muse")
+    origin = record.origin
     assert origin is not None
-    assert (origin.model, origin.acquired, origin.sex) == ("MAC55", "2020-11-28T10:20:30", "female")
+    assert (origin.model, record.acquired, origin.sex) == ("MAC55", datetime(2020, 11, 28, 10, 20, 30), "female")
     assert origin.age_years == 90  # an age above is not told
     assert (origin.high_pass_hz, origin.low_pass_hz) == (0.05, 40)
     assert origin.measurements == {"heart_rate": 61, "qrs_duration": 98}  # a PR interval of 0 is none
@@ -84,18 +94,20 @@ def test_what_muse_says_beside_samples() -> None:
 
 
 def test_what_philips_says_beside_samples() -> None:
-    origin = origin_of("philips").origin
+    record = origin_of("philips")
+    origin = record.origin
     assert origin is not None
-    assert (origin.model, origin.software, origin.acquired) == ("PageWriter", "A.01", "2010-01-19T15:19:22")
+    assert (origin.model, origin.software, record.acquired) == ("PageWriter", "A.01", datetime(2010, 1, 19, 15, 19, 22))
     assert (origin.age_years, origin.sex, origin.low_pass_hz) == (50, "male", 150)
     assert origin.measurements == {"heart_rate": 41, "pr_interval": 151}
     assert origin.statements == ("Sinus bradycardia rate< 50",)
 
 
 def test_what_scp_says_beside_samples() -> None:
-    origin = origin_of("scp plain").origin
+    record = origin_of("scp plain")
+    origin = record.origin
     assert origin is not None
-    assert (origin.model, origin.acquired, origin.age_years) == ("MDW14", "2017-05-04T16:35:07", 61)
+    assert (origin.model, record.acquired, origin.age_years) == ("MDW14", datetime(2017, 5, 4, 16, 35, 7), 61)
     assert (origin.sex, origin.low_pass_hz) == ("female", 35)
     assert origin.measurements == {
         "heart_rate": 60, "pr_interval": 167, "qrs_duration": 88, "qt_interval": 386, "p_axis": 48, "qrs_axis": -20,
@@ -106,13 +118,55 @@ def test_what_scp_says_beside_samples() -> None:
 def test_what_edf_says_beside_samples_and_what_is_left_out() -> None:
     record = origin_of("edf")
     assert record.origin is not None
-    assert (record.origin.sex, record.origin.model, record.origin.acquired) == (
-        "male",
-        "MyDevice",
-        "2020-11-28T10:20:30",
-    )
+    assert (record.origin.sex, record.origin.model) == ("male", "MyDevice")
+    assert record.acquired == datetime(2020, 11, 28, 10, 20, 30)
     assert (record.origin.high_pass_hz, record.origin.notch_hz) == (0.05, 50)
     assert any("Resp" in note for note in record.notes)
+
+
+@pytest.mark.parametrize(
+    ("case", "model", "software", "low_pass_hz", "sex"),
+    [
+        ("ishne", "MyHolter", None, None, "female"),
+        ("mfer", "Model", "1.2", 40, "male"),
+        ("cardiosoft", "CardioSoft", "V6.5", 100, "male"),
+        ("mortara", "ELI 250", "2.1", 40, "male"),
+    ],
+)
+def test_what_the_others_say_beside_samples(
+    case: str, model: str, software: str | None, low_pass_hz: float | None, sex: str
+) -> None:
+    record = origin_of(case)
+    assert record.origin is not None
+    assert (record.origin.model, record.origin.software) == (model, software)
+    assert (record.origin.low_pass_hz, record.origin.sex) == (low_pass_hz, sex)
+    assert record.acquired == datetime(2020, 11, 28, 10, 20, 30)
+
+
+@pytest.mark.parametrize("case", ["cardiosoft", "mortara"])
+def test_results_of_the_others(case: str) -> None:
+    origin = origin_of(case).origin
+    assert origin is not None
+    assert origin.measurements.items() >= {
+        "heart_rate": 61, "pr_interval": 160, "qrs_duration": 98, "qt_interval": 400,
+    }.items()  # fmt: skip
+    assert origin.statements[0].startswith("Sinus rhythm")
+    assert origin.age_years == 61
+
+
+def test_a_missing_sample_of_a_holter_file() -> None:
+    counts = EIGHT.copy()
+    counts[2, 5] = -32768
+    signal = formats.parse({"x.ecg": others.ishne(counts)}).signal
+    assert np.isnan(signal[2, 5])
+    assert np.isnan(signal).sum() == 1
+
+
+def test_mfer_without_an_interval_needs_its_rate_stated() -> None:
+    data = others.mfer(EIGHT).replace(b"\x0b\x04\x01\xfd\x00\x02", b"\x0b\x00")
+    with pytest.raises(MalformedInput, match="sampling rate is not stated"):
+        formats.parse({"x.mwf": data})
+    assert formats.parse({"x.mwf": data}, Stated(500.0)).fs_hz == 500
 
 
 def test_edf_units_are_those_of_the_file() -> None:
@@ -184,7 +238,11 @@ def test_a_matlab_file_that_inflates_beyond_the_bound_is_refused() -> None:
         formats.parse({"x.mat": mat(val=np.zeros((3, 6_000_000)))}, Stated(500.0, ("I", "II", "V1")))
 
 
-@pytest.mark.parametrize("case", ["muse", "philips", "aecg", "scp second differences", "scp reference beat", "edf"])
+DAMAGED = ("muse", "philips", "aecg", "scp second differences", "scp reference beat", "edf", "ishne", "mfer",
+           "cardiosoft", "mortara", "cardioai")  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DAMAGED)
 def test_damaged_device_files_are_read_or_refused(case: str, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()

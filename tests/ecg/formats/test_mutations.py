@@ -24,10 +24,13 @@ from pathlib import Path
 from ecg import formats
 from ecg.errors import EcgError
 from ecg.formats.stated import Stated
+from ecg.leads import STANDARD_LEADS
 from tests.ecg.formats.mutation import damaged
+THREE = ("I", "II", "V1")
+LEADS = {"npy": THREE, "csv": THREE, "mat": THREE, "h5": STANDARD_LEADS}
 folder, main, count, room, slow = Path(sys.argv[1]), *sys.argv[2:3], *map(float, sys.argv[3:6])
 files = {path.name: path.read_bytes() for path in folder.iterdir()}
-stated = Stated(500.0, ("I", "II", "V1"), "mV") if main.endswith((".npy", ".csv")) else Stated()
+stated = Stated(500.0, LEADS.get(main.rpartition(".")[2]), "mV") if main.endswith(tuple(LEADS)) else Stated()
 formats.parse(files, stated, 600.0)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + int(room)

@@ -80,14 +80,19 @@ class Envelope:
     fault: MalformedInput | None = None
 
 
+def check_size(body: bytes, max_bytes: int) -> None:
+    """Raise `InputTooLarge` above `max_bytes`."""
+    if len(body) > max_bytes:
+        raise InputTooLarge(f"The message has more than {max_bytes} bytes.", "body", f"<= {max_bytes}", len(body))
+
+
 def decode_envelope(body: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Envelope:
     """The outer fields of a message.
 
     Raises `InputTooLarge` above `max_bytes`, `MalformedInput` when the body is no JSON object, or has no message id or
     no payload object: it cannot be kept then.
     """
-    if len(body) > max_bytes:
-        raise InputTooLarge(f"The message has more than {max_bytes} bytes.", "body", f"<= {max_bytes}", len(body))
+    check_size(body, max_bytes)
     fields = _object(body, "body")
     payload = fields.get("payload")
     if not isinstance(payload, dict):
@@ -133,7 +138,7 @@ def decode_payload(body: bytes) -> Payload:
 
 
 def payload_from(fields: dict[str, Any], with_calibration: bool) -> Payload:
-    """A checked `Payload` from decoded JSON; the rows themselves are checked by `ecg.cardioai.rows.parse_rows`."""
+    """A checked `Payload` from decoded JSON; the rows are checked by `ecg.formats.cardioai_rows.parse_rows`."""
     headers = fields.get("headers")
     if not isinstance(headers, str) or not headers.isprintable():
         raise MalformedInput("The payload has no header line.", "headers", "printable text", type(headers).__name__)
