@@ -10,6 +10,7 @@ import orjson
 from ecg.cli.recordings import add_file_arguments, for_each
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
+from ecg.report.device import differences
 
 #: Key of the JSON line -> field of `Measurements`. QTc is Fridericia's.
 _KEYS = {
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     return for_each(args, partial(_measure, jsonl=args.jsonl))
 
 
-def summary(name: str, examination: Examination) -> dict[str, Any]:
+def summary(name: str, examination: Examination, record: EcgRecord) -> dict[str, Any]:
     """The JSON line of one recording: values in bpm, ms and degrees, null where not measurable."""
     values = {key: getattr(examination.measurements, field).rounded for key, field in _KEYS.items()}
     return {
@@ -41,22 +42,39 @@ def summary(name: str, examination: Examination) -> dict[str, Any]:
         **values,
         "signal_quality": examination.quality.grade,
         "acceptable": examination.quality.acceptable,
+        **_device(examination, record),
         "findings": {finding.label: finding.present for finding in examination.findings},
         "statements": {statement.label: statement.present for statement in examination.statements},
     }
 
 
+def _device(examination: Examination, record: EcgRecord) -> dict[str, Any]:
+    """The device's measurements and ours minus them; nothing when the file has none."""
+    if record.origin is None or not record.origin.measurements:
+        return {}
+    apart = differences(record.origin, examination.measurements)
+    return {"device": {"measurements": dict(record.origin.measurements), "differences": apart}}
+
+
+def _signed(difference: float | None) -> str:
+    return "" if difference is None else f", ours {difference:+g}"
+
+
 def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
     examination = examine(record)
     if jsonl:
-        print(orjson.dumps(summary(path.stem, examination)).decode(), flush=True)
+        print(orjson.dumps(summary(path.stem, examination, record)).decode(), flush=True)
         return
     print(path)
+    theirs = {} if record.origin is None else record.origin.measurements
+    apart = differences(record.origin, examination.measurements)
     for key, field in _KEYS.items():
         value = getattr(examination.measurements, field)
         spread = "" if value.spread is None else f" ± {value.spread:.1f}"
         told = value.reason if value.value is None else f"{value.value:.0f}{spread} {value.unit}"
-        print(f"  {key:14s} {told}")
+        device = theirs.get(key)
+        beside = "" if device is None else f"  (device: {device:g}{_signed(apart.get(key))})"
+        print(f"  {key:14s} {told}{beside}")
     quality = examination.quality
     causes = ", ".join(f"{cause.code}{f' in {cause.lead}' if cause.lead else ''}" for cause in quality.causes)
     print(f"  {'quality':14s} {quality.grade}{f' ({causes})' if causes else ''}")

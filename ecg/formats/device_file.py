@@ -34,6 +34,13 @@ _PER_YEAR = {
     **dict.fromkeys(("days", "day", "d"), 365.25),
     **dict.fromkeys(("hours", "hour", "h"), 8766.0),
 }
+#: A statement that may hold a person's name, such as that of the physician who confirmed the others.
+_NAMES_A_PERSON = re.compile(
+    r"\b(?:confirmed|reviewed|overread|edited|signed|referred|ordered|acquired|performed|requested) by\b|"
+    r"\bDr\b|\bM\.?D\.?\b|\btechnician\b|\bpatient\b|\bname\b",
+    re.IGNORECASE,
+)
+ENOUGH_LOW_PASS_HZ = 150.0  # Kligfield et al. 2007, for adults
 _OLDEST = 90.0  # an age above is as identifying as a birth date
 
 
@@ -100,9 +107,19 @@ def record_of(file: DeviceFile, main: str, stated: Stated, max_duration_s: float
         None if unit is None else "mV",
         name=PurePosixPath(main).stem[:100],
         format=file.format,
-        notes=(*file.notes, *chosen.notes),
+        notes=(*file.notes, *chosen.notes, *_smoothed(file.origin)),
         acquired=file.acquired,
         origin=file.origin,
+    )
+
+
+def _smoothed(origin: Origin | None) -> tuple[str, ...]:
+    """A note on a low-pass that the file names and that is lower than what amplitudes and QRS edges need."""
+    if origin is None or origin.low_pass_hz is None or not 0 < origin.low_pass_hz < ENOUGH_LOW_PASS_HZ:
+        return ()
+    return (
+        f"The file names a low-pass of {origin.low_pass_hz:g} Hz: R waves are lower and QRS edges smoother than with "
+        f"the {ENOUGH_LOW_PASS_HZ:g} Hz that adults need.",
     )
 
 
@@ -168,8 +185,9 @@ def measurements_of(values: Mapping[str, object]) -> dict[str, float]:
 
 
 def statements_of(texts: Sequence[object]) -> tuple[str, ...]:
-    """The device's statements, bounded in number and length."""
-    return tuple(text for text in map(text_of, texts[:MAX_STATEMENTS]) if text)
+    """The device's statements, bounded in number and length; those that may name a person are left out."""
+    found = map(text_of, texts[:MAX_STATEMENTS])
+    return tuple(text for text in found if text and not _NAMES_A_PERSON.search(text))
 
 
 def age_of(value: object, unit: str = "years") -> float | None:

@@ -45,10 +45,12 @@ def write_npy(record: EcgRecord, folder: Path, name: str) -> list[Path]:
 
 
 def write_csv(record: EcgRecord, folder: Path, name: str) -> list[Path]:
-    """Write `NAME.csv`: time in seconds and one column a lead, names in the first row; return its path."""
+    """Write `NAME.csv`: time in seconds and one column a lead, names with units in the first row; return its path."""
     path = folder / f"{name}.csv"
     times = np.arange(record.n_samples)[:, None] / record.fs_hz
-    header = ",".join(["time_s", *record.leads])
+    header = ",".join(
+        ["time_s", *(lead if record.unit is None else f"{lead} ({record.unit})" for lead in record.leads)]
+    )
     digits = ["%.10g", *["%.6g"] * len(record.leads)]  # times of a long recording need more
     np.savetxt(path, np.hstack([times, record.signal.T]), digits, ",", header=header, comments="")
     return [path]

@@ -15,6 +15,7 @@ from ecg.measurement.intervals import Measurements
 from ecg.models.ecgfm.preparation import PREPARATION
 from ecg.report.analysis import Analysis
 from ecg.report.conclusion import Conclusion, LabelScore
+from ecg.report.device import device_dict, differences
 from ecg.values import Value
 
 
@@ -28,7 +29,7 @@ def to_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
         "features": rounded_features(analysis),
         "signal_quality": examination.quality.grade if "quality" in include else None,
         "processing_time": round(analysis.seconds, 6),
-        "measurements": measurements_dict(examination.measurements) if "measurements" in include else None,
+        "measurements": _measurements_of(analysis) if "measurements" in include else None,
         "quality": examination.quality.to_dict() if "quality" in include else None,
         "findings": [finding_dict(finding) for finding in conclusion.findings] if clinical else None,
         "statements": [statement_dict(statement) for statement in conclusion.statements] if clinical else None,
@@ -36,6 +37,9 @@ def to_dict(analysis: Analysis, conclusion: Conclusion) -> dict[str, Any]:
         "warnings": list(conclusion.warnings),
         "provenance": provenance_dict(analysis),
     }
+    device = device_dict(analysis.record.origin)
+    if device is not None:
+        answer["device"] = device
     if conclusion.additional:
         answer["models"] = {name: additional_dict(analysis, conclusion, name) for name in conclusion.additional}
     return answer
@@ -126,6 +130,15 @@ def measurements_dict(measurements: Measurements) -> dict[str, Any]:
         lead: {f.name: value_dict(getattr(amplitudes, f.name)) for f in fields(amplitudes)}
         for lead, amplitudes in measurements.lead_amplitudes.items()
     }
+    return wire
+
+
+def _measurements_of(analysis: Analysis) -> dict[str, Any]:
+    """`measurements_dict`, with ``difference_from_device`` (ours minus the device's) where the file gives the value."""
+    measurements = analysis.examination.measurements
+    wire = measurements_dict(measurements)
+    for name, difference in differences(analysis.record.origin, measurements).items():
+        wire[name]["difference_from_device"] = difference
     return wire
 
 

@@ -1,0 +1,74 @@
+"""The measurements that devices wrote into their files beside ours, as a table for docs/vendor-measurements.md.
+
+python -m benchmarks.vendor ../shared/data > docs/vendor-measurements.md
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ecg import read
+from ecg.errors import EcgError
+from ecg.formats import is_named_like_a_recording
+from ecg.pipeline import examine
+from ecg.report.device import COMPARED, differences
+
+_FOLDERS = ("dicom", "same_ecg_dicom_scp_aecg", "scp", "muse_xml", "philips_xml", "contec_limb_only")
+_HEADS = {
+    "heart_rate": "rate (bpm)",
+    "pr_interval": "PR (ms)",
+    "qrs_duration": "QRS (ms)",
+    "qt_interval": "QT (ms)",
+    "p_axis": "P axis (°)",
+    "qrs_axis": "QRS axis (°)",
+    "t_axis": "T axis (°)",
+}
+
+
+def main(data: Path) -> None:
+    """Print the document."""
+    print("# Devices' measurements beside ours\n")
+    print("Made by `python -m benchmarks.vendor ../shared/data`: every file there that holds the measurements of its")
+    print("device. A cell is the device's value, and in brackets ours minus it; – is not given by the file.\n")
+    print(f"| file | device | {' | '.join(_HEADS.values())} |")
+    print(f"|---|---|{'---|' * len(_HEADS)}")
+    apart: dict[str, list[float]] = {name: [] for name in COMPARED}
+    seen: set[str] = set()
+    for folder in _FOLDERS:
+        for path in sorted((data / folder).iterdir()):
+            _row(path, apart, seen)
+    print("\nOver the recordings, each once:\n")
+    print("| | n | mean | SD |\n|---|---|---|---|")
+    for name, values in apart.items():
+        if len(values) > 1:
+            print(f"| {_HEADS[name]} | {len(values)} | {np.mean(values):+.1f} | {np.std(values, ddof=1):.1f} |")
+
+
+def _row(path: Path, apart: dict[str, list[float]], seen: set[str]) -> None:
+    if not is_named_like_a_recording(path.name):
+        return
+    try:
+        record = read(path)
+    except EcgError:
+        return
+    if record.origin is None or not record.origin.measurements:
+        return
+    measurements = examine(record).measurements
+    found = differences(record.origin, measurements)
+    same = np.rint(record.lead("II") * 1000).tobytes().hex()  # one recording may lie in several formats
+    if same not in seen:
+        for name, value in found.items():
+            apart[name].append(value)
+    seen.add(same)
+    cells = []
+    for name in COMPARED:
+        theirs = record.origin.measurements.get(name)
+        beside = f" ({found[name]:+.0f})" if name in found else " (not measured)"
+        cells.append("–" if theirs is None else f"{theirs:g}{beside}")
+    device = " ".join(filter(None, (record.origin.manufacturer, record.origin.model)))
+    print(f"| {path.parent.name}/{path.name[:24]} | {device or record.format} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
