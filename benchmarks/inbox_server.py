@@ -22,10 +22,10 @@ from starlette.routing import Route
 from ecg.cardioai.inbox import Inbox
 from ecg.cardioai.receipts import Limits
 from ecg.errors import EcgError, InputTooLarge, Overloaded, QuotaExceeded, UnknownRecording
-from serve_app import inbox as inbox_http
-from serve_app.inbox import InboxRoutes
+from serve_app.edge import inbox as inbox_http
+from serve_app.edge.inbox import InboxRoutes
 
-# A stand-in for serve_app.problems, which needs Ray.
+# A stand-in for serve_app.edge.problems, which needs Ray.
 STATUS = {QuotaExceeded: 429, Overloaded: 503, InputTooLarge: 413, UnknownRecording: 404}
 
 

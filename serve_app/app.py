@@ -9,7 +9,7 @@ from deployments.serve.measure import Measure
 from deployments.serve.model import ModelRunner
 from deployments.serve.preprocess import Preprocess
 from deployments.serve.rollout import Rollout
-from serve_app.ingress import Ingress
+from serve_app.edge.ingress import Ingress
 from serve_app.settings import AppSettings
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.designs.whole import Whole
-from serve_app.bodies import NPY, decode
+from serve_app.edge.recordings import NPY, Upload
 
 
 async def analyze(request: Request) -> Response:
@@ -36,7 +36,7 @@ class Engine:
 
     @bentoml.api(batchable=True, max_batch_size=8, max_latency_ms=60_000)  # type: ignore[misc]
     def analyze(self, requests: list[dict[str, Any]]) -> list[str]:
-        records = [decode(NPY, bytes(r["body"]), r["parameters"], {}) for r in requests]
+        records = [Upload(NPY, {"body": bytes(r["body"])}).decode(r["parameters"]) for r in requests]
         return [document.decode() for document in self._whole.analyze(records)]
 
 

@@ -11,7 +11,7 @@ from fastapi import Depends, Request, Response
 
 from benchmarks.designs.whole import Whole
 from ecg.record import EcgRecord
-from serve_app.bodies import NPY, decode
+from serve_app.edge.recordings import NPY, Upload
 
 
 async def received(request: Request) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class Analyzer(litserve.LitAPI):  # type: ignore[misc]
         self._whole = Whole(self._weights, self._precision)
 
     def decode_request(self, request: Annotated[dict[str, Any], Depends(received)]) -> EcgRecord:
-        return decode(NPY, request["body"], request["parameters"], {})
+        return Upload(NPY, {"body": request["body"]}).decode(request["parameters"])
 
     def batch(self, inputs: list[EcgRecord]) -> list[EcgRecord]:
         return inputs

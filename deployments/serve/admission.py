@@ -1,4 +1,4 @@
-"""`Room`: a bound on how much is in progress at a time."""
+"""`AdmissionLimit`: a bound on how much is in progress at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,21 +6,21 @@ from contextlib import contextmanager
 from ecg.errors import Overloaded
 
 
-class Room:
-    """Places for `most` at a time, for any number when that is None; who finds none is refused with `refusal`."""
+class AdmissionLimit:
+    """At most `limit` entries at a time, any number when that is None; one more is refused with the words `refusal`."""
 
-    def __init__(self, most: int | None, refusal: str) -> None:
-        self._most = most
+    def __init__(self, limit: int | None, refusal: str) -> None:
+        self._limit = limit
         self._refusal = refusal
-        self._taken = 0
+        self._in_progress = 0
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place for as long as the body runs; raises `Overloaded` when all are taken."""
-        if self._most is not None and self._taken >= self._most:
+        """An entry for as long as the body runs. Raises `Overloaded` when the limit is reached."""
+        if self._limit is not None and self._in_progress >= self._limit:
             raise Overloaded(self._refusal)
-        self._taken += 1
+        self._in_progress += 1
         try:
             yield
         finally:
-            self._taken -= 1
+            self._in_progress -= 1

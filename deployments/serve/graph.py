@@ -10,7 +10,7 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from deployments.serve.admission import Room
+from deployments.serve.admission import AdmissionLimit
 from deployments.serve.model_state import ModelState
 from deployments.serve.model_watch import ModelWatch
 from deployments.serve.preprocess import Preprocess
@@ -48,7 +48,7 @@ class Graph:
 
     def __init__(self, handles: Handles, most_with_models: int | None = None) -> None:
         #: For recordings that a model is asked about: the next one waits for all that are in here.
-        self._room = Room(most_with_models, "The models are at their limit; try again shortly.")
+        self._limit = AdmissionLimit(most_with_models, "The models are at their limit; try again shortly.")
         self._handles = handles
         #: Of each model by name.
         self.cards = cards_at(handles.models)
@@ -70,7 +70,7 @@ class Graph:
         """
         include = self.parts if include is None else include
         try:
-            with nullcontext() if include <= WITHOUT_MODELS else self._room.place():
+            with nullcontext() if include <= WITHOUT_MODELS else self._limit.place():
                 try:
                     return await self._report(record, include)
                 except Exception as error:

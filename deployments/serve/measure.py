@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from deployments.serve.offload import aside
+from deployments.serve.offload import run_inline_or_thread
 from deployments.serve.stage_metrics import StageClock
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
@@ -19,4 +19,6 @@ class Measure:
     async def examine(self, record: EcgRecord, findings: bool, features: bool = False) -> Examination:
         """What `ecg.pipeline.examine` returns."""
         with self._clock.time("measure"):
-            return await aside(self._thread, partial(examine, findings=findings, features=features), record)
+            return await run_inline_or_thread(
+                self._thread, partial(examine, findings=findings, features=features), record
+            )

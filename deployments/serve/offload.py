@@ -1,4 +1,4 @@
-"""Where the work of a stage on one recording is done: in the replica's event loop, or beside it."""
+"""Run a stage on a short recording in the replica's event loop, and on a long one in a thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,9 +13,12 @@ T = TypeVar("T")
 SHORT_S, SHORT_LEAD_S, SHORT_VALUES = 30.0, 360.0, 360_000
 
 
-async def aside(thread: Executor, work: Callable[[EcgRecord], T], record: EcgRecord) -> T:
-    """`work(record)`, in `thread` for a long or large recording only: for a short one handing Python's lock to and fro
-    between a thread and the event loop costs more than the loop's waiting (docs/decisions/0030)."""
+async def run_inline_or_thread(thread: Executor, work: Callable[[EcgRecord], T], record: EcgRecord) -> T:
+    """`work(record)`, in `thread` for a long or large recording only.
+
+    For a short one, passing Python's lock between a thread and the event loop costs more than the loop's waiting
+    (docs/decisions/0030).
+    """
     lead_s = len(record.leads) * record.duration_s
     if record.duration_s <= SHORT_S and lead_s <= SHORT_LEAD_S and record.signal.size <= SHORT_VALUES:
         return work(record)

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from deployments.serve.offload import aside
+from deployments.serve.offload import run_inline_or_thread
 from deployments.serve.stage_metrics import StageClock
 from ecg.models.cards import card_at
 from ecg.models.contract import Array
@@ -19,4 +19,4 @@ class Preprocess:
     async def prepare(self, record: EcgRecord, card: str) -> Array:
         """Segments float32 [segment, lead, sample] for the model of a card (`ecg.models.cards.card_at`)."""
         with self._clock.time("prepare"):
-            return await aside(self._thread, card_at(card).preparation.prepare, record)
+            return await run_inline_or_thread(self._thread, card_at(card).preparation.prepare, record)

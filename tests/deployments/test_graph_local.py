@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ import orjson
 import pytest
 from ray import serve
 from ray.serve.handle import DeploymentHandle
-from starlette.requests import Request
 
 from deployments.serve.model import ModelRunner
 from deployments.serve.model_state import ModelState
@@ -18,48 +18,26 @@ from ecg.errors import ModelNotReady
 from ecg.formats import json_body
 from ecg.models.contract import EngineOptions
 from ecg.record import EcgRecord
-from serve_app.app import build
 from serve_app.settings import AppSettings
+from tests.builders.local_service import LocalService, serving
 from tests.e2e.payloads import as_json, as_npy
 from tests.e2e.test_answers import stable
 
 
-def http_request(path: str, body: bytes = b"", headers: dict[str, str] | None = None, query: str = "") -> Request:
-    scope = {
-        "type": "http", "method": "POST" if body else "GET", "path": path, "query_string": query.encode(),
-        "headers": [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()], "root_path": "",
-    }  # fmt: skip
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return Request(scope, receive)
-
-
 @pytest.fixture(scope="module", params=[False, True], ids=["preprocess", "inline"])
-def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DeploymentHandle:
+def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     settings = AppSettings(
         clinical_weights="stand-in", feature_weights="stand-in", precision="float32", preprocess_inline=request.param,
         inbox_url=f"sqlite:///{tmp_path_factory.mktemp('inbox') / 'inbox.sqlite'}",
     )  # fmt: skip
-    handle = serve.run(build(settings), name="local", _local_testing_mode=True)
-    deadline = time.monotonic() + 300  # only that it ends: a busy machine may take long
-    while orjson.loads(handle.remote(http_request("/health")).result().body)["status"] != "ready":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return handle
+    with serving(settings, "local") as started:
+        yield started
 
 
-def post(graph: DeploymentHandle, record: EcgRecord) -> dict[str, Any]:
-    npy = as_npy(record)
-    query = "&".join(f"{key}={value}" for key, value in npy["params"].items())
-    response = graph.remote(http_request("/analyze", npy["content"], npy["headers"], query)).result()
-    assert response.status_code == 200, response.body
-    return dict(orjson.loads(response.body))
-
-
-def test_the_local_graph_answers_as_the_library(graph: DeploymentHandle, sinus: EcgRecord) -> None:
-    answer = post(graph, sinus)
+def test_the_local_graph_answers_as_the_library(graph: LocalService, sinus: EcgRecord) -> None:
+    response = graph.post("/analyze", **as_npy(sinus))
+    assert response.status_code == 200, response.text
+    answer = response.json()
     models = local.load_models("stand-in", options=EngineOptions(precision="float32"))
     assert stable(answer) == stable(orjson.loads(local.run(sinus, models).to_json()))
 
@@ -121,13 +99,12 @@ def test_recordings_in_one_batch_get_their_own_results() -> None:
         assert np.allclose(result.embedding, alone.embedding, atol=5e-5)
 
 
-def test_health_in_local_mode(graph: DeploymentHandle) -> None:
-    response = graph.remote(http_request("/health")).result()
-    assert set(orjson.loads(response.body)["models"]) == {"clinical", "features"}
+def test_health_in_local_mode(graph: LocalService) -> None:
+    assert set(graph.get("/health").json()["models"]) == {"clinical", "features"}
 
 
 def test_json_is_decoded_beside_the_event_loop(
-    graph: DeploymentHandle, sinus: EcgRecord, monkeypatch: pytest.MonkeyPatch
+    graph: LocalService, sinus: EcgRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_loop = []
 
@@ -147,7 +124,6 @@ def test_json_is_decoded_beside_the_event_loop(
             return orjson.loads(data)
 
     monkeypatch.setattr(json_body, "orjson", Watched)
-    body = as_json(sinus)
-    response = graph.remote(http_request("/assess_quality", body["content"], body["headers"])).result()
+    response = graph.post("/assess_quality", **as_json(sinus))
     assert response.status_code == 200
     assert set(on_loop) == {False}

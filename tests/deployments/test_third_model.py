@@ -1,7 +1,7 @@
 """A third model by one card: in the library, the service, its health, settings and configuration, and the tables."""
 
 import asyncio
-import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,6 @@ import orjson
 import pytest
 import yaml
 from pydantic import ValidationError
-from ray import serve
-from ray.serve.handle import DeploymentHandle
 
 from deployments.cohort.stages import Analysed, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
 from deployments.cohort.tables import RECORDINGS
@@ -23,10 +21,9 @@ from ecg.formats.stated import Stated
 from ecg.models.cards import CARDS, cards_at
 from ecg.pipeline import WITHOUT_MODELS
 from ecg.record import EcgRecord
-from serve_app.app import build
 from serve_app.config_check import load_config
 from serve_app.settings import AppSettings
-from tests.deployments.test_graph_local import http_request
+from tests.builders.local_service import LocalService, serving
 from tests.e2e.payloads import as_json
 from tests.third_model import CARD, REFERENCE
 
@@ -80,32 +77,27 @@ def test_untrained_it_does_not_speak_and_a_short_recording_is_answered_without_i
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> DeploymentHandle:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     store = f"sqlite:///{tmp_path_factory.mktemp('inbox') / 'inbox.sqlite'}"
-    settings = AppSettings.model_validate(SETTINGS | {"inbox_url": store})
-    handle = serve.run(build(settings), name="third", _local_testing_mode=True)
-    deadline = time.monotonic() + 300  # only that it ends: a busy machine may take long
-    while orjson.loads(handle.remote(http_request("/health")).result().body)["status"] != "ready":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return handle
+    with serving(AppSettings.model_validate(SETTINGS | {"inbox_url": store}), "third") as started:
+        yield started
 
 
-def test_the_service_serves_it(service: DeploymentHandle, sinus: EcgRecord) -> None:
-    health = orjson.loads(service.remote(http_request("/health")).result().body)
+def test_the_service_serves_it(service: LocalService, sinus: EcgRecord) -> None:
+    health = service.get("/health").json()
     assert list(health["models"]) == ["clinical", "features", "voltage"]
     assert health["models"]["voltage"] | {"detail": None} == {
         "state": "ready", "weights": "third/small", "trained": True, "backend": "numpy", "precision": "float32",
         "detail": None, "progress": None, "change": None, "replicas": {"ready": 1},
     }  # fmt: skip
     sent = as_json(sinus)
-    answer = orjson.loads(service.remote(http_request("/analyze", sent["content"], sent["headers"])).result().body)
+    answer = service.post("/analyze", **sent).json()
     alone = local.run(sinus, {"voltage": CARD.load(CARD.resolve("small", None), local.EngineOptions())},
                       frozenset({"voltage"}), cards_at(MODELS)).to_dict()  # fmt: skip
     assert answer["models"] == alone["models"]
     assert answer["provenance"]["models"].keys() == {"clinical", "features", "voltage"}
-    only = http_request("/analyze", sent["content"], sent["headers"], "include=voltage")
-    assert orjson.loads(service.remote(only).result().body)["provenance"]["models"].keys() == {"voltage"}
+    only = service.post("/analyze", **sent, params={"include": "voltage"})
+    assert only.json()["provenance"]["models"].keys() == {"voltage"}
 
 
 def test_a_cohort_table_has_its_columns(sinus: EcgRecord, tmp_path: Path) -> None:

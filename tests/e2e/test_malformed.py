@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ import zstandard
 
 from ecg.errors import MalformedInput
 from ecg.leads import STANDARD_LEADS
-from serve_app.bodies import inflate
+from serve_app.edge.bodies import inflate
 from tests.e2e.payloads import as_npy
 
 JSON = {"Content-Type": "application/json"}
@@ -251,3 +252,41 @@ def test_half_a_million_empty_parts_hold_nobody_up(service: httpx.Client, encodi
     empty = ZSTD(b"") if encoding == "zstd" else gzip.compress(b"")
     response = service.post("/analyze", content=empty * 500_000, headers=NPY | {"Content-Encoding": encoding})
     assert (response.status_code, response.json()["code"]) == (413, "input_too_large")
+
+
+def raw_answer(service: httpx.Client, head: bytes) -> tuple[bytes, bytes]:
+    """Status with headers, and body, of what the service answers to bytes that no client library sends."""
+    address = service.base_url
+    with socket.create_connection((address.host, address.port), timeout=30) as connection:
+        connection.sendall(head)
+        response = HTTPResponse(connection)
+        response.begin()
+        start = b"%d %s" % (response.status, str(response.headers).encode())
+        return start, response.read()
+
+
+@pytest.mark.parametrize("name", ["X-Request-ID", "X-Session-ID", "X-Anything"])
+@pytest.mark.parametrize("path", ["/health", "/nowhere"])
+def test_a_head_that_is_not_ascii_is_answered(service: httpx.Client, name: str, path: str) -> None:
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}: ".encode() + b"\xff\xfe\r\n\r\n"
+    start, body = raw_answer(service, head)
+    assert start.startswith(b"200 " if path == "/health" else b"404 "), start
+    assert orjson.loads(body)["status"] == ("ready" if path == "/health" else 404)
+    assert start.isascii()
+
+
+def test_a_long_request_id_does_not_come_back(service: httpx.Client) -> None:
+    response = service.get("/nowhere", headers={"X-Request-ID": "x" * 5000})
+    assert len(response.json()["request_id"]) == len(response.headers["X-Request-ID"]) == 36
+
+
+def test_a_websocket_is_refused_with_a_problem_document(service: httpx.Client) -> None:
+    head = (
+        b"GET /analyze HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    start, body = raw_answer(service, head)
+    assert start.startswith(b"404 "), start
+    assert b"application/problem+json" in start.lower()
+    assert len(body) < 10_000
+    assert service.get("/health").json()["status"] == "ready"

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from ecg import errors
-from serve_app import problems
+from serve_app.edge import problems
 
 
 def subclasses(kind: type) -> list[type]:

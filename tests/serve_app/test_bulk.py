@@ -14,7 +14,7 @@ from ecg.errors import InputTooLarge, Overloaded
 from ecg.pipeline import ALL
 from ecg.record import EcgRecord
 from ecg.report import Report
-from serve_app.bulk import BulkRoute
+from serve_app.edge.bulk import BulkRoute
 from serve_app.settings import AppSettings
 from tests.e2e.payloads import as_json
 
@@ -62,7 +62,7 @@ def bulk_request(record: EcgRecord, count: int) -> Request:
 def ndjson_request(body: bytes) -> Request:
     scope = {
         "type": "http", "method": "POST", "path": "/analyze/bulk", "query_string": b"include=quality",
-        "headers": [(b"content-type", b"application/x-ndjson")],
+        "headers": [(b"content-type", b"application/x-ndjson")], "state": {"request_id": "mine"},
     }  # fmt: skip
 
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])

@@ -8,8 +8,8 @@ import pytest
 import zstandard
 
 from ecg.errors import InputTooLarge, MalformedInput
-from serve_app.bodies import inflate
-from serve_app.problems import problem
+from serve_app.edge.bodies import inflate
+from serve_app.edge.problems import problem
 
 EMPTY = {"zstd": zstandard.ZstdCompressor().compress(b""), "gzip": gzip.compress(b"")}
 

@@ -4,7 +4,7 @@ from ecg.cardioai.tables import Outcome
 from ecg.labels import LABEL_NAMES
 from ecg.quality.result import GRADES
 from ecg.store.tables import State
-from serve_app import bodies, bulk
+from serve_app.edge import bulk, recordings
 from serve_app.openapi import document
 
 
@@ -13,9 +13,13 @@ def test_names_that_the_code_has_too() -> None:
     content = {
         path: ways.get("post", {}).get("requestBody", {}).get("content") for path, ways in written["paths"].items()
     }
-    assert set(content["/analyze"]) == set(bodies.CONTENT_TYPES)
-    assert set(content[bulk.PATH]) == set(bulk.CONTENT_TYPES)
-    assert [stated["name"] for stated in written["paths"]["/analyze"]["post"]["parameters"]] == list(bodies.PARAMETERS)
+    assert set(content["/analyze"]) == set(recordings.CONTENT_TYPES)
+    assert set(content[bulk.PATH]) == set(recordings.BULK_CONTENT_TYPES)
+    assert [stated["name"] for stated in written["paths"]["/analyze"]["post"]["parameters"]] == list(
+        recordings.PARAMETERS
+    )
+    bulk_parameters = [stated["name"] for stated in written["paths"][bulk.PATH]["post"]["parameters"]]
+    assert bulk_parameters == list(recordings.BULK_PARAMETERS)
     schemas = {name: schema.get("properties", {}) for name, schema in written["components"]["schemas"].items()}
     assert schemas["Label"]["name"]["enum"] == list(LABEL_NAMES)
     assert schemas["Quality"]["grade"]["enum"] == list(GRADES)

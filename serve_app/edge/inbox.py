@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from ecg.cardioai.receipts import Receipt
 from ecg.errors import MalformedInput
-from serve_app.bodies import JSON, check_parameters, read_body
+from serve_app.edge.bodies import check_parameters, read_body
+from serve_app.edge.recordings import JSON
 
-PATH = "/data/v1"  # with and without a final slash, never redirected: the original sender follows no redirects
+PATH = "/data/v1"  # also with a final slash
 RECORDS = f"{PATH}/records/"
 STATS = f"{PATH}/stats"
 METRICS = f"{PATH}/metrics"
@@ -20,7 +21,7 @@ METRICS = f"{PATH}/metrics"
 class InboxRoutes:
     """The handlers, over an inbox given as callables: methods of one in this process, or of a deployment's handle.
 
-    Refusals leave as `EcgError`; `serve_app.problems` makes the responses of them.
+    Refusals leave as `EcgError`; `serve_app.edge.problems` makes responses of them.
     """
 
     accept: Callable[[bytes, float | None], Awaitable[Receipt]]
@@ -34,7 +35,7 @@ class InboxRoutes:
 
         200 and nothing else: the original sender takes every other status, 202 included, for a failure.
         """
-        check_parameters(request, ("fs",))
+        check_parameters(request.query_params, ("fs",))
         body = await read_body(request, self.max_body_bytes)
         receipt = await self.accept(body, _fs_hz(request))
         return Response(receipt.json(), media_type=JSON)

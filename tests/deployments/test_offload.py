@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from deployments.serve.offload import SHORT_S, aside
+from deployments.serve.offload import SHORT_S, run_inline_or_thread
 from ecg.record import EcgRecord
 
 
@@ -23,13 +23,13 @@ def recording(seconds: float, fs_hz: float = 100.0, leads: int = 1) -> EcgRecord
 
 @pytest.mark.parametrize("short", [recording(SHORT_S), recording(10, 500, 15), recording(SHORT_S, 1000, 12)])
 def test_a_short_recording_is_worked_on_where_it_came(thread: ThreadPoolExecutor, short: EcgRecord) -> None:
-    name = asyncio.run(aside(thread, lambda _: threading.current_thread().name, short))
+    name = asyncio.run(run_inline_or_thread(thread, lambda _: threading.current_thread().name, short))
     assert name == threading.current_thread().name
 
 
 @pytest.mark.parametrize("large", [recording(SHORT_S, 4000, 12), recording(SHORT_S, 100, 64)])
 def test_a_short_recording_of_many_samples_or_leads_is_not(thread: ThreadPoolExecutor, large: EcgRecord) -> None:
-    assert asyncio.run(aside(thread, lambda _: threading.current_thread().name, large)) == "stage_0"
+    assert asyncio.run(run_inline_or_thread(thread, lambda _: threading.current_thread().name, large)) == "stage_0"
 
 
 def test_a_long_recording_leaves_the_event_loop_free(thread: ThreadPoolExecutor) -> None:
@@ -40,7 +40,7 @@ def test_a_long_recording_leaves_the_event_loop_free(thread: ThreadPoolExecutor)
             assert let_go.wait(60)
             return f"{threading.current_thread().name} {record.duration_s:g}"
 
-        working = asyncio.ensure_future(aside(thread, work, recording(SHORT_S + 1)))
+        working = asyncio.ensure_future(run_inline_or_thread(thread, work, recording(SHORT_S + 1)))
         await asyncio.sleep(0)  # the loop turns while the work waits
         let_go.set()
         return await working

@@ -1,5 +1,6 @@
 """Errors on the wire: RFC 9457 problem documents. The only place that knows an HTTP status."""
 
+import logging
 import math
 from itertools import islice
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from deployments.serve.ray_errors import as_ecg_error
 from ecg import errors
 
+logger = logging.getLogger("ray.serve")
 #: Status of each error class; a class that is not here has its parent's.
 STATUS: dict[type[errors.EcgError], int] = {
     errors.MalformedInput: 400,
@@ -52,6 +55,15 @@ def status_of(error: errors.EcgError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
+def response_to(error: Exception, request_id: str, retry_after_s: int) -> Response:
+    """The problem document of anything that was raised; a fault of this program is logged under the request id."""
+    refusal = as_ecg_error(error)
+    if refusal is None:
+        logger.error("request %s failed", request_id, exc_info=error)
+        return internal_problem(request_id)
+    return problem(refusal, request_id, retry_after_s)
+
+
 def problem(error: errors.EcgError, request_id: str, retry_after_s: int) -> Response:
     """The problem document of an error; 429 and 503 say when to come back."""
     status = status_of(error)
@@ -74,7 +86,7 @@ def problem(error: errors.EcgError, request_id: str, retry_after_s: int) -> Resp
 
 
 def internal_problem(request_id: str) -> Response:
-    """The problem document of a fault of ours: nothing of the inside is told, only the id under which it was logged."""
+    """The problem document of a fault of this program: the id under which it was logged, and nothing of the inside."""
     body = {
         "type": "urn:ecg-serve:problem:internal_error",
         "title": "Internal error",

@@ -1,0 +1,66 @@
+"""The edge as one chain: middleware from the outside in, then routes."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from deployments.serve.admission import AdmissionLimit
+from deployments.serve.graph import Graph
+from serve_app import pages
+from serve_app.edge import bulk
+from serve_app.edge.analysis import AnalysisRoutes
+from serve_app.edge.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
+from serve_app.edge.middleware import Admission, Metrics, PlainPath, Problems, RequestId
+from serve_app.edge.problems import MethodNotAllowed, NotFound
+from serve_app.edge.status import StatusRoutes, features_schema, labels
+from serve_app.settings import AppSettings
+
+
+def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> Starlette:
+    """The ASGI application of one ingress replica."""
+    routes = _routes(settings, graph, inbox)
+    limit = AdmissionLimit(settings.max_requests, "The service is at its limit; try again shortly.")
+    chain = [
+        Middleware(RequestId),
+        Middleware(Metrics),
+        Middleware(Problems, retry_after_s=settings.retry_after_s),
+        Middleware(Admission, limit=limit),
+        Middleware(PlainPath),
+    ]
+    app = Starlette(routes=routes, middleware=chain, exception_handlers={HTTPException: _unrouted})
+    app.router.redirect_slashes = False  # a sender that follows no redirects is answered on either path
+    return app
+
+
+def _routes(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> list[BaseRoute]:
+    analysis = AnalysisRoutes(graph, settings)
+    status = StatusRoutes(graph)
+    return [
+        Route("/analyze", analysis.analyze, methods=["POST"]),
+        Route(bulk.PATH, bulk.BulkRoute(graph, settings).analyze, methods=["POST"]),
+        Route("/extract_features", analysis.extract_features, methods=["POST"]),
+        Route("/assess_quality", analysis.assess_quality, methods=["POST"]),
+        Route("/health", status.health),
+        Route("/health/ready", status.ready),
+        Route("/labels", labels),
+        Route("/features/schema", features_schema),
+        Route(PATH, inbox.post_message, methods=["POST"]),
+        Route(RECORDS + "{record_id:path}", inbox.get_record),
+        Route(STATS, inbox.get_stats),
+        Route(METRICS, inbox.get_metrics),
+        *(Route(path, page) for path, page in pages.ROUTES.items()),
+    ]
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Raises the refusal of a request that no route takes, from which `Problems` makes the document."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 405:
+        allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
+        raise MethodNotAllowed("The route takes another method.", "method", allowed, request.method)
+    paths = [route.path for route in request.app.routes]
+    raise NotFound("No such route.", "path", paths, request.url.path[:200])

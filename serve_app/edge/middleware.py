@@ -1,0 +1,154 @@
+"""The middleware of the edge. Each is plain ASGI, so that a streamed answer passes through unbuffered."""
+
+import asyncio
+import logging
+import time
+from contextlib import ExitStack
+
+from ray.serve.metrics import Counter, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.serve.admission import AdmissionLimit
+from deployments.serve.stage_metrics import LATENCY_BUCKETS_MS
+from serve_app.edge import problems
+from serve_app.edge.front import REQUEST_ID, usable_id
+
+logger = logging.getLogger("ray.serve")
+
+
+def request_id(scope: Scope) -> str:
+    """The id of a request that has passed `RequestId`."""
+    return str(scope["state"]["request_id"])
+
+
+class RequestId:
+    """Gives a request its id: the caller's, where that is short and plain, or else a new one.
+
+    Serve has set the header before and repeats it in its answer; where nobody has, the answer is given it here.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with ``scope["state"]["request_id"]`` set."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        set_before = any(name == REQUEST_ID for name, _ in scope["headers"])
+        found = usable_id(scope)
+        scope.setdefault("state", {})["request_id"] = found
+
+        async def with_id(message: Message) -> None:
+            if message["type"] == "http.response.start" and not set_before:
+                MutableHeaders(scope=message)["X-Request-ID"] = found
+            await send(message)
+
+        await self._app(scope, receive, with_id)
+
+
+class Metrics:
+    """Counts requests by route and outcome, and measures the time until the answer begins."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._requests = Counter("ecg_requests", description="Requests", tag_keys=("route", "outcome"))
+        self._latency = Histogram(
+            "ecg_request_latency_ms",
+            description="Time from the first byte to the answer, in milliseconds",
+            boundaries=LATENCY_BUCKETS_MS,
+            tag_keys=("route",),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; a client that leaves before its answer begins counts as ``cancelled``."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        start = time.perf_counter()
+
+        def count(outcome: str) -> None:
+            # A path that no route takes would make a metric series of its own for every caller's invention.
+            route = getattr(scope.get("route"), "path", "other")
+            self._requests.inc(tags={"route": route, "outcome": outcome})
+            self._latency.observe((time.perf_counter() - start) * 1000, tags={"route": route})
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                count(str(message["status"]))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, counted)
+        except asyncio.CancelledError:
+            count("cancelled")
+            raise
+
+
+class Problems:
+    """Makes problem documents of everything that is raised further in; a fault of this program is logged."""
+
+    def __init__(self, app: ASGIApp, retry_after_s: int) -> None:
+        self._app = app
+        self._retry_after_s = retry_after_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer. What fails after the answer has begun is raised, so that the server cuts the connection."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await self._response(error, request_id(scope))(scope, receive, send)
+
+    def _response(self, error: Exception, identity: str) -> Response:
+        if isinstance(error, ClientDisconnect):
+            return Response(status_code=400)
+        return problems.response_to(error, identity, self._retry_after_s)
+
+
+class Admission:
+    """Refuses a request with a body when as many as `limit` allows are in progress.
+
+    A place is held until the answer begins: a stream of bulk answers has a limit of its own. Requests without a body,
+    such as `/health`, are never refused.
+    """
+
+    def __init__(self, app: ASGIApp, limit: AdmissionLimit) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or raise `Overloaded`."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await self._app(scope, receive, send)
+        with ExitStack() as held:
+            held.enter_context(self._limit.place())
+
+            async def until_it_begins(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    held.close()
+                await send(message)
+
+            await self._app(scope, receive, until_it_begins)
+
+
+class PlainPath:
+    """Takes a path with a final slash for the same path without it, and redirects nobody."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] == "http":
+            scope["path"] = scope["path"].rstrip("/") or "/"
+        await self._app(scope, receive, send)
