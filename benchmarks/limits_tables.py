@@ -12,9 +12,10 @@ from typing import Any
 
 from ecg.findings import limits as findings
 from ecg.limits import table
+from ecg.quality import limits as quality
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-STAGES: dict[str, tuple[Any, ...]] = {"rules.md": findings.ALL}
+STAGES: dict[str, tuple[Any, ...]] = {"rules.md": findings.ALL, "quality.md": quality.ALL}
 MARKED = re.compile(r"(<!-- limits -->\n).*?(<!-- end of limits -->)", re.DOTALL)
 
 

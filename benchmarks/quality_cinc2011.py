@@ -13,8 +13,9 @@ import numpy as np
 
 import ecg
 from benchmarks import datasets
-from ecg.quality.assess import LIMITS, Limits, grade
+from ecg.quality.assess import grade
 from ecg.quality.figures import Figures, measure_figures
+from ecg.quality.limits import GRADES_FROM, GradeLimits
 
 GRID = {
     "unreadable": (0.4, 0.5, 0.54, 0.6, 0.7),
@@ -35,18 +36,20 @@ def recordings() -> list[tuple[Figures, bool, list[bool]]]:
     ]
 
 
-def variants() -> list[Limits]:
+def variants() -> list[GradeLimits]:
     found = []
     for values in product(*GRID.values()):
-        changed = {name: replace(getattr(LIMITS, name), poor=value) for name, value in zip(GRID, values, strict=True)}
-        found.append(replace(LIMITS, **changed))
+        changed = {
+            name: replace(getattr(GRADES_FROM, name), poor=value) for name, value in zip(GRID, values, strict=True)
+        }
+        found.append(replace(GRADES_FROM, **changed))
     return found
 
 
 def main() -> None:
     records = recordings()
     truth = np.array([acceptable for _, acceptable, _ in records])
-    qualities = [grade(datasets.CINC2011_LEADS, figures, LIMITS) for figures, _, _ in records]
+    qualities = [grade(datasets.CINC2011_LEADS, figures, GRADES_FROM) for figures, _, _ in records]
     given = np.array([quality.acceptable for quality in qualities])
     print(f"committed limits: accuracy {np.mean(given == truth):.3f}", end=", ")
     print(f"acceptable found {np.mean(given[truth]):.2f}, unacceptable found {np.mean(~given[~truth]):.2f}")

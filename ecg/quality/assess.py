@@ -1,14 +1,12 @@
 """`assess_quality`: from figures to grades and causes."""
 
-from dataclasses import dataclass
-from typing import cast
-
 import numpy as np
 
 from ecg.leads import PRECORDIAL_LEADS
 from ecg.measurement.intervals import Measurements, measure
 from ecg.measurement.median import MedianBeat
 from ecg.quality.figures import Figures, measure_figures
+from ecg.quality.limits import GRADES_FROM, GRADING, GradeLimits
 from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
 from ecg.quality.reversal import (
     INDEPENDENT_LEADS,
@@ -23,59 +21,8 @@ from ecg.quality.reversal import (
 from ecg.record import EcgRecord
 from ecg.values import PLAUSIBLE_MV
 
-FEWEST_BEATS = 3  # fewer make neither a rate nor a median beat
-NOISY = 0.06  # of a QRS: with more muscle noise in the usual lead P waves say nothing about electrodes
 #: What is no shape of the heart's own: in one lead alone it makes a recording Fair.
 DISTURBANCES = frozenset({"muscle_noise", "mains", "motion", "outlying", "saturated", "missing_samples", "flat"})
-SHORTEST_S = 2.0  # two beats at 60 a minute; under it nothing can be compared with anything
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """From which figure on a lead or a recording is Good, Fair or Poor; None: never for this alone."""
-
-    code: CauseCode
-    unit: str
-    good: float | None
-    fair: float | None
-    poor: float | None
-
-    def judge(self, lead: str | None, figure: float) -> Cause | None:
-        """The cause that `figure` is, or None when it is beyond no limit."""
-        for grade, limit in (("Poor", self.poor), ("Fair", self.fair), ("Good", self.good)):
-            if limit is not None and figure > limit:
-                return Cause(self.code, lead, round(figure, 4), self.unit, cast(Grade, grade))
-        return None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The criteria, in fractions or in heights of the recording's QRS unless the unit says otherwise.
-
-    Only what makes a recording unreadable makes it Poor; docs/quality.md validates those limits.
-    """
-
-    missing: Criterion = Criterion("missing_samples", "of samples", 0.0, 0.02, 0.5)
-    flat: Criterion = Criterion("flat", "of seconds", None, 0.1, 0.5)
-    saturated_s: Criterion = Criterion("saturated", "s", None, 0.04, 0.1)
-    clipped: Criterion = Criterion("clipped", "plateaus", None, 3.0, None)
-    outlying: Criterion = Criterion("outlying", "of seconds", 0.0, 0.15, None)
-    wander: Criterion = Criterion("baseline_wander", "QRS", 0.4, 1.0, None)
-    shift: Criterion = Criterion("motion", "QRS", 0.3, 1.0, None)
-    mains: Criterion = Criterion("mains", "QRS", 0.02, 0.06, 0.3)
-    noise: Criterion = Criterion("muscle_noise", "QRS", 0.025, 0.06, None)
-    spikes: Criterion = Criterion("spikes", "per s", 0.25, 1.0, None)
-    unreadable: Criterion = Criterion("no_qrs", "of beats", 0.1, 0.3, 0.54)
-    residual: Criterion = Criterion("limb_leads_inconsistent", "QRS", 0.25, 0.5, None)
-    residual_at_r: Criterion = Criterion("limb_leads_inconsistent", "QRS at R", None, 1.3, None)
-    disagreement: Criterion = Criterion("beat_detectors_disagree", "of beats", 0.05, 0.15, 0.3)
-    mean_shift: Criterion = Criterion("motion", "QRS", None, 0.2, 0.28)
-    frozen: Criterion = Criterion("flat", "of the recording", None, 0.0, 0.2)
-    copies: Criterion = Criterion("identical_leads", "of leads", None, 0.0, 0.5)
-    step: Criterion = Criterion("no_qrs", "of the QRS is a step", None, None, 0.5)
-
-
-LIMITS = Limits()
 
 
 def assess_quality(record: EcgRecord, measurements: Measurements | None = None) -> Quality:
@@ -101,18 +48,18 @@ def assess_quality(record: EcgRecord, measurements: Measurements | None = None) 
     -----
     Method, figures and validation: docs/quality.md.
     """
-    if record.duration_s < SHORTEST_S:
+    if record.duration_s < GRADING.shortest_s:
         cause = Cause("too_short", None, record.duration_s, "s", "Poor")
         return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads))
     measured = measure(record) if measurements is None else measurements
     figures = measure_figures(record, measured.beats.r_samples)
-    return grade(record.leads, figures, LIMITS, record.unit, measured)
+    return grade(record.leads, figures, GRADES_FROM, record.unit, measured)
 
 
 def grade(
     leads: tuple[str, ...],
     figures: Figures,
-    limits: Limits,
+    limits: GradeLimits,
     unit: str | None = None,
     measured: Measurements | None = None,
 ) -> Quality:
@@ -162,13 +109,13 @@ def _suspicion(
         # exchanged precordial leads contradict the limb leads, too: they must do so when put in order
         limb = limb_reversal(exchanged(waves, pair), rate, models)
     found = [one for one in (limb, turned_over(waves), precordial) if one is not None]
-    if float(np.median(figures.noise)) > NOISY:  # the P wave, and what needs it, are not to be trusted
+    if float(np.median(figures.noise)) > GRADING.noisy:  # the P wave, and what needs it, are not to be trusted
         found = [one for one in found if one.certain and one.what != "LA/LL"]
     return min(found, key=lambda one: not one.certain, default=None)
 
 
 def _too_few(n_beats: int) -> Cause | None:
-    return None if n_beats >= FEWEST_BEATS else Cause("too_few_beats", None, float(n_beats), "beats", "Poor")
+    return None if n_beats >= GRADING.fewest_beats else Cause("too_few_beats", None, float(n_beats), "beats", "Poor")
 
 
 def _step(beat: MedianBeat | None) -> float:
@@ -213,7 +160,7 @@ def _of_leads(per_lead: tuple[LeadQuality, ...]) -> Grade:
     return GRADES[GRADES.index(lowest) - 1]
 
 
-def _grade_leads(leads: tuple[str, ...], figures: Figures, limits: Limits) -> tuple[LeadQuality, ...]:
+def _grade_leads(leads: tuple[str, ...], figures: Figures, limits: GradeLimits) -> tuple[LeadQuality, ...]:
     # a flat lead has no QRS either: one cause is enough
     unreadable = np.where(figures.flat < 0.5, 1 - figures.beats.readable, 0.0)
     judged = (

@@ -8,15 +8,10 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.signal import find_peaks
 
 from ecg.dsp import median, rank
+from ecg.quality.limits import BEAT_CHECK
 
 Floats = NDArray[np.float32]
 Indexes = NDArray[np.intp]
-
-MATCH_S = 0.1  # two detectors mean the same beat within this
-SAME_SHAPE = 0.7  # correlation with the median beat from which a beat counts as readable
-SAME_KIND, KIND_SEEDS = 0.75, 40  # mean correlation over the leads of two beats of one kind
-KIND_SHARE, KINDS_COVER = 0.2, 0.9  # of the beats: the least a second kind has, and what two kinds together have
-NEGLIGIBLE = 0.15  # of a typical lead's QRS: a deviation too small to matter, as in a lead at right angles to the QRS
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +32,8 @@ class BeatView:
     fs_hz
         Sampling rate of `peaks` and `median_beats`.
     median_beats
-        float32 [lead, sample]: median over beats from `BEFORE_S` before to `AFTER_S` after the peak; None under two.
+        float32 [lead, sample]: median over beats from `BeatCheckLimits.before_s` before to `after_s` after the peak;
+        None under two beats.
     """
 
     peaks: Indexes
@@ -46,15 +42,6 @@ class BeatView:
     readable: NDArray[np.float64]
     fs_hz: float
     median_beats: Floats | None
-
-
-#: T waves among the second detector's beats: how long after a beat, how alike that interval, after how many beats.
-TALL_T_LAG_S = (0.15, 0.48)
-TALL_T_SPREAD_S = 0.03
-TALL_T_SHARE = 0.3
-TALL_T_BEATS = 4
-BEFORE_S, AFTER_S = 0.30, 0.45
-QRS_S = (0.06, 0.08)
 
 
 def view_beats(signal: Floats, fs_hz: float, peaks: Indexes) -> BeatView:
@@ -67,7 +54,7 @@ def view_beats(signal: Floats, fs_hz: float, peaks: Indexes) -> BeatView:
     energy = _middle_mean(np.abs(slope))
     envelope = uniform_filter1d(energy, max(1, round(0.1 * fs_hz)), mode="constant")
     own = _without_t_waves(_envelope_peaks(envelope, fs_hz), peaks, fs_hz)
-    agreement = _agreement(peaks, own, envelope, MATCH_S * fs_hz)
+    agreement = _agreement(peaks, own, envelope, BEAT_CHECK.match_s * fs_hz)
     aligned = _align(own, energy, fs_hz)
     readable = _readable(signal, aligned, fs_hz)
     return BeatView(aligned, len(peaks), agreement, readable, fs_hz, _median_beats(signal, aligned, fs_hz))
@@ -109,18 +96,18 @@ def _without_t_waves(own: Indexes, peaks: Indexes, fs_hz: float) -> Indexes:
 
     A T wave follows nearly every one of the beats given at one interval, and is not among them.
     """
-    if len(own) < TALL_T_BEATS or len(peaks) < TALL_T_BEATS:
+    if len(own) < BEAT_CHECK.tall_t_beats or len(peaks) < BEAT_CHECK.tall_t_beats:
         return own
-    alone = np.flatnonzero(~_near(own, peaks, MATCH_S * fs_hz))
+    alone = np.flatnonzero(~_near(own, peaks, BEAT_CHECK.match_s * fs_hz))
     before = np.searchsorted(peaks, own[alone]) - 1
     alone, before = alone[before >= 0], before[before >= 0]
     lag = (own[alone] - peaks[before]) / fs_hz
-    inside = (lag >= TALL_T_LAG_S[0]) & (lag <= TALL_T_LAG_S[1])
-    if inside.sum() < TALL_T_SHARE * len(peaks):
+    inside = (lag >= BEAT_CHECK.tall_t_lag_s[0]) & (lag <= BEAT_CHECK.tall_t_lag_s[1])
+    if inside.sum() < BEAT_CHECK.tall_t_share * len(peaks):
         return own
     usual = float(np.median(lag[inside]))
-    at_one_interval = inside & (np.abs(lag - usual) <= TALL_T_SPREAD_S)
-    if at_one_interval.sum() < TALL_T_SHARE * len(peaks):
+    at_one_interval = inside & (np.abs(lag - usual) <= BEAT_CHECK.tall_t_spread_s)
+    if at_one_interval.sum() < BEAT_CHECK.tall_t_share * len(peaks):
         return own
     kept: Indexes = np.delete(own, alone[at_one_interval])
     return kept
@@ -164,7 +151,7 @@ def _align(peaks: Indexes, energy: Floats, fs_hz: float) -> Indexes:
 
 
 def _readable(signal: Floats, peaks: Indexes, fs_hz: float) -> NDArray[np.float64]:
-    before, after = (round(s * fs_hz) for s in QRS_S)
+    before, after = (round(s * fs_hz) for s in BEAT_CHECK.qrs_s)
     peaks = peaks[(peaks >= before) & (peaks < signal.shape[1] - after)]
     if len(peaks) < 2:
         return np.zeros(len(signal))
@@ -186,13 +173,13 @@ def _second_kind(qrs: Floats) -> NDArray[np.bool_] | None:
         return None
     norm = np.sqrt((qrs**2).sum(axis=2, keepdims=True))
     unit = qrs / np.where(norm > 0, norm, np.inf)
-    seeds = unit[:, :: -(-qrs.shape[1] // KIND_SEEDS)]
-    alike = np.einsum("lbs,lcs->cb", unit, seeds, optimize=True) > SAME_KIND * len(qrs)
+    seeds = unit[:, :: -(-qrs.shape[1] // BEAT_CHECK.kind_seeds)]
+    alike = np.einsum("lbs,lcs->cb", unit, seeds, optimize=True) > BEAT_CHECK.same_kind * len(qrs)
     first = alike[alike.sum(axis=1).argmax()]
     rest = alike & ~first
     second: NDArray[np.bool_] = rest[rest.sum(axis=1).argmax()]
-    enough = second.sum() >= max(3, KIND_SHARE * len(second))
-    return second if enough and (first | second).mean() >= KINDS_COVER else None
+    enough = second.sum() >= max(3, BEAT_CHECK.kind_share * len(second))
+    return second if enough and (first | second).mean() >= BEAT_CHECK.kinds_cover else None
 
 
 def _alike(qrs: Floats) -> NDArray[np.float64]:
@@ -204,17 +191,17 @@ def _alike(qrs: Floats) -> NDArray[np.float64]:
     typical = float(np.median(size))
     off = np.sqrt(((qrs - usual_qrs) ** 2).mean(axis=2))
     # with three leads or more, a beat unlike the median in most of them is ectopic, not unreadable
-    usual = median(like, axis=0) > SAME_SHAPE if len(qrs) > 2 else np.ones(qrs.shape[1], dtype=bool)
+    usual = median(like, axis=0) > BEAT_CHECK.same_shape if len(qrs) > 2 else np.ones(qrs.shape[1], dtype=bool)
     if usual.sum() < len(usual) / 2:
         usual[:] = True
-    readable = ((like > SAME_SHAPE) | (off < NEGLIGIBLE * typical))[:, usual].mean(axis=1)
+    readable = ((like > BEAT_CHECK.same_shape) | (off < BEAT_CHECK.negligible * typical))[:, usual].mean(axis=1)
     dead = size[:, 0] <= 0.02 * typical
     fraction: NDArray[np.float64] = np.where(dead, 0.0, readable)
     return fraction
 
 
 def _median_beats(signal: Floats, peaks: Indexes, fs_hz: float) -> Floats | None:
-    before, after = round(BEFORE_S * fs_hz), round(AFTER_S * fs_hz)
+    before, after = round(BEAT_CHECK.before_s * fs_hz), round(BEAT_CHECK.after_s * fs_hz)
     peaks = peaks[(peaks >= before) & (peaks < signal.shape[1] - after)]
     if len(peaks) < 2:
         return None

@@ -11,25 +11,13 @@ from scipy.ndimage import uniform_filter1d
 from ecg.dsp import block_means, median, rank
 from ecg.leads import FROM_I_II, LIMB_LEADS, PRECORDIAL_LEADS
 from ecg.measurement.condition import frozen
-from ecg.quality.beat_check import BEFORE_S, QRS_S, BeatView, view_beats
+from ecg.quality.beat_check import BeatView, view_beats
+from ecg.quality.limits import BEAT_CHECK, FIGURES
 from ecg.record import EcgRecord
 
 Floats = NDArray[np.float32]
 
-WORKING_HZ = 200.0  # everything but spikes and clipping is measured on block means at this rate or up to twice it
-MAINS_HZ = (50.0, 60.0)
-FLAT = 0.02  # of the typical height: less movement than this in a second is none
-RESIDUAL_QUANTILE = 0.9
-LAWFUL = 0.25  # residual up to which the limb leads are taken to follow the laws
-FULL_OF_MAINS, MAINS_OVER_NOISE = 0.06, 4.0  # of the typical height, and of other noise: mains alone hides a small QRS
-#: Exchanged names of limb leads: from which departure from the laws (of the typical height) they are looked for, and
-#: what of it an exchange may leave.
-SWAP_LEAST = 0.03
-SWAP_SHARE = 0.2
-COPY = 0.9999  # correlation of two leads of which one is a copy
-FEWEST_TO_COMPARE = 4
 INDEPENDENT = ("I", "II", *PRECORDIAL_LEADS)
-OUTLYING = 4.0  # times the typical height, and half that times the lead's own: no QRS is
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +37,7 @@ class Figures:
     clipped
         Number of plateaus at the lead's largest or smallest value.
     outlying
-        Fraction of seconds that move far more than any QRS does (`OUTLYING`).
+        Fraction of seconds that move far more than any QRS does (`FigureLimits.outlying`).
     wander, shift
         Range of the baseline within ten seconds; the largest second difference of one-second medians, as
         far as it exceeds twice their usual one: a jump, not steady wander.
@@ -101,7 +89,7 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp]) -> Figures:
     largest, scale = float(np.abs(signal).max()), 1.0
     if largest > 1e6:  # squares must stay within float32; nothing below depends on the scale
         signal, scale = signal / np.float32(largest), largest
-    step = max(1, int(record.fs_hz // WORKING_HZ))
+    step = max(1, int(record.fs_hz // FIGURES.working_hz))
     fs_hz = record.fs_hz / step
     n = signal.shape[1] // step
     work = block_means(signal, step) if step > 1 else signal
@@ -111,18 +99,18 @@ def measure_figures(record: EcgRecord, peaks: NDArray[np.intp]) -> Figures:
     height = _typical(movement)
     wander, shift = _baseline(chunks, height)
     mains, mains_hz, noise = _fast(chunks, fs_hz, height)
-    full_of_mains = (mains > FULL_OF_MAINS) & (mains > MAINS_OVER_NOISE * noise)
+    full_of_mains = (mains > FIGURES.full_of_mains) & (mains > FIGURES.mains_over_noise * noise)
     readable = _without_mains(work, full_of_mains, round(fs_hz / mains_hz))
     beats = view_beats(readable, fs_hz, peaks // step)
-    dead = np.flatnonzero(movement.max(axis=1) <= FLAT * height)
+    dead = np.flatnonzero(movement.max(axis=1) <= FIGURES.flat * height)
     own = median(movement)[:, None]
-    outlying = (movement > OUTLYING * height) & (movement > 0.5 * OUTLYING * own)
-    residual = _residual(record.leads, work[:, ::8], height, dead, RESIDUAL_QUANTILE)
-    if residual is not None and residual <= LAWFUL:
+    outlying = (movement > FIGURES.outlying * height) & (movement > 0.5 * FIGURES.outlying * own)
+    residual = _residual(record.leads, work[:, ::8], height, dead, FIGURES.residual_quantile)
+    if residual is not None and residual <= FIGURES.lawful:
         beats = replace(beats, readable=_readable_by_law(record.leads, beats.readable, dead))
     return Figures(
         missing=missing,
-        flat=(movement <= FLAT * height).mean(axis=1),
+        flat=(movement <= FIGURES.flat * height).mean(axis=1),
         frozen=float(np.diff(frozen(record)).sum()) / record.n_samples,
         saturated_s=_saturated_s(work, fs_hz, height, outlying.any(axis=1)) * min(1.0, 10.0 / record.duration_s),
         clipped=_plateaus(signal, record.fs_hz),
@@ -181,7 +169,7 @@ def _fast(chunks: Floats, fs_hz: float, height: float) -> tuple[NDArray[np.float
     """Mains amplitude, its frequency, and noise per lead, from [lead, second, sample]."""
     n = chunks.shape[2]
     lines = _lines(fs_hz)
-    mains, mains_hz = np.zeros(len(chunks)), MAINS_HZ[0]
+    mains, mains_hz = np.zeros(len(chunks)), FIGURES.mains_hz[0]
     parts = (chunks.reshape(-1, n) @ _line_waves(n, fs_hz)).reshape(len(chunks), chunks.shape[1], 2, len(lines), 3)
     size = median(np.hypot(parts[:, :, 0], parts[:, :, 1]), axis=1) / height
     for index, hz in enumerate(lines):
@@ -201,7 +189,7 @@ def _fast(chunks: Floats, fs_hz: float, height: float) -> tuple[NDArray[np.float
 
 
 def _lines(fs_hz: float) -> list[float]:
-    return [hz for hz in MAINS_HZ if hz < 0.45 * fs_hz]
+    return [hz for hz in FIGURES.mains_hz if hz < 0.45 * fs_hz]
 
 
 @lru_cache(maxsize=16)
@@ -230,7 +218,7 @@ def _saturated_s(work: Floats, fs_hz: float, height: float, suspects: NDArray[np
         middle = float(np.median(row))
         for extreme in (float(row.max()), float(row.min())):
             away = abs(extreme - middle)
-            if away > OUTLYING * height:
+            if away > FIGURES.outlying * height:
                 longest[index] = max(longest[index], _runs(np.abs(row - extreme) <= 0.05 * away).max() / fs_hz)
     return longest
 
@@ -302,13 +290,13 @@ def _swapped_leads(leads: tuple[str, ...], work: Floats, height: float) -> str |
         return None
     row = {lead: work[leads.index(lead)].astype(np.float64) for lead in LIMB_LEADS}
     as_named = _law_error(row) / height
-    if as_named < SWAP_LEAST:
+    if as_named < FIGURES.swap_least:
         return None
     errors = {}
     for first, second in combinations(LIMB_LEADS, 2):
         errors[f"{first}/{second}"] = _law_error(row | {first: row[second], second: row[first]}) / height
     best = min(errors, key=errors.__getitem__)
-    return best if errors[best] <= SWAP_SHARE * as_named else None
+    return best if errors[best] <= FIGURES.swap_share * as_named else None
 
 
 def _law_error(row: dict[str, NDArray[np.float64]]) -> float:
@@ -321,12 +309,12 @@ def _law_error(row: dict[str, NDArray[np.float64]]) -> float:
 def _copies(leads: tuple[str, ...], work: Floats, dead: NDArray[np.intp]) -> float:
     """The share of I, II and V1 to V6 that are a copy of another of them, scaled or not; 0 to 1."""
     rows = [row for row, lead in enumerate(leads) if lead in INDEPENDENT and row not in dead]
-    if len(rows) < FEWEST_TO_COMPARE:
+    if len(rows) < FIGURES.fewest_to_compare:
         return 0.0
     level = work[rows] - work[rows].mean(axis=1, keepdims=True)
     norm = np.sqrt((level.astype(np.float64) ** 2).sum(axis=1))
     unit = level / np.where(norm > 0, norm, np.inf)[:, None]
-    alike = np.abs(unit @ unit.T) > COPY
+    alike = np.abs(unit @ unit.T) > FIGURES.copy
     np.fill_diagonal(alike, False)
     return float(alike.any(axis=1).mean())
 
@@ -335,7 +323,7 @@ def _residual_at_r(leads: tuple[str, ...], beats: BeatView, dead: NDArray[np.int
     """The largest `_residual` within the QRS complex of the median beat, over its height in the median lead."""
     if beats.median_beats is None:
         return None
-    r, before, after = (round(s * beats.fs_hz) for s in (BEFORE_S, *QRS_S))
+    r, before, after = (round(s * beats.fs_hz) for s in (BEAT_CHECK.before_s, *BEAT_CHECK.qrs_s))
     level = median(beats.median_beats)[:, None]
     qrs = (beats.median_beats - level)[:, r - before : r + after]
     height = float(np.median(np.ptp(np.delete(qrs, dead, axis=0), axis=1)))

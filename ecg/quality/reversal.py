@@ -20,7 +20,7 @@ from ecg.dsp import median
 from ecg.leads import PRECORDIAL_LEADS
 from ecg.measurement.limits import P_WAVE
 from ecg.measurement.median import MedianBeat
-from ecg.quality.beat_check import BEFORE_S
+from ecg.quality.limits import BEAT_CHECK, REVERSAL
 
 Floats = NDArray[np.float64]
 INDEPENDENT_LEADS = ("I", "II", *PRECORDIAL_LEADS)
@@ -31,22 +31,7 @@ EXCHANGES = {
     "RA/LL": np.array([[1.0, -1.0], [0.0, -1.0]]),
     "LA/LL": np.array([[0.0, 1.0], [1.0, 0.0]]),
 }
-# By how much the log-likelihood must rise to be suspicious; and where there is no P wave, so that the rhythm may have
-# any axis, or where it comes at a rate at which it stands on the T wave of the beat before.
-MARGIN, MARGIN_UNSURE, FAST_BPM = 0.5, 5.0, 100.0
-# To be certain: by how much in all, how much of it in QRS and T, and how much in them where no P wave tells.
-CERTAIN, VENTRICLES, VENTRICLES_ALONE = 4.5, 0.5, 5.5
-# Signs of I and II, and of V5 and V6, each summed over the waves, and that of QRS: below, all leads are turned over.
-POLARITY, QRS_POLARITY = -0.5, -0.2
-# By how much exchanging two precordial leads, or turning one over, must shorten the path V1 to V6.
-EXCHANGE_GAIN, TURN_GAIN = 1.07, 1.3
 V1_TURNED = "V1/-V1"  # no fault that can be named: in right bundle branch block V1 may be the opposite of V2
-DEGREES_OF_FREEDOM = 4.0  # of the Student distribution of the residuals: outliers are common
-# Where each wave is looked at, and over how many samples of 2 ms to each side: shares of the P wave's duration, and
-# samples from the largest QRS vector and from the T peak.
-P_SHARES, P_HALF = (0.15, 0.27, 0.38, 0.5, 0.62, 0.73, 0.85), 5
-QRS_AT, QRS_HALF = (-12, -6, 0, 6, 12), 3
-T_AT, T_HALF = (-40, -20, 0, 20, 40), 10
 WAVES = ("P", "QRS", "T")
 _EXCHANGED = tuple(combinations(range(6), 2))
 # Two precordial leads exchanged, or one turned over: names, the order of the leads as they should be, and their signs.
@@ -59,7 +44,7 @@ _ORDERS = np.array(
     dtype=np.intp,
 )
 _SIGNS = np.concatenate([np.ones((1 + len(_EXCHANGED), 6)), 1.0 - 2.0 * np.eye(6)[1:]])
-_GAINS = np.array([1.0, *[EXCHANGE_GAIN] * len(_EXCHANGED), *[TURN_GAIN] * 5])
+_GAINS = np.array([1.0, *[REVERSAL.exchange_gain] * len(_EXCHANGED), *[REVERSAL.turn_gain] * 5])
 
 
 @dataclass(frozen=True)
@@ -110,14 +95,16 @@ def wave_vectors(median: MedianBeat) -> dict[str, Floats] | None:
     onset, offset = round(median.qrs.onset), round(median.qrs.offset)
     beat = median.above_level()[rows]
     peak = onset + int(_size(beat[:, onset : offset + 1].T).argmax())
-    waves = {"QRS": _scaled(_around(beat, peak + np.array(QRS_AT), QRS_HALF))}
+    waves = {"QRS": _scaled(_around(beat, peak + np.array(REVERSAL.qrs_at), REVERSAL.qrs_half))}
     if median.t is not None:
-        waves["T"] = _scaled(_around(beat, round(median.t.peak) + np.array(T_AT), T_HALF))
+        waves["T"] = _scaled(_around(beat, round(median.t.peak) + np.array(REVERSAL.t_at), REVERSAL.t_half))
     if median.p is not None:
         wave = beat[:, max(0, round(median.p.onset - P_WAVE.toe)) : round(median.p.offset) + 1]
         along = np.linspace(0.0, 1.0, wave.shape[1])
         wave = wave - np.outer(wave[:, :4].mean(axis=1), 1 - along) - np.outer(wave[:, -4:].mean(axis=1), along)
-        waves["P"] = _scaled(_around(wave, np.rint(np.array(P_SHARES) * wave.shape[1]).astype(np.intp), P_HALF))
+        waves["P"] = _scaled(
+            _around(wave, np.rint(np.array(REVERSAL.p_shares) * wave.shape[1]).astype(np.intp), REVERSAL.p_half)
+        )
     return waves
 
 
@@ -133,9 +120,11 @@ def verdict(gains: dict[str, tuple[float, float]], *, clear_p: bool) -> Suspicio
     """What `exchange_gains` mean."""
     best = max(gains, key=lambda name: sum(gains[name]))
     total, ventricles = sum(gains[best]), gains[best][1]
-    if best == V1_TURNED or total <= (MARGIN if clear_p else MARGIN_UNSURE):
+    if best == V1_TURNED or total <= (REVERSAL.margin if clear_p else REVERSAL.margin_unsure):
         return None
-    return Suspicion(best, total > CERTAIN and ventricles > (VENTRICLES if clear_p else VENTRICLES_ALONE))
+    return Suspicion(
+        best, total > REVERSAL.certain and ventricles > (REVERSAL.ventricles if clear_p else REVERSAL.ventricles_alone)
+    )
 
 
 def turned_over(waves: dict[str, Floats]) -> Suspicion | None:
@@ -148,7 +137,7 @@ def turned_over(waves: dict[str, Floats]) -> Suspicion | None:
     qrs = signs[list(waves).index("QRS")].mean()
     if qrs >= 0.0 or frontal + lateral >= 0.0:
         return None
-    return Suspicion("all leads", bool(qrs < QRS_POLARITY and max(frontal, lateral) < POLARITY))
+    return Suspicion("all leads", bool(qrs < REVERSAL.qrs_polarity and max(frontal, lateral) < REVERSAL.polarity))
 
 
 def _sign(values: Floats) -> float:
@@ -158,7 +147,7 @@ def _sign(values: Floats) -> float:
 
 def has_clear_p(waves: dict[str, Floats], heart_rate: float | None) -> bool:
     """Whether there is a P wave that stands apart from the T wave before it."""
-    return "P" in waves and heart_rate is not None and heart_rate <= FAST_BPM
+    return "P" in waves and heart_rate is not None and heart_rate <= REVERSAL.fast_bpm
 
 
 def exchange_gains(waves: dict[str, Floats], models: dict[str, WaveModel]) -> dict[str, tuple[float, float]]:
@@ -190,7 +179,7 @@ def _atria_ventricles(waves: dict[str, Floats], models: dict[str, WaveModel]) ->
     for wave, vectors in waves.items():
         left = vectors[:, :2].ravel() - vectors[:, 2:].ravel() @ models[wave].predict
         distance = float(left @ models[wave].precision @ left)
-        total[wave] = -(DEGREES_OF_FREEDOM + len(left)) / 2 * np.log1p(distance / DEGREES_OF_FREEDOM)
+        total[wave] = -(REVERSAL.degrees_of_freedom + len(left)) / 2 * np.log1p(distance / REVERSAL.degrees_of_freedom)
     return total["P"], total["QRS"] + total["T"]
 
 
@@ -199,7 +188,7 @@ def precordial_reversal(beats: NDArray[np.float32], fs_hz: float) -> str | None:
 
     None for neither; `beats` are of V1 to V6, [6, sample].
     """
-    start, stop, level = (round((BEFORE_S + s) * fs_hz) for s in (-0.06, 0.40, -0.10))
+    start, stop, level = (round((BEAT_CHECK.before_s + s) * fs_hz) for s in (-0.06, 0.40, -0.10))
     shapes = beats[:, start:stop] - median(beats[:, level:start])[:, None]
     shapes = shapes / np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-12)
     alike = (shapes @ shapes.T)[_ORDERS[:, :-1], _ORDERS[:, 1:]] * _SIGNS[:, :-1] * _SIGNS[:, 1:]

@@ -13,8 +13,9 @@ import ecg
 from ecg.measurement.condition import frozen
 from ecg.pipeline import examine
 from ecg.quality import GRADES, Quality, assess_quality
-from ecg.quality.beat_check import MATCH_S, view_beats
+from ecg.quality.beat_check import view_beats
 from ecg.quality.figures import measure_figures
+from ecg.quality.limits import BEAT_CHECK
 from ecg.record import EcgRecord
 from ecg.report import Analysis, Report
 from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
@@ -149,7 +150,7 @@ def test_both_detectors_find_the_simulated_beats() -> None:
     truth = np.array([beat.r_s for beat in simulation.truth.beats])
     inner = truth[(truth > 0.3) & (truth < 9.7)]
     assert view.agreement == 1.0
-    assert np.abs(inner[:, None] - view.peaks / 250.0).min(axis=1).max() < MATCH_S
+    assert np.abs(inner[:, None] - view.peaks / 250.0).min(axis=1).max() < BEAT_CHECK.match_s
 
 
 def test_an_hour_is_graded_like_its_ten_seconds() -> None:
