@@ -52,6 +52,10 @@ _STATED = ("--fs", "500", "--leads", ",".join(STANDARD_LEADS), "--units", "mV")
 _EDGE = 3
 
 
+def _models(options: argparse.Namespace) -> tuple[str, ...]:
+    return ("--weights", options.weights, "--untrained")
+
+
 def write_archive(folder: Path, count: int) -> EcgRecord:
     """`count` recordings of ten seconds as .npy, 16 different ones in turn; returns one of them."""
     folder.mkdir()
@@ -110,7 +114,7 @@ def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     rounds = []
     for number in range(options.rounds):
         out = folder / f"out{number}"
-        process = job(folder / "archive", out, "--weights", options.weights, "--parts", str(options.recordings // 32))
+        process = job(folder / "archive", out, *_models(options), "--parts", str(options.recordings // 32))
         seconds, done, pauses = 0.0, 0, []
         while process.poll() is None:
             time.sleep(0.1)
@@ -135,7 +139,7 @@ def throughput(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def kill(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Kill one job again and again, let it end, and compare its tables."""
     write_archive(folder / "archive", options.recordings)
-    arguments = ("--weights", options.weights, "--parts", str(max(2 * options.times, options.recordings // 16)))
+    arguments = (*_models(options), "--parts", str(max(2 * options.times, options.recordings // 16)))
     if job(folder / "archive", folder / "whole", *arguments).wait():
         raise SystemExit((folder / "whole.log").read_text())
     parts = len(part_times(folder / "whole"))
@@ -211,7 +215,7 @@ def scaling(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "from benchmarks.batch import Sleeper; from ecg.formats.stated import Stated; "
             "from ecg.leads import STANDARD_LEADS as leads; "
             "run(BatchJob(tuple(sys.argv[4:]), Path(sys.argv[1]), frozenset({'clinical', 'features'}), 'stand-in', "
-            "Stated(500.0, leads, 'mV'), sys.argv[2], parts=int(sys.argv[3])), Sleeper)"
+            "Stated(500.0, leads, 'mV'), sys.argv[2], parts=int(sys.argv[3]), untrained=True), Sleeper)"
         )
         # Of 24 on average few parts have more than a chunk of 32: a second chunk would take as long as a full one.
         parts = str(options.recordings * nodes // 24)

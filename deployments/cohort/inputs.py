@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
@@ -12,8 +13,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from deployments.cohort import archives, kinds
 from ecg import formats
-from ecg.errors import InputTooLarge, MalformedInput
+from ecg.errors import EcgError, InputTooLarge, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
 
@@ -25,16 +27,19 @@ MAX_DURATION_S = 600.0
 MAX_FILE_BYTES = 2**28
 
 
-def list_recordings(inputs: Sequence[str]) -> list[str]:
+def list_recordings(inputs: Sequence[str], passed_over: Counter[str] | None = None) -> list[str]:
     """Locations (see `settle`) of the recordings that `inputs` name, sorted, none twice.
 
-    An input is a folder, walked to its depths, linked folders too, each once: in each folder the WFDB headers or, where
-    there are none, every file whose name a reader knows; a manifest (``.txt`` or PhysioNet's ``RECORDS``), one path a
-    line; a Parquet table with a column ``path``; or a recording. Relative paths inside a manifest or table start at its
-    folder. URLs are ``file:`` ones and those of `pyarrow.fs` (``s3://bucket/key``), whose query holds for everything
-    below. Raises `MalformedInput` for an input that is not there or is none of these.
+    An input is a folder, walked to its depths, linked folders too, each once (`deployments.cohort.kinds` says which of
+    its files are recordings; the others are counted in `passed_over`); a manifest (``.txt`` or PhysioNet's
+    ``RECORDS``), one path a line, a folder with a final slash; a Parquet table with a column ``path``; a zip file or an
+    HDF5 file of many, whose recordings are ``archive.zip#folder/name.hea`` and ``part.hdf5#17``; or a recording.
+    Relative paths inside a manifest or table start at its folder. URLs are ``file:`` ones and those of `pyarrow.fs`
+    (``s3://bucket/key``), whose query holds for everything below. Raises `MalformedInput` for an input that is not
+    there or is none of these.
     """
-    found = {path for location in inputs for path in _expand(location)}
+    counts: Counter[str] = Counter() if passed_over is None else passed_over
+    found = {path for location in inputs for path in _expand(location, counts)}
     return sorted(path for path in found if f"{path}.hea" not in found)  # RECORDS names headers without their ending
 
 
@@ -60,6 +65,10 @@ def read_recording(location: str, stated: Stated) -> EcgRecord:
 
     `InputTooLarge` for a file beyond `MAX_FILE_BYTES`, which is not read, and `RecordingTooLong`.
     """
+    container, inner = archives.split(location)
+    if inner is not None:
+        filesystem, path, _ = _open(container)
+        return archives.read(lambda: filesystem.open_input_file(os.fsencode(path)), path, inner, stated, MAX_DURATION_S)
     filesystem, path, _ = _open(location)
     quoted = location.startswith("file:")  # and stays so in the name, which gets into tables and messages
     folder, _, name = path.rpartition("/")
@@ -80,25 +89,57 @@ def part_of(path: str, parts: int) -> int:
     return int.from_bytes(hashlib.sha256(path.encode()).digest()[:8]) % parts
 
 
-def _expand(location: str) -> Iterator[str]:
+def _expand(location: str, passed_over: Counter[str]) -> Iterator[str]:
+    if archives.split(location)[1] is not None:
+        yield settle(location)
+        return
     filesystem, path, locate = _open(location)
     # As bytes, here and below: Arrow takes no other path that is not UTF-8.
     found = filesystem.get_file_info(os.fsencode(path))
     name = PurePosixPath(path).name
     if found.type == pafs.FileType.Directory:
-        yield from map(locate, _walk(filesystem, path))
+        for found_path in _walk(filesystem, path, passed_over):
+            yield from _contents(filesystem, found_path, locate, passed_over)
     elif found.type == pafs.FileType.NotFound and filesystem.get_file_info(os.fsencode(f"{path}.hea")).is_file:
         yield locate(path)
     elif found.type == pafs.FileType.NotFound:
         raise MalformedInput("There is no such file or folder.", "input", "a recording, folder or manifest", location)
     elif name.endswith(".parquet"):
         yield from (_beside(path, entry, locate) for entry in _table(filesystem, path))
-    elif name == "RECORDS" or name.endswith(".txt"):
+    elif name == "RECORDS" or (name.endswith(".txt") and not kinds.is_table_of_samples(_head(filesystem, path) or b"")):
         with filesystem.open_input_stream(os.fsencode(path)) as stream:
             text = stream.read().decode("utf-8-sig", "surrogateescape" if locate is _listed else "replace")
-        yield from (_beside(path, line.strip(), locate) for line in text.splitlines() if line.strip())
+        for line in filter(None, map(str.strip, text.splitlines())):
+            beside = _beside(path, line, locate)
+            if line.endswith("/"):  # such as those of the RECORDS of the challenges
+                yield from _expand(beside, passed_over)
+            else:
+                yield beside
     else:
-        yield locate(path)
+        yield from _contents(filesystem, path, locate, passed_over)
+
+
+def _contents(
+    filesystem: pafs.FileSystem, path: str, locate: Callable[[str], str], passed_over: Counter[str]
+) -> Iterator[str]:
+    """The recordings in a zip file or in an HDF5 file of many; any other file itself."""
+    inner: Iterator[str] | None = None
+    if path.lower().endswith(archives.ENDINGS):
+        try:
+            with filesystem.open_input_file(os.fsencode(path)) as stream:
+                inner = archives.contents(stream, path, passed_over)
+        except (EcgError, OSError):
+            inner = None  # reading it says what is wrong
+    yield from [locate(path)] if inner is None else (f"{locate(path)}#{name}" for name in inner)
+
+
+def _head(filesystem: pafs.FileSystem, path: str) -> bytes | None:
+    try:
+        with filesystem.open_input_stream(os.fsencode(path)) as stream:
+            head: bytes = stream.read(kinds.HEAD_BYTES)
+    except OSError:
+        return None
+    return head
 
 
 def _open(location: str) -> tuple[pafs.FileSystem, str, Callable[[str], str]]:
@@ -135,15 +176,12 @@ def _connect(base: str) -> tuple[pafs.FileSystem, str]:
     return filesystem, root
 
 
-def _walk(filesystem: pafs.FileSystem, folder: str) -> Iterator[str]:
+def _walk(filesystem: pafs.FileSystem, folder: str, passed_over: Counter[str]) -> Iterator[str]:
     by_folder: dict[str, list[str]] = {}
     for path in _local_files(folder) if isinstance(filesystem, pafs.LocalFileSystem) else _files(filesystem, folder):
         by_folder.setdefault(path.rpartition("/")[0], []).append(path)
     for files in by_folder.values():
-        headers = [file for file in files if file.endswith(".hea")]
-        yield from headers or [
-            file for file in files if formats.is_named_like_a_recording(file) and not file.endswith(".txt")
-        ]
+        yield from kinds.recordings_among(files, partial(_head, filesystem), passed_over)
 
 
 def _files(filesystem: pafs.FileSystem, folder: str) -> Iterator[str]:

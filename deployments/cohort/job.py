@@ -9,6 +9,7 @@ The driver alone writes, so a part is written once and the folder needs no other
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -21,6 +22,7 @@ import ray.data
 from ray.exceptions import RayError
 from rich.console import Console
 
+from deployments.cohort import metadata
 from deployments.cohort.inputs import list_recordings, part_of, settle
 from deployments.cohort.stages import Analysed, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
 from deployments.cohort.tables import JobDescription, Output
@@ -50,7 +52,10 @@ console = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True)
 class BatchJob:
-    """What `ecg batch` was asked for; `models` are references of cards (`ecg.models.cards.card_at`)."""
+    """What `ecg batch` was asked for; `models` are references of cards (`ecg.models.cards.card_at`).
+
+    `untrained` says that models without training are wanted; `metadata` is a table whose column `key` names recordings.
+    """
 
     inputs: tuple[str, ...]
     out: Path
@@ -61,6 +66,9 @@ class BatchJob:
     parts: int | None = None
     resume: bool = True
     models: tuple[str, ...] = tuple(CARDS)
+    untrained: bool = False
+    metadata: Path | None = None
+    key: str | None = None
 
 
 def run(job: BatchJob, model_stage: type = ModelStage) -> int:
@@ -97,11 +105,19 @@ def run(job: BatchJob, model_stage: type = ModelStage) -> int:
 
 def _resolve(job: BatchJob) -> dict[str, ResolvedWeights]:
     """The weights of the models that are wanted, by reference of their card."""
-    return {
+    found = {
         reference: card.resolve(job.weights, None)
         for reference, card in zip(job.models, cards_at(job.models).values(), strict=True)
         if card.name in job.include
     }
+    untrained = [reference for reference, weights in found.items() if not weights.trained]
+    if untrained and not job.untrained:
+        raise ModelError(
+            f"The weights of {', '.join(untrained)} are not trained, and what they say means nothing; give --weights, "
+            "--include measurements,quality, or --untrained if this is wanted.",
+            "weights",
+        )
+    return found
 
 
 def _begin(job: BatchJob, output: Output, weights: dict[str, ResolvedWeights]) -> JobDescription:
@@ -131,12 +147,18 @@ def _begin(job: BatchJob, output: Output, weights: dict[str, ResolvedWeights]) -
         return found
     console.print("looking for recordings")
     own = {settle(str(file)) for file in output.files()}
-    paths = [path for path in list_recordings(inputs) if path not in own]
+    passed_over: Counter[str] = Counter()
+    paths = [path for path in list_recordings(inputs, passed_over) if path not in own]
+    for kind, count in passed_over.most_common():
+        console.print(f"passed over: {count} {kind}")
     if not paths:
         raise MalformedInput("No recording was found.", "input", "recordings", list(inputs))
     parts = job.parts or math.ceil(len(paths) / RECORDINGS_PER_PART)
     if parts > _MOST_PARTS:
         raise MalformedInput("So many output files are of no use.", "parts", f"<= {_MOST_PARTS}", parts)
+    if job.metadata is not None and job.key is not None:  # before anything of an earlier job goes
+        joined = metadata.join(paths, job.metadata, job.key, job.out / metadata.NAME)
+        console.print(f"{joined} of {len(paths)} recordings have a row of {job.metadata.name}")
     description = replace(wanted, recordings=len(paths), parts=parts)
     output.clear()  # only now that there is something to put in its place
     output.start(description, paths, [part_of(path, parts) for path in paths])

@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 
 from ecg.cli.recordings import add_model_arguments, add_stated_arguments, stated
-from ecg.errors import BackendUnavailable
+from ecg.errors import BackendUnavailable, MalformedInput
 from ecg.models.cards import CARDS, cards_at
 from ecg.pipeline import WITHOUT_MODELS, parse_include
 
@@ -25,12 +25,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="folder (searched for WFDB headers or, without any, for other recordings), recording, manifest "
-        "(.txt or RECORDS: one path a line), Parquet table with a column 'path', or URL of these (s3://…)",
+        help="folder (its recordings of any format; what is passed over is counted by kind), zip or HDF5 file of "
+        "many, recording, manifest (.txt or RECORDS: one path a line), Parquet table with a column 'path', or URL of "
+        "these (s3://…)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the tables")
     add_model_arguments(parser)
     add_stated_arguments(parser)
+    parser.add_argument(
+        "--metadata",
+        type=Path,
+        metavar="FILE",
+        help="CSV or Parquet table of the archive; its rows are written to DIR/metadata.parquet by path",
+    )
+    parser.add_argument("--key", metavar="COLUMN", help="column of --metadata that names recordings")
+    parser.add_argument(
+        "--untrained", action="store_true", help="let models without training speak; what they say means nothing"
+    )
     parser.add_argument("--parts", type=_positive, metavar="N", help="output files a table (default: one for 256)")
     parser.add_argument("--address", help="Ray cluster to run on; a local one is started when this is not given")
     parser.add_argument(
@@ -44,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Hand the job over and return its exit status."""
     models = (*CARDS, *args.model)
+    if (args.metadata is None) != (args.key is None):
+        raise MalformedInput("--metadata and --key belong together.", "key", "--metadata FILE --key COLUMN", args.key)
     include = parse_include(args.include, frozenset(cards_at(models)) | WITHOUT_MODELS)
     try:
         job = importlib.import_module(_JOB)
@@ -64,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
         parts=args.parts,
         resume=args.resume,
         models=models,
+        untrained=args.untrained,
+        metadata=args.metadata,
+        key=args.key,
     )
     return int(job.run(wanted))
 

@@ -1,6 +1,5 @@
 """CSV tables: one named column a lead, one row a sample; rate and unit in ``# fs: 500`` comments or stated beside."""
 
-import csv
 import io
 import math
 import re
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from ecg.errors import InconsistentInput, InputTooLarge, MalformedInput
 from ecg.formats.channels import Channel, choose
 from ecg.formats.stated import Stated
-from ecg.formats.table_heading import EXTRACTED, read_heading
+from ecg.formats.table_heading import EXTRACTED, column_names, read_heading
 from ecg.formats.time_column import check_rate, rate_of
 from ecg.formats.wfdb_samples import INVALID_SAMPLE
 from ecg.leads import MAX_LEADS, distinct_leads
@@ -72,7 +71,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
             samples = column.astype(np.float32)
             in_mv, unit = to_millivolt(samples, stated.settle_unit(channels[number].unit))
         rows_mv.append(in_mv)
-    return EcgRecord(np.stack(rows_mv), names, fs_hz, unit, name=comments.get("name"), format=NAME, notes=chosen.notes)
+    notes = (*heading.notes, *chosen.notes)
+    return EcgRecord(np.stack(rows_mv), names, fs_hz, unit, name=comments.get("name"), format=NAME, notes=notes)
 
 
 def _split(data: bytes) -> tuple[dict[str, str], str, str]:
@@ -106,11 +106,7 @@ def _columns(heading: str, delimiter: str) -> list[str]:
     """The names of the columns, without quotes."""
     if len(heading) > _MAX_HEADING or heading.count(delimiter) > 2 * MAX_LEADS:
         raise MalformedInput("The heading is too long.", "lead_names", f"<= {MAX_LEADS} leads", len(heading))
-    try:
-        (names,) = csv.reader([heading], delimiter=delimiter)
-    except (csv.Error, ValueError):
-        raise MalformedInput("The heading cannot be read.", "lead_names", "a heading of lead names", None) from None
-    return [name.strip().strip("'\"") for name in names]
+    return column_names(heading, delimiter)
 
 
 def _numbers(rows: str, delimiter: str, n_columns: int) -> NDArray[np.float64]:

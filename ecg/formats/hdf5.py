@@ -7,7 +7,8 @@ none. Links to other files, virtual arrays and filters beside deflate, shuffle a
 import io
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -51,19 +52,10 @@ def read_stream(stream: BinaryIO, main: str, stated: Stated, max_duration_s: flo
     fill it up to the common length, are cut off, with a note. Raises `MalformedInput`, `UnusableRecording`,
     `InputTooLarge`.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise missing_extra("HDF5") from None
-    try:
-        with h5py.File(stream, "r") as file:
-            array = _array(h5py, file)
-            number, count = _number(array, stated.index)
-            samples = _Decoder(stream, array).samples(number)
-    except EcgError:
-        raise
-    except Exception:  # noqa: BLE001  h5py raises what its parsers meet
-        raise MalformedInput("Not an HDF5 file that can be read.", "file", "HDF5", None) from None
+    with _opened(stream) as (h5py, file):
+        array = _array(h5py, file)
+        number, count = _number(array, stated.index)
+        samples = _Decoder(stream, array).samples(number)
     leads = stated.settle_leads(None)
     if samples.shape[0] != len(leads) and samples.shape[1] == len(leads):
         samples = samples.T
@@ -83,14 +75,32 @@ def read_stream(stream: BinaryIO, main: str, stated: Stated, max_duration_s: flo
 
 def count_of(stream: BinaryIO) -> int | None:
     """How many recordings the file holds in one array; None for a file of one. Raises what `read_stream` raises."""
+    with _opened(stream) as (h5py, file):
+        array = _array(h5py, file)
+        return int(array.shape[0]) if array.ndim == 3 else None
+
+
+def identifiers_of(stream: BinaryIO, names: Sequence[str]) -> list[str] | None:
+    """What the file calls its recordings, in order: the first array of one of these names; None without any."""
+    with _opened(stream) as (h5py, file):
+        count = int(_array(h5py, file).shape[0])
+        for name in names:
+            item = file.get(name) if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+            if isinstance(item, h5py.Dataset) and item.shape == (count,) and item.dtype.kind in "iu":
+                return [str(number) for number in item[()].tolist()]
+    return None
+
+
+@contextmanager
+def _opened(stream: BinaryIO) -> Iterator[tuple[Any, Any]]:
+    """The library and the file; whatever the library raises is a refusal."""
     try:
         import h5py
     except ImportError:
         raise missing_extra("HDF5") from None
     try:
         with h5py.File(stream, "r") as file:
-            array = _array(h5py, file)
-            return int(array.shape[0]) if array.ndim == 3 else None
+            yield h5py, file
     except EcgError:
         raise
     except Exception:  # noqa: BLE001  h5py raises what its parsers meet

@@ -1,5 +1,6 @@
 """The heading of a table: which columns are leads, clocks and counters, and the units that it writes."""
 
+import csv
 import re
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d
 _CLOCK_CELL = re.compile(r"^(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)(?=[,;\t])", re.MULTILINE)
 #: `ecg extract` and rdsamp number the samples under this name, and write missing samples as -32768.
 EXTRACTED = "sample #"
+_USUAL_COUNTERS = (EXTRACTED, "index")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,27 @@ class Heading:
     counters: tuple[int, ...]
     signals: tuple[int, ...]
     rows: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left out and is neither samples nor the number that every such table begins with."""
+        counters = [i for i in self.counters if self.names[i] and self.names[i].lower() not in _USUAL_COUNTERS]
+        left_out = [f"Column {self.names[i][:40]} is left out: it numbers the rows." for i in counters]
+        clocks = [i for i in self.clocks if len(seconds_per_unit(self.names[i])) != 1]  # of a known unit: used as such
+        return (*left_out, *(f"Column {self.names[i][:40]} is left out: it is a clock." for i in clocks[:1]))
+
+
+def column_names(line: str, delimiter: str) -> list[str]:
+    """The names of the columns, without the quotes, single or double, within which a name may hold the delimiter.
+
+    Raises `MalformedInput` when the quotes cannot be read.
+    """
+    quote = "'" if line.lstrip().startswith("'") else '"'
+    try:
+        (names,) = csv.reader([line.strip()], delimiter=delimiter, quotechar=quote)
+    except (csv.Error, ValueError):
+        raise MalformedInput("The heading cannot be read.", "lead_names", "a heading of lead names", None) from None
+    return [name.strip().strip("'\"") for name in names]
 
 
 def read_heading(

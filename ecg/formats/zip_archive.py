@@ -27,32 +27,40 @@ def members(stream: BinaryIO) -> tuple[str, ...]:
 
     Raises `MalformedInput` for what is no zip file, `InputTooLarge` for too many members.
     """
-    with _opened(stream) as archive:
+    with opened(stream) as archive:
         return tuple(info.filename for info in _files(archive))
 
 
-def member(stream: BinaryIO, name: str, most: int = MAX_UNPACKED) -> bytes:
-    """The content of a member, of at most `most` bytes.
+def content(archive: zipfile.ZipFile, name: str, most: int = MAX_UNPACKED) -> bytes:
+    """A member of at most `most` bytes.
 
     Raises `FileNotFoundError` when there is none of this name, `InputTooLarge`, `UnusableRecording` for a method other
     than deflate, `MalformedInput` for a damaged one.
     """
-    with _opened(stream) as archive:
-        try:
-            info = archive.getinfo(name)
-        except KeyError:
-            raise FileNotFoundError(name) from None
-        return _content(archive, info, most)
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        raise FileNotFoundError(name) from None
+    return _content(archive, info, most)
+
+
+def begin(stream: BinaryIO, name: str, size: int) -> bytes:
+    """The first `size` bytes of a member; nothing of one that cannot be read."""
+    try:
+        with opened(stream) as archive, archive.open(name) as inner:
+            return inner.read(size)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OSError, KeyError):
+        return b""
 
 
 def unpacked(data: bytes) -> Mapping[str, bytes]:
     """The files of the archive of one recording, by name without their folder.
 
-    Raises what `member` raises, `InputTooLarge` for more than one recording has, and `MalformedInput` for two files of
+    Raises what `content` raises, `InputTooLarge` for more than one recording has, and `MalformedInput` for two files of
     one name.
     """
     found: dict[str, bytes] = {}
-    with _opened(io.BytesIO(data)) as archive:
+    with opened(io.BytesIO(data)) as archive:
         infos = list(_files(archive))
         if len(infos) > _MAX_OF_ONE:
             raise InputTooLarge(
@@ -71,7 +79,8 @@ def unpacked(data: bytes) -> Mapping[str, bytes]:
     return found
 
 
-def _opened(stream: BinaryIO) -> zipfile.ZipFile:
+def opened(stream: BinaryIO) -> zipfile.ZipFile:
+    """The archive in a seekable stream. Raises `MalformedInput` for what is no zip file."""
     try:
         return zipfile.ZipFile(stream)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, OverflowError):

@@ -66,7 +66,7 @@ def test_a_wfdb_record_is_read_with_or_without_its_ending(archive: Path) -> None
 
 def test_linked_folders_are_walked_once_and_a_dangling_link_is_a_recording(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "deep" / "deeper").mkdir(parents=True)
-    (tmp_path / "deep" / "r1.json").write_bytes(b"{}")
+    (tmp_path / "deep" / "r1.json").write_bytes(b'{"signal": []}')
     for name, target in (
         ("around", tmp_path), ("deeper/up", tmp_path / "deep"), ("self", "self"), ("elsewhere", archive / "wfdb/deep"),
         ("gone.json", "nowhere"),
@@ -132,7 +132,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     write_wfdb(tmp_path, "r1", record(60))
     for file in tmp_path.iterdir():
         s3.upload_file(str(file), "archive", f"study/a/{file.name}")
-    s3.put_object(Bucket="archive", Key="study/broken.json", Body=b"{")
+    s3.put_object(Bucket="archive", Key="study/broken.json", Body=b'{"signal": ')
     s3.close()
     yield f"s3://archive/study?endpoint_override={host}:{port}&scheme=http&region=us-east-1"
     server.stop()

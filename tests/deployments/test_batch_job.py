@@ -65,7 +65,7 @@ def start(archive: Path, out: Path, address: str) -> subprocess.Popen[bytes]:
     with (out.parent / "messages").open("ab") as messages:
         return subprocess.Popen(
             [sys.executable, "-m", "ecg", "batch", str(archive), "--out", str(out), "--address", address,
-             "--weights", "stand-in", "--parts", str(PARTS)],
+             "--weights", "stand-in", "--untrained", "--parts", str(PARTS)],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=messages,
         )  # fmt: skip
 
@@ -189,7 +189,7 @@ def test_the_command_line_of_the_guide_is_understood() -> None:
 
 def test_a_finished_job_is_not_computed_again(archive: Path, undisturbed: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in undisturbed.rglob("part-*")}
-    assert main(["batch", str(archive), "--out", str(undisturbed), "--weights", "stand-in"]) == 1
+    assert main(["batch", str(archive), "--out", str(undisturbed), "--weights", "stand-in", "--untrained"]) == 1
     assert {file: file.stat().st_mtime_ns for file in undisturbed.rglob("part-*")} == before
 
 
@@ -200,7 +200,8 @@ def test_a_finished_job_is_not_computed_again(archive: Path, undisturbed: Path) 
 def test_a_folder_of_another_job_is_refused(
     archive: Path, undisturbed: Path, options: list[str], field: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["batch", str(archive), "--out", str(undisturbed), "--weights", "stand-in", *options]) == 2
+    models = ["--weights", "stand-in", "--untrained"]
+    assert main(["batch", str(archive), "--out", str(undisturbed), *models, *options]) == 2
     assert f"field: {field}" in capsys.readouterr().err
 
 
@@ -351,7 +352,7 @@ def test_a_relative_input_is_of_the_folder_it_was_given_in(
 
 
 def test_bad_usage_is_told_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = ["--out", str(tmp_path / "out"), "--weights", "stand-in"]
+    out = ["--out", str(tmp_path / "out"), "--weights", "stand-in", "--untrained"]
     (tmp_path / "empty").mkdir()
     for arguments in (["nowhere", *out], [str(tmp_path / "empty"), *out], [".", *out, "--include", "labels"]):
         assert main(["batch", *arguments]) == 2

@@ -20,6 +20,8 @@ from ecg.formats.cardioai_message import (
     encode_payload,
 )
 from ecg.formats.cardioai_rows import parse_rows
+from ecg.formats.table_heading import column_names
+from ecg.leads import canonical_lead
 
 #: Room kept for the device code, the one message field that is chosen only when sending.
 DEVICE_CODE_RESERVE = 64
@@ -103,7 +105,13 @@ def _files_of_another_cut(destination: Path, record_id: str, parts: int) -> Iter
 
 
 def header_line(line: str) -> str:
-    """The payload's header line from a CSV heading, as the original makes it: upper case, no quotes, INDEX first."""
+    """The payload's header line from a CSV heading, as the original makes it: upper case, no quotes, INDEX first.
+
+    A name that holds a comma, which would be two columns, is given in the lead's standard spelling.
+    """
+    if "'" in line:
+        names = (name if "," not in name else canonical_lead(name) for name in column_names(line, ","))
+        line = ",".join(names)
     return line.rstrip("\r\n").upper().replace("'", "").replace("SAMPLE #", "INDEX", 1)
 
 

@@ -48,3 +48,18 @@ def test_without_its_map_a_table_has_no_unit(tmp_path: Path) -> None:
     (tmp_path / "csv.records.jsonl").write_text(f'{{"record_id": "{table.stem}"}}\n')
     with pytest.raises(MalformedInput, match="record map"):
         read(table, fs_hz=500)
+
+
+def test_names_with_commas_survive_extraction(tmp_path: Path) -> None:
+    names = ("Lead I (Einthoven)", "aVR, augmented voltage, right", "Lead V1")
+    header = wfdb_files("16")["rec.hea"].decode()
+    for short, long in zip(("I", "II", "V1"), names, strict=True):
+        header = header.replace(f" 0 {short}\n", f" 0 {long}\n")
+    table = extracted(tmp_path, wfdb_files("16") | {"rec.hea": header.encode()})
+    assert read(table).leads == ("I", "aVR", "V1")
+    (tmp_path / "payloads").mkdir()
+    assert main(["payloads", "-s", str(table.parent), "-d", str(tmp_path / "payloads"), "--version", "2"]) == 0
+    (payload,) = (tmp_path / "payloads").iterdir()
+    message = read(payload)
+    assert (message.format, message.unit, message.leads) == ("cardioai", "mV", ("I", "aVR", "V1"))
+    assert np.array_equal(message.signal, read(table).signal)

@@ -75,3 +75,12 @@ def test_missing_samples_of_an_extracted_file_are_missing() -> None:
 def test_a_clock_that_contradicts_the_rate_is_refused() -> None:
     with pytest.raises(EcgError, match="rows a second"):
         read(table("'Elapsed time','I','II','V1'\n'hh:mm:ss.mmm','mV','mV','mV'\n", CLOCK), fs_hz=500.0)
+
+
+@pytest.mark.parametrize("column", ["Unnamed: 0", "row", "Elapsed time", "t"])
+def test_a_counter_or_clock_is_left_out_with_a_note(column: str) -> None:
+    times = column in ("Elapsed time", "t")
+    rows = "\n".join(f"{i / 250 if times else i},{i % 7},{i % 5}" for i in range(300))
+    record = read(f"{column},I,II\n{rows}\n".encode(), fs_hz=250.0, unit="mV")
+    assert record.leads == ("I", "II")
+    assert any("left out" in note for note in record.notes)
