@@ -94,7 +94,7 @@ def _files(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
     for info in infos:
         path = PurePosixPath(info.filename)
         hidden = any(part.startswith(".") for part in path.parts) or path.parts[:1] == ("__MACOSX",)
-        if not info.is_dir() and path.name and not hidden:
+        if path.name and not info.filename.endswith("/") and not hidden:  # `is_dir` fails for an empty name
             yield info
 
 

@@ -126,6 +126,15 @@ def test_other_zip_files_are_refused(files: dict[str, bytes], error: type[Except
         formats.parse({"x.zip": made.zipped(files)})
 
 
+def test_a_zip_file_with_a_nameless_member_is_refused() -> None:
+    data = made.zipped({"x": b"1"})
+    at = data.index(b"PK\x01\x02")
+    nameless = data[:at] + data[at : at + 28] + b"\0\0" + data[at + 30 : at + 46] + data[at + 47 :]
+    nameless = nameless.replace((47).to_bytes(4, "little"), (46).to_bytes(4, "little"))  # the directory is shorter now
+    with pytest.raises(UnusableRecording, match="0 recordings"):
+        formats.parse({"x.zip": nameless})
+
+
 def test_a_zip_file_that_lies_about_its_sizes_is_refused() -> None:
     data = made.zipped({"x.npy": bytes(2**22)})
     size = (2**22).to_bytes(4, "little")
