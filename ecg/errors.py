@@ -11,6 +11,10 @@ EcgError
 ├── NotAcceptable           the answer does not exist in any form that the client takes
 ├── UnknownMessageVersion   a message of a type or version that no decoder here knows
 ├── UnknownRecording        no recording under that id
+├── UnknownKey              no valid API key of that id
+├── Unauthenticated         no credential, or none that is valid
+├── Forbidden               a valid credential without the right to this
+├── AuditBroken             the audit log is not as it was written
 ├── BusError                the message bus or its storage refuses or does not answer
 ├── Overloaded              no room now, come again after `retry_after_s`
 │   ├── AnalysisLost        the process that analysed a recording ended, or gave no answer in time
@@ -107,6 +111,30 @@ class UnknownRecording(EcgError):
     """No recording is kept under that id."""
 
     code = "unknown_recording"
+
+
+class UnknownKey(EcgError):
+    """No valid API key has that id."""
+
+    code = "unknown_key"
+
+
+class Unauthenticated(EcgError):
+    """No credential was presented, or none that is valid."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(EcgError):
+    """The credential is valid and has no right to this."""
+
+    code = "forbidden"
+
+
+class AuditBroken(EcgError):
+    """An entry of the audit log is not as it was written, or is missing."""
+
+    code = "audit_broken"
 
 
 class BusError(EcgError):

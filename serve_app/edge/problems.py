@@ -22,6 +22,8 @@ STATUS: dict[type[errors.EcgError], int] = {
     errors.UnusableRecording: 422,
     errors.UnknownMessageVersion: 422,
     errors.UnknownRecording: 404,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.BusError: 503,
     errors.Overloaded: 503,
     errors.QuotaExceeded: 429,
