@@ -57,4 +57,4 @@ RUN sed 's/host: 127\.0\.0\.1/host: 0.0.0.0/' /opt/ecg/config/local.yaml > /home
 EXPOSE 7860
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=6 \
     CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:7860/health/ready"]
-CMD ["python", "-m", "serve_app", "--config", "/home/ecg/space.yaml"]
+CMD ["python", "-m", "serve_app", "--config", "/home/ecg/space.yaml", "--demo"]

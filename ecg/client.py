@@ -9,6 +9,7 @@ It needs httpx (``pip install 'ecg-serve[client]'``)::
 
 import asyncio
 import io
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -173,11 +174,23 @@ def _fields(leads: Sequence[str] | None, **others: object) -> dict[str, Any]:
     return {"leads": None if leads is None else ",".join(leads)} | others
 
 
+def _credential(key: str | None) -> dict[str, str]:
+    """The header of an API key: the one given, or else that in the environment variable ``ECG_API_KEY``."""
+    key = key or os.environ.get("ECG_API_KEY")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 class Client:
     """A synchronous client. `attempts` bounds how often a busy service is asked again."""
 
-    def __init__(self, url: str = "http://127.0.0.1:7860", timeout_s: float = 120.0, attempts: int = 5) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout_s)
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:7860",
+        timeout_s: float = 120.0,
+        attempts: int = 5,
+        key: str | None = None,
+    ) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout_s, headers=_credential(key))
         self._attempts = attempts
 
     def __enter__(self) -> Self:
@@ -243,8 +256,14 @@ class Client:
 class AsyncClient:
     """`Client` for an event loop."""
 
-    def __init__(self, url: str = "http://127.0.0.1:7860", timeout_s: float = 120.0, attempts: int = 5) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s)
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:7860",
+        timeout_s: float = 120.0,
+        attempts: int = 5,
+        key: str | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s, headers=_credential(key))
         self._attempts = attempts
 
     async def __aenter__(self) -> Self:

@@ -40,6 +40,10 @@ def main() -> int:
     parser.add_argument(
         "--deploy-port", type=_port, metavar="N", help="also take `serve deploy --address http://127.0.0.1:N FILE`"
     )
+    parser.add_argument("--keys", help="file of API keys (`ecg keys`), which every caller then needs")
+    parser.add_argument(
+        "--demo", action="store_true", help="a public demo: beyond this machine without keys, nothing is kept"
+    )
     parser.add_argument("--check", action="store_true", help="only check the file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ecg-serve-") as folder:
@@ -60,11 +64,27 @@ def main() -> int:
         if options.check:
             console.print(f"{options.config}: every key is known")
             return 0
+        if (refused := _open_to_all(config)) is not None:
+            console.print(refused, markup=False)
+            return 2
         port = config.get("http_options", {}).get("port", 8000)
         if not _is_free(port):
             console.print(f"port {port} is in use: say --port, or stop what uses it")
             return 1
         return _run(path, port, options.deploy_port)
+
+
+def _open_to_all(config: dict[str, Any]) -> str | None:
+    """Why a service that everybody on the network could use is not started; None for any other."""
+    host = str(config.get("http_options", {}).get("host", "127.0.0.1"))
+    settings = config["applications"][0].get("args", {})
+    if host in ("localhost", "::1") or host.startswith("127.") or settings.get("keys_file") or settings.get("demo"):
+        return None
+    return (
+        f"{host} can be reached from other machines, and no key is asked for. Make one with\n"
+        "    ecg keys --file keys.json create NAME --scope analyze\n"
+        "and start with --keys keys.json; or say --demo for a public demo, which keeps nothing."
+    )
 
 
 def _port(text: str) -> int:
@@ -79,6 +99,10 @@ def _with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[s
     settings = dict(item.partition("=")[::2] for item in options.set)
     if options.weights:
         settings |= {"clinical_weights": options.weights, "feature_weights": options.weights}
+    if options.keys:
+        settings["keys_file"] = str(Path(options.keys).absolute())
+    if options.demo:
+        settings["demo"] = "true"
     application = config["applications"][0]
     if options.weights:
         for deployment in application.get("deployments", []):

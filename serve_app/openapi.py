@@ -10,6 +10,7 @@ from ecg._version import __version__
 from ecg.formats import FORMATS, media_types
 from ecg.formats.writers import wire_body
 from ecg.simulation import Scenario, simulate
+from serve_app.edge.access import SCOPES
 
 
 def sample_body() -> dict[str, Any]:
@@ -21,6 +22,7 @@ def document() -> dict[str, Any]:
     """The whole document, OpenAPI 3.1."""
     written: dict[str, Any] = yaml.safe_load((files("serve_app") / "web" / "openapi.yaml").read_bytes())
     written["info"]["version"] = __version__
+    _require_keys(written)
     sample = sample_body()
     for path in ("/analyze", "/extract_features", "/assess_quality"):
         written["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"] = sample
@@ -39,3 +41,25 @@ def _bodies_of_files() -> dict[str, Any]:
             schema = {"type": "string", "format": "binary", "description": "; ".join(titles)}
             bodies[kind] = {"schema": schema}
     return bodies
+
+
+def _require_keys(written: dict[str, Any]) -> None:
+    """Say of each route that needs a key which scopes it takes, and how a request without one is refused."""
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    refusals = {
+        "401": "no API key, or none that is valid, where the service asks for one",
+        "403": "the key has no right to this",
+        "429": "the key, or its origin, is over its limit; see Retry-After",
+    }
+    written["components"]["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "an API key, where the service was started with keys",
+        }
+    }
+    for path, scopes in SCOPES.items():
+        for operation in written["paths"][path].values():
+            operation["security"] = [{"key": list(scopes)}, {}]
+            responses = {status: {"description": text, "content": problem} for status, text in refusals.items()}
+            operation["responses"] |= responses

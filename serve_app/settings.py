@@ -70,6 +70,14 @@ class AppSettings(BaseModel):
     bulk_patience_s: float = Field(60.0, gt=0, description="how long a recording of a bulk request waits for capacity")
     retry_after_s: int = Field(2, ge=1, description="what Retry-After says when a queue is full or a model still loads")
 
+    keys_file: str | None = Field(
+        None, description="file of API keys (`ecg keys`); where it is set, every route but health and pages needs a key"
+    )
+    audit_folder: str | None = Field(
+        None, description="folder of the audit log; the folder audit beside keys_file if unset"
+    )
+    demo: bool = Field(False, description="a public demo: no inbox and no records, and no keys needed beyond loopback")
+
     inbox_url: str | None = Field(
         None, description="SQLAlchemy URL of the inbox; SQLite in $ECG_DATA_DIR or ~/.local/share/ecg-serve if unset"
     )

@@ -73,20 +73,22 @@ class Inbox:
         for thread in self._background:
             thread.start()
 
-    async def accept(self, body: bytes, fs_hz: float | None) -> Receipt:
-        """Keep one message; the receipt means that it is on disk. Raises what `Receiver.accept` raises."""
+    async def accept(self, body: bytes, fs_hz: float | None, origin: str | None = None) -> Receipt:
+        """Keep one message, of `origin` whatever it says if that is not None; the receipt means that it is on disk.
+
+        Raises what `Receiver.accept` raises."""
         if self._in_progress >= MAX_IN_PROGRESS:
             raise Overloaded(f"{self._in_progress} messages are in progress.", "queue", f"< {MAX_IN_PROGRESS}")
         self._in_progress += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._receiver.accept, body, "http", fs_hz)
+            return await loop.run_in_executor(self._threads, self._receiver.accept, body, "http", fs_hz, origin)
         finally:
             self._in_progress -= 1
 
-    async def record(self, record_id: str) -> bytes:
-        """State and result under a record id, JSON."""
-        return await asyncio.to_thread(record_view, self._engine, record_id)
+    async def record(self, record_id: str, origin: str | None = None) -> bytes:
+        """State and result under a record id, of `origin` alone if that is not None, JSON."""
+        return await asyncio.to_thread(record_view, self._engine, record_id, origin)
 
     async def stats(self) -> bytes:
         """Counts, JSON."""

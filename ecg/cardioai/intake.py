@@ -150,6 +150,7 @@ def _differing(incoming: Incoming, payload: Payload, recording: Row[Any]) -> lis
     before = orjson.loads(recording.calibration)
     stated = orjson.loads(orjson.dumps(_stated(incoming, payload)))  # tuples to lists, as those before
     pairs = {name: (before.get(name), value) for name, value in stated.items()} | {
+        "originId": (recording.origin_id, incoming.origin_id if incoming.origin_is_proven else None),
         "sequence": (recording.parts_expected, payload.sequence),
         "headers": (recording.headers, payload.headers),
         "recordId": (recording.record_id, payload.record_id),

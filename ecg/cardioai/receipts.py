@@ -67,7 +67,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A message ready to be kept: decoded, checked on its own, its body compressed; `size` is what it was before."""
+    """A message ready to be kept: decoded, checked on its own, its body compressed; `size` is what it was before.
+
+    `origin_is_proven` when the sender's key decided the origin, and not the message.
+    """
 
     message_id: str
     origin_id: str
@@ -80,6 +83,7 @@ class Incoming:
     body: bytes
     part: Part | None
     fault: Fault | None
+    origin_is_proven: bool = False
 
     @property
     def identity(self) -> tuple[str, str | None, int | None]:

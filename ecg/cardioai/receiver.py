@@ -22,8 +22,8 @@ _ATTEMPTS = 4  # of one message against races with other nodes; whoever loses on
 _Waiting = tuple[Incoming, "Future[Receipt]"]
 
 
-def decode(body: bytes, route: str, fs_hz: float | None, limits: Limits) -> Incoming:
-    """A message checked on its own, without looking at the store.
+def decode(body: bytes, route: str, fs_hz: float | None, limits: Limits, origin: str | None = None) -> Incoming:
+    """A message checked on its own, without looking at the store; of `origin`, whatever it says, if that is not None.
 
     Raises `InputTooLarge` or `MalformedInput` when it cannot even be kept. Whatever else is wrong becomes its fault:
     such a message is kept in quarantine.
@@ -39,7 +39,7 @@ def decode(body: bytes, route: str, fs_hz: float | None, limits: Limits) -> Inco
         part.payload.data.clear()  # the rows live on in the compressed body; a full queue must not hold them twice
     return Incoming(
         message_id=envelope.message_id,
-        origin_id=envelope.origin_id or "unknown",
+        origin_id=origin or envelope.origin_id or "unknown",
         origin_code=envelope.origin_code if envelope.origin_code in ORIGIN_CODES else None,
         device_code=envelope.device_code,
         route=route,
@@ -49,6 +49,7 @@ def decode(body: bytes, route: str, fs_hz: float | None, limits: Limits) -> Inco
         body=zstandard.compress(body, level=1),
         part=part,
         fault=fault,
+        origin_is_proven=origin is not None,
     )
 
 
@@ -79,13 +80,15 @@ class Receiver:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def accept(self, body: bytes, route: str = "http", fs_hz: float | None = None) -> Receipt:
-        """Keep one message; returns once it is durably committed.
+    def accept(
+        self, body: bytes, route: str = "http", fs_hz: float | None = None, origin: str | None = None
+    ) -> Receipt:
+        """Keep one message, of `origin` if that is not None; returns once it is durably committed.
 
         Raises `InputTooLarge` and `MalformedInput` for what can never be kept, `QuotaExceeded` and `StoreUnavailable`
         for what may be sent again later.
         """
-        incoming = decode(body, route, fs_hz, self.limits)
+        incoming = decode(body, route, fs_hz, self.limits, origin)
         del body
         future: Future[Receipt] = Future()
         with self._closing:

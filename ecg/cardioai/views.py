@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Connection, Engine, Row, func, select
+from sqlalchemy import Column, Connection, Engine, Row, func, select, true
 
 from ecg.cardioai.tables import messages, parts, quarantine, sequences
 from ecg.errors import UnknownRecording
@@ -41,8 +41,8 @@ class Stats:
         return orjson.dumps(asdict(self))
 
 
-def record_view(engine: Engine, record_id: str) -> bytes:
-    """State and result of every recording under one record id, newest first, as JSON.
+def record_view(engine: Engine, record_id: str, origin: str | None = None) -> bytes:
+    """State and result of every recording under one record id, newest first, as JSON; those of `origin` if not None.
 
     There are several when the sender cut or read the same record anew. Raises `UnknownRecording`.
     """
@@ -51,7 +51,7 @@ def record_view(engine: Engine, record_id: str) -> bytes:
             select(recordings, sequences, results.c.body.label("result"))
             .join_from(recordings, sequences)
             .outerjoin(results)
-            .where(recordings.c.record_id == record_id)
+            .where(recordings.c.record_id == record_id, true() if origin is None else recordings.c.origin_id == origin)
             .order_by(recordings.c.first_received_at.desc())
         ).all()
         if not rows:

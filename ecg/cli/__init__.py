@@ -24,6 +24,8 @@ COMMANDS = {
     "relay": ("ecg.cli.relay", "send CardioAI payload files to an ingestion layer"),
     "inbox": ("ecg.cli.inbox", "look after received messages, and measure what they hold"),
     "bus": ("ecg.cli.bus", "CardioAI over AWS: set up, verify, consume, watch, redrive, reconcile"),
+    "keys": ("ecg.cli.keys", "API keys of the service: create, list, rotate, revoke"),
+    "audit": ("ecg.cli.audit", "check and export the service's audit log"),
     "payloads": ("ecg.cli.payloads", "turn extracted CSV files into CardioAI payload files"),
     "convert": ("ecg.cli.convert", "turn a fairseq-signals checkpoint into a weights-only file"),
     "simulate": ("ecg.cli.simulate", "write known-truth 12-lead recordings"),

@@ -11,9 +11,10 @@ from deployments.serve.admission import AdmissionLimit
 from deployments.serve.graph import Graph
 from serve_app import pages
 from serve_app.edge import bulk
+from serve_app.edge.access import Access
 from serve_app.edge.analysis import AnalysisRoutes
 from serve_app.edge.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
-from serve_app.edge.middleware import Admission, Metrics, PlainPath, Problems, RequestId
+from serve_app.edge.middleware import Admission, Metrics, PlainPath, Problems, RequestId, SafeHeaders
 from serve_app.edge.problems import MethodNotAllowed, NotFound
 from serve_app.edge.status import StatusRoutes, features_schema, labels
 from serve_app.settings import AppSettings
@@ -21,11 +22,12 @@ from serve_app.settings import AppSettings
 
 def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> Starlette:
     """The ASGI application of one ingress replica."""
-    routes = _routes(settings, graph, inbox)
+    routes = _routes(settings, graph, inbox, Access.of(settings))
     limit = AdmissionLimit(settings.max_requests, "The service is at its limit; try again shortly.")
     chain = [
         Middleware(RequestId),
         Middleware(Metrics),
+        Middleware(SafeHeaders),
         Middleware(Problems, retry_after_s=settings.retry_after_s),
         Middleware(Admission, limit=limit),
         Middleware(PlainPath),
@@ -35,22 +37,34 @@ def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> Star
     return app
 
 
-def _routes(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> list[BaseRoute]:
+def _routes(settings: AppSettings, graph: Graph, inbox: InboxRoutes, access: Access) -> list[BaseRoute]:
     analysis = AnalysisRoutes(graph, settings)
     status = StatusRoutes(graph)
+    kept = [
+        Route(PATH, inbox.post_message, methods=["POST"], middleware=access.guard(PATH, "send")),
+        Route(
+            RECORDS + "{record_id:path}",
+            inbox.get_record,
+            middleware=access.guard(RECORDS + "{recordId}", "read"),
+        ),
+        Route(STATS, inbox.get_stats, middleware=access.guard(STATS)),
+        Route(METRICS, inbox.get_metrics, middleware=access.guard(METRICS)),
+    ]
     return [
-        Route("/analyze", analysis.analyze, methods=["POST"]),
-        Route(bulk.PATH, bulk.BulkRoute(graph, settings).analyze, methods=["POST"]),
-        Route("/extract_features", analysis.extract_features, methods=["POST"]),
-        Route("/assess_quality", analysis.assess_quality, methods=["POST"]),
+        *(
+            Route(path, handler, methods=["POST"], middleware=access.guard(path))
+            for path, handler in (
+                ("/analyze", analysis.analyze),
+                (bulk.PATH, bulk.BulkRoute(graph, settings).analyze),
+                ("/extract_features", analysis.extract_features),
+                ("/assess_quality", analysis.assess_quality),
+            )
+        ),
         Route("/health", status.health),
         Route("/health/ready", status.ready),
         Route("/labels", labels),
         Route("/features/schema", features_schema),
-        Route(PATH, inbox.post_message, methods=["POST"]),
-        Route(RECORDS + "{record_id:path}", inbox.get_record),
-        Route(STATS, inbox.get_stats),
-        Route(METRICS, inbox.get_metrics),
+        *([] if settings.demo else kept),  # a public demo keeps nothing
         *(Route(path, page) for path, page in pages.ROUTES.items()),
     ]
 

@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ecg.cardioai.receipts import Receipt
-from ecg.errors import MalformedInput
+from ecg.errors import MalformedInput, UnknownFormat
+from serve_app.edge.access import origin_of, readable_origin
 from serve_app.edge.bodies import check_parameters, read_body
-from serve_app.edge.recordings import JSON
+from serve_app.edge.recordings import JSON, MULTIPART
 
 PATH = "/data/v1"  # also with a final slash
 RECORDS = f"{PATH}/records/"
@@ -24,8 +25,8 @@ class InboxRoutes:
     Refusals leave as `EcgError`; `serve_app.edge.problems` makes responses of them.
     """
 
-    accept: Callable[[bytes, float | None], Awaitable[Receipt]]
-    record: Callable[[str], Awaitable[bytes]]
+    accept: Callable[[bytes, float | None, str | None], Awaitable[Receipt]]
+    record: Callable[[str, str | None], Awaitable[bytes]]
     stats: Callable[[], Awaitable[bytes]]
     metrics: Callable[[], Awaitable[str]]
     max_body_bytes: int
@@ -36,13 +37,16 @@ class InboxRoutes:
         200 and nothing else: the original sender takes every other status, 202 included, for a failure.
         """
         check_parameters(request.query_params, ("fs",))
+        _refuse_forms(request)
         body = await read_body(request, self.max_body_bytes)
-        receipt = await self.accept(body, _fs_hz(request))
+        receipt = await self.accept(body, _fs_hz(request), origin_of(request.scope))
+        request.state.subject = receipt.sequence_id or receipt.message_id
         return Response(receipt.json(), media_type=JSON)
 
     async def get_record(self, request: Request) -> Response:
         """`GET /data/v1/records/{recordId}`: state and result."""
-        return Response(await self.record(request.path_params["record_id"].rstrip("/")), media_type=JSON)
+        found = await self.record(request.path_params["record_id"].rstrip("/"), readable_origin(request.scope))
+        return Response(found, media_type=JSON)
 
     async def get_stats(self, _: Request) -> Response:
         """`GET /data/v1/stats`: counts by origin and route, states, quarantine, oldest waiting."""
@@ -51,6 +55,13 @@ class InboxRoutes:
     async def get_metrics(self, _: Request) -> Response:
         """`GET /data/v1/metrics`: the same counts for Prometheus."""
         return Response(await self.metrics(), media_type="text/plain; version=0.0.4")
+
+
+def _refuse_forms(request: Request) -> None:
+    """Refuse the content types that a form on any web page can send without asking first."""
+    stated = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if stated in ("text/plain", MULTIPART, "application/x-www-form-urlencoded"):
+        raise UnknownFormat("Messages are JSON.", "Content-Type", JSON, stated)
 
 
 def _fs_hz(request: Request) -> float | None:

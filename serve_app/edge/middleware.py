@@ -115,6 +115,26 @@ class Problems:
         return problems.response_to(error, identity, self._retry_after_s)
 
 
+class SafeHeaders:
+    """Keeps answers out of caches and their bytes from being taken for another type; what a route sets itself stays."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Referrer-Policy", "no-referrer")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
 class Admission:
     """Refuses a request with a body when as many as `limit` allows are in progress.
 

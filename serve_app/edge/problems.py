@@ -82,6 +82,8 @@ def problem(error: errors.EcgError, request_id: str, retry_after_s: int) -> Resp
     }
     asked_s = error.retry_after_s if isinstance(error, errors.Overloaded) else None
     headers = {"Retry-After": str(math.ceil(asked_s or retry_after_s))} if status in RETRYABLE else {}
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, MethodNotAllowed) and isinstance(error.expected, list):
         headers["Allow"] = ", ".join(error.expected)
     return _response(body, status, headers)

@@ -56,7 +56,7 @@ def test_a_typo_is_found(tmp_path: Path, path: tuple[str | int, ...], key: str, 
 
 def test_the_weights_of_the_command_line_stand_over_those_of_the_file() -> None:
     config = yaml.safe_load((CONFIG / "cpu.yaml").read_text())
-    options = argparse.Namespace(port=None, set=[], weights="stand-in")
+    options = argparse.Namespace(port=None, set=[], weights="stand-in", keys=None, demo=False)
     (application,) = _with_options(config, options)["applications"]
     assert application["args"]["clinical_weights"] == "stand-in"
     models = [d for d in application["deployments"] if d["name"].endswith("Model")]

@@ -1,6 +1,7 @@
 """The HTTP adapter of the relay."""
 
 import email.utils
+import os
 import time
 
 import orjson
@@ -17,8 +18,16 @@ def open_adapter(route: Route) -> "HttpAdapter":
     return HttpAdapter(route.name, route.connections, route.timeout_s)
 
 
+def _credential() -> dict[str, str]:
+    """The header of the API key in ``ECG_API_KEY``, which is nothing to have on a command line."""
+    key = os.environ.get("ECG_API_KEY")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 class HttpAdapter:
     """Posts to one URL. Only 200 is an acknowledgement; redirects are refusals, since following one can lose a body.
+
+    Presents the API key in the environment variable ``ECG_API_KEY``, if there is one.
 
     Raises `MalformedInput` for what is no URL.
     """
@@ -36,7 +45,7 @@ class HttpAdapter:
             maxsize=connections,
             retries=False,
             timeout=urllib3.Timeout(connect=min(timeout_s, 10.0), read=timeout_s),
-            headers={"Content-Type": "application/json", "User-Agent": "ecg-relay"},
+            headers={"Content-Type": "application/json", "User-Agent": "ecg-relay"} | _credential(),
         )
 
     def send(self, outgoing: Outgoing) -> str:

@@ -1,0 +1,114 @@
+"""Who may call: API keys and their scopes, limits and audit, as middleware of the routes that need a key."""
+
+import asyncio
+from pathlib import Path
+
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.serve.ray_errors import as_ecg_error
+from ecg.access.audit import AuditLog
+from ecg.access.keys import Key, KeyRing
+from ecg.access.limiter import Limiter
+from ecg.errors import Forbidden, Unauthenticated
+from serve_app.edge.problems import status_of
+from serve_app.settings import AppSettings
+
+#: Scopes of which a caller needs one, by path; every other path is open to all, as health, pages and documents are.
+SCOPES: dict[str, tuple[str, ...]] = {
+    "/analyze": ("analyze",),
+    "/analyze/bulk": ("analyze",),
+    "/extract_features": ("analyze",),
+    "/assess_quality": ("analyze",),
+    "/data/v1": ("ingest",),
+    "/data/v1/records/{recordId}": ("read", "ingest"),
+    "/data/v1/stats": ("read",),
+    "/data/v1/metrics": ("read",),
+}
+_MOST_SUBJECT = 128
+
+
+class Access:
+    """The keys of a service, their use in this replica, and the audit log. Without a key file everybody may call."""
+
+    def __init__(self, keys: KeyRing | None, audit: AuditLog | None) -> None:
+        self.keys = keys
+        self.audit = audit
+        self.limiter = Limiter()
+
+    @classmethod
+    def of(cls, settings: AppSettings) -> "Access":
+        """As the settings say."""
+        if settings.keys_file is None:
+            return cls(None, None)
+        path = Path(settings.keys_file).expanduser().absolute()
+        folder = path.parent / "audit" if settings.audit_folder is None else Path(settings.audit_folder).expanduser()
+        return cls(KeyRing(path), AuditLog(folder))
+
+    def guard(self, path: str, action: str | None = None) -> list[Middleware]:
+        """Middleware of the route of `path`; its uses are noted as `action` in the audit log, if that is not None."""
+        return [] if self.keys is None else [Middleware(Guard, access=self, scopes=SCOPES[path], action=action)]
+
+
+class Guard:
+    """Lets a request pass whose key has one of some scopes and is within its limits.
+
+    The key is ``scope["state"]["key"]`` further in. Raises `Unauthenticated`, `Forbidden` and `QuotaExceeded`.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, scopes: tuple[str, ...], action: str | None) -> None:
+        self._app = app
+        self._access = access
+        self._scopes = scopes
+        self._action = action
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; where it is to be noted, its answer begins once the entry is on disk."""
+        key = self._key_of(scope)
+        scope["state"]["key"] = key
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await asyncio.to_thread(self._note, key, scope, str(message["status"]))
+            await send(message)
+
+        with self._access.limiter.place(key):
+            if self._action is None:
+                return await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, noted)
+            except Exception as error:
+                refusal = as_ecg_error(error)
+                outcome = "500" if refusal is None else str(status_of(refusal))
+                await asyncio.to_thread(self._note, key, scope, outcome)
+                raise
+
+    def _key_of(self, scope: Scope) -> Key:
+        stated = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        kind, _, presented = stated.partition(" ")
+        if self._access.keys is None or kind.lower() != "bearer":
+            raise Unauthenticated("This route needs an API key.", "Authorization", "Bearer ecg_…")
+        key = self._access.keys.authenticate(presented.strip())
+        if "admin" not in key.scopes and not set(self._scopes) & set(key.scopes):
+            raise Forbidden("This key has no right to this.", "scope", list(self._scopes), list(key.scopes))
+        return key
+
+    def _note(self, key: Key, scope: Scope, outcome: str) -> None:
+        subject = str(scope.get("path_params", {}).get("record_id") or scope["state"].get("subject") or "")
+        subject = "".join(letter if letter.isprintable() else "?" for letter in subject[:_MOST_SUBJECT])
+        if self._access.audit is not None and self._action is not None:
+            self._access.audit.append(key.id, self._action, subject or None, outcome)
+
+
+def origin_of(scope: Scope) -> str | None:
+    """The origin that a request's key decides; None without a key, or with one that is of no origin."""
+    key: Key | None = scope.get("state", {}).get("key")
+    return None if key is None else key.origin
+
+
+def readable_origin(scope: Scope) -> str | None:
+    """The only origin whose recordings a request may read; None for all: without keys, and with the scope read."""
+    key: Key | None = scope.get("state", {}).get("key")
+    if key is None or {"read", "admin"} & set(key.scopes):
+        return None
+    return key.origin or ""

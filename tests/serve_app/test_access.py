@@ -1,0 +1,242 @@
+"""API keys at the edge: who is let in, what for, how often, whose recordings they see, and what is noted of it."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import sqlalchemy
+
+from deployments.serve.graph import Graph, Handles
+from ecg.access.audit import AuditLog
+from ecg.access.keys import KeyRing
+from ecg.cardioai.inbox import Inbox
+from ecg.cardioai.receipts import Limits
+from ecg.store.database import open_database
+from serve_app.__main__ import _open_to_all
+from serve_app.edge.access import SCOPES
+from serve_app.edge.application import application
+from serve_app.edge.inbox import InboxRoutes
+from serve_app.openapi import document
+from serve_app.settings import AppSettings
+from tests.builders.messages import message, payload
+from tests.deployments.fakes import handle
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Edge:
+    """The whole edge over a real inbox and no models, on one event loop."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.ring = KeyRing(folder / "keys.json")
+        self.url = f"sqlite:///{folder / 'inbox.sqlite'}"
+        chosen = {"keys_file": str(self.ring.path), "inbox_url": self.url} | settings
+        self._settings = AppSettings.model_validate(chosen)
+
+    def run(self, scenario: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
+        async def with_client() -> Any:
+            inbox = Inbox(self.url, None, Limits())
+            try:
+                graph = Graph(Handles(None, {}, handle()))
+                routes = InboxRoutes(inbox.accept, inbox.record, inbox.stats, inbox.metrics, 1 << 20)
+                transport = httpx.ASGITransport(application(self._settings, graph, routes))
+                async with httpx.AsyncClient(transport=transport, base_url="http://edge", headers=JSON) as client:
+                    return await scenario(client)
+            finally:
+                await inbox.close()
+
+        return asyncio.run(with_client())
+
+    def key(self, *scopes: str, **limits: Any) -> dict[str, str]:
+        """The header of a new key."""
+        return {"Authorization": f"Bearer {self.ring.create('test', scopes, **limits)[1]}"}
+
+    def audited(self) -> list[dict[str, Any]]:
+        """The entries of the audit log, which is checked first."""
+        log = AuditLog(self.folder / "audit")
+        log.verify()
+        return [orjson.loads(line) for line in log.export()]
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> Edge:
+    return Edge(tmp_path)
+
+
+def of(record_id: str, **changes: Any) -> bytes:
+    return message(payload(str(uuid.uuid4()), record_id=record_id), **changes)
+
+
+def requests_of(path: str) -> tuple[str, str]:
+    (method,) = document()["paths"][path]
+    return method.upper(), path.replace("{recordId}", "example")
+
+
+@pytest.mark.parametrize("path", SCOPES)
+@pytest.mark.parametrize("credential", [None, "Bearer nonsense", "Basic dTpw", "Bearer ", "Bearer ecg_x_y", "\xff"])
+def test_without_a_valid_key_a_route_answers_401(edge: Edge, path: str, credential: str | None) -> None:
+    edge.key("admin")
+    headers = {} if credential is None else {"Authorization": credential.encode("latin-1")}
+
+    async def scenario(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.request(*requests_of(path), headers=headers)  # type: ignore[arg-type]
+
+    answer = edge.run(scenario)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_every_route_of_the_document_needs_a_key_or_is_named_here(edge: Edge) -> None:
+    samples = {"/samples", "/samples/{name}", "/sample.json"}
+    free = {"/health", "/health/ready", "/labels", "/features/schema", *samples}
+    assert set(document()["paths"]) == set(SCOPES) | free
+
+    async def scenario(client: httpx.AsyncClient) -> list[int]:
+        return [(await client.get(path)).status_code for path in ("/labels", "/features/schema", "/", "/docs")]
+
+    assert edge.run(scenario) == [200] * 4
+
+
+@pytest.mark.parametrize("path", SCOPES)
+def test_a_key_without_the_scope_answers_403(edge: Edge, path: str) -> None:
+    other = next(scope for scope in ("analyze", "read") if scope not in SCOPES[path])
+    key = edge.key(other)
+
+    async def scenario(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.request(*requests_of(path), headers=key)
+
+    answer = edge.run(scenario)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_a_revoked_key_ends_at_once(edge: Edge) -> None:
+    created, presented = edge.ring.create("test", ("read",))
+    headers = {"Authorization": f"Bearer {presented}"}
+
+    async def scenario(client: httpx.AsyncClient) -> list[int]:
+        before = (await client.get("/data/v1/stats", headers=headers)).status_code
+        edge.ring.revoke(created.id)
+        return [before, (await client.get("/data/v1/stats", headers=headers)).status_code]
+
+    assert edge.run(scenario) == [200, 401]
+
+
+def test_a_key_over_its_rate_answers_429_and_says_when_to_come_back(edge: Edge) -> None:
+    key = edge.key("read", rate_hz=0.01)
+
+    async def scenario(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.get("/data/v1/stats", headers=key) for _ in range(2)]
+
+    first, second = edge.run(scenario)
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert 1 <= int(second.headers["Retry-After"]) <= 100
+
+
+def test_the_key_decides_the_origin_and_other_origins_do_not_see_the_recording(edge: Edge) -> None:
+    ward, other = edge.key("ingest", origin="ward"), edge.key("ingest", origin="other")
+    reader, nobody = edge.key("read"), edge.key("ingest")
+
+    async def scenario(client: httpx.AsyncClient) -> list[int]:
+        assert (await client.post("/data/v1", content=of("r1", originId="spoofed"), headers=ward)).status_code == 200
+        return [
+            (await client.get("/data/v1/records/r1", headers=key)).status_code for key in (ward, reader, other, nobody)
+        ]
+
+    assert edge.run(scenario) == [200, 200, 404, 404]
+    engine = open_database(edge.url)
+    with engine.connect() as connection:
+        assert connection.scalars(sqlalchemy.text("SELECT DISTINCT origin_id FROM recordings")).all() == ["ward"]
+    engine.dispose()
+
+
+def test_another_origin_adds_no_part_to_a_recording(edge: Edge) -> None:
+    ward, other = edge.key("ingest", origin="ward"), edge.key("ingest", origin="other")
+
+    async def scenario(client: httpx.AsyncClient) -> list[str]:
+        answers = [
+            await client.post("/data/v1", content=message(payload("one", sequence=2, index=index)), headers=key)
+            for index, key in ((1, ward), (2, other), (2, ward))
+        ]
+        return [answer.json()["status"] for answer in answers]
+
+    assert edge.run(scenario) == ["accepted", "quarantined", "accepted"]
+
+
+def test_sending_and_reading_are_noted_with_the_key_and_the_id(edge: Edge) -> None:
+    created, presented = edge.ring.create("test", ("ingest",), "ward")
+    key = {"Authorization": f"Bearer {presented}"}
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        await client.post("/data/v1", content=of("r1"), headers=key)
+        await client.get("/data/v1/records/r1", headers=key)
+        await client.get("/data/v1/records/not%07there", headers=key)
+
+    edge.run(scenario)
+    noted = edge.audited()
+    assert {entry["who"] for entry in noted} == {created.id}
+    assert [(entry["action"], entry["outcome"]) for entry in noted] == [
+        ("send", "200"),
+        ("read", "200"),
+        ("read", "404"),
+    ]
+    assert [entry["subject"] for entry in noted[1:]] == ["r1", "not?there"]
+    assert presented.encode() not in b"".join(path.read_bytes() for path in edge.folder.rglob("*") if path.is_file())
+
+
+def test_what_a_form_on_a_web_page_can_send_is_no_message(edge: Edge) -> None:
+    key = edge.key("ingest")
+
+    async def scenario(client: httpx.AsyncClient) -> list[int]:
+        kinds = ("text/plain", "text/plain; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data")
+        return [
+            (await client.post("/data/v1", content=of("r"), headers=key | {"Content-Type": kind})).status_code
+            for kind in kinds
+        ]
+
+    assert edge.run(scenario) == [415] * 4
+
+
+def test_answers_are_not_to_be_kept_by_caches(edge: Edge) -> None:
+    key = edge.key("read")
+
+    async def scenario(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.get(path, headers=key) for path in ("/data/v1/stats", "/data/v1/records/x")]
+
+    for answer in edge.run(scenario):
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_public_demo_keeps_nothing(tmp_path: Path) -> None:
+    edge = Edge(tmp_path, keys_file=None, demo=True)
+
+    async def scenario(client: httpx.AsyncClient) -> list[int]:
+        sent = await client.post("/data/v1", content=of("r"))
+        return [sent.status_code, (await client.get("/data/v1/records/r")).status_code]
+
+    assert edge.run(scenario) == [404, 404]
+
+
+@pytest.mark.parametrize(
+    ("host", "settings", "refused"),
+    [
+        ("127.0.0.1", {}, False), ("localhost", {}, False), ("::1", {}, False),
+        ("0.0.0.0", {}, True), ("10.0.0.7", {}, True), ("::", {}, True),
+        ("0.0.0.0", {"keys_file": "k"}, False), ("0.0.0.0", {"demo": True}, False),
+    ],
+)  # fmt: skip
+def test_a_service_for_the_network_asks_for_keys_or_says_that_it_is_a_demo(
+    host: str, settings: dict[str, Any], refused: bool
+) -> None:
+    config = {"http_options": {"host": host}, "applications": [{"args": settings}]}
+    said = _open_to_all(config)
+    assert (said is not None) == refused
+    if said is not None:
+        assert "ecg keys" in said
+        assert "--demo" in said
