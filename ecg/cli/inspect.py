@@ -9,9 +9,10 @@ from ecg.cli.recordings import add_file_arguments, for_each
 from ecg.errors import EcgError
 from ecg.models.ecgfm.preparation import check_preparable, segment_count
 from ecg.origin import Origin
-from ecg.record import EcgRecord
+from ecg.record import EcgRecord, Signal
 
 add_arguments = add_file_arguments
+_CLIPPED_SAMPLES = 5
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,6 +26,8 @@ def _show(path: Path, record: EcgRecord) -> None:
     print(f"  leads     {', '.join(record.leads)}")
     print(f"  rate      {record.fs_hz:g} Hz")
     print(f"  units     {record.unit or 'not known'}")
+    if record.acquired is not None:
+        print(f"  start     {record.acquired.isoformat(' ')}")
     print(f"  duration  {record.duration_s:.3f} s ({record.n_samples} samples)")
     present = record.signal[~np.isnan(record.signal)]
     print(f"  range     {f'{present.min():.3f} to {present.max():.3f}' if present.size else 'every sample is missing'}")
@@ -42,8 +45,23 @@ def _show(path: Path, record: EcgRecord) -> None:
     ]
     if flat:
         print(f"  note      flat: {', '.join(flat)}")
+    clipped = [lead for lead, row in zip(record.leads, record.signal, strict=True) if _clipped(row)]
+    if clipped:
+        print(f"  note      clipped: {', '.join(clipped)}")
     for note in record.notes:
         print(f"  note      {note}")
+
+
+def _clipped(row: Signal) -> bool:
+    """Whether a lead that moves stays at its highest or lowest value for `_CLIPPED_SAMPLES` and more, twice or more."""
+    seen = row[~np.isnan(row)]
+    if len(seen) < _CLIPPED_SAMPLES or seen.min() == seen.max():
+        return False
+    for limit in (seen.min(), seen.max()):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], (row == limit).astype(np.int8), [0]])))
+        if (edges[1::2] - edges[::2] >= _CLIPPED_SAMPLES).sum() > 1:
+            return True
+    return False
 
 
 def _show_origin(origin: Origin | None) -> None:

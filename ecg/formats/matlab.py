@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,14 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     except Exception:  # noqa: BLE001  scipy raises what its parsers meet
         raise MalformedInput("Not a MATLAB file that can be read.", "file", "MATLAB 4 or 5", None) from None
     found, origin = _matrix(variables)
+    if stated.leads is None:
+        header = f"{PurePosixPath(main).stem[:80]}.hea"
+        raise MalformedInput(
+            f"The MATLAB file names no leads, rate or unit: state them, or give {header} when it is of a WFDB record.",
+            "lead_names",
+            "one name a row",
+            None,
+        )
     leads = stated.settle_leads(None)
     if found.shape[0] != len(leads) and found.shape[1] == len(leads):
         found = found.T

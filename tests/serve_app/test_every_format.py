@@ -16,6 +16,7 @@ from ecg.formats.stated import Stated
 from ecg.local import measured
 from ecg.record import EcgRecord
 from ecg.simulation import SCENARIOS, simulate
+from tests.ecg.formats import archive_files
 from tests.ecg.formats.every_format import EIGHT, Sample, samples
 from tests.golden.answers import Service
 
@@ -42,6 +43,7 @@ def ask(service: Service, path: str, body: bytes, kind: str, stated: Stated) -> 
     """The JSON answer to a body, with what must be stated beside it."""
     beside = {
         "fs": stated.fs_hz,
+        "index": stated.index,
         "leads": None if stated.leads is None else ",".join(stated.leads),
         "units": stated.unit,
     }
@@ -126,3 +128,13 @@ def test_the_formats_agree_on_the_measurements() -> None:
 
 def read(sample: Sample) -> EcgRecord:
     return parse(sample.files, sample.stated)
+
+
+def test_one_recording_of_a_file_of_many_is_asked_for_by_its_number(service: Service) -> None:
+    rows = (simulated() * 0.0025).astype(np.float32)
+    many = archive_files.hdf5({"tracings": np.stack([rows.T[::-1], rows.T])})
+    sample = Sample({"x.hdf5": many}, Stated(500.0, EIGHT, "mV", 1))
+    found = ask(service, "/analyze", many, "application/x-hdf5", sample.stated)
+    assert found["provenance"]["input_sha256"] == read(sample).sha256
+    refused = ask(service, "/analyze", many, "application/x-hdf5", Stated(500.0, EIGHT, "mV"))
+    assert (refused["status"], refused["field"]) == (400, "index")

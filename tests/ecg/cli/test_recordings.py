@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 
 from ecg.cli import main
 from ecg.formats.writers import write_wfdb
 from tests.conftest import noise_record
+from tests.ecg.formats.device_files import counts as counts_of_eight
+from tests.ecg.formats.device_files import muse_xml
 
 
 def test_a_recording_without_a_sample_is_inspected_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,3 +48,23 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(command: list[str], tm
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_inspect_names_clipped_and_flat_leads_and_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = counts_of_eight()
+    counts[1] = np.clip(counts[1], -300, 300)
+    counts[2] = 7
+    path = tmp_path / "x.xml"
+    path.write_bytes(muse_xml(counts))
+    assert main(["inspect", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "clipped: II\n" in said
+    assert "flat: V1\n" in said
+    assert "start     2020-11-28 10:20:30" in said
+
+
+def test_samples_of_matlab_alone_name_the_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "A0001.mat"
+    scipy.io.savemat(path, {"val": np.zeros((12, 100))})
+    assert main(["inspect", str(path)]) == 2
+    assert "A0001.hea" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from ecg.formats.stated import Stated
 from ecg.leads import STANDARD_LEADS
 from tests.ecg.formats import archive_files as made
 from tests.ecg.formats import device_files
-from tests.ecg.formats.test_mutations import MUTATIONS, assert_sturdy, wfdb_files
+from tests.ecg.formats.test_mutations import wfdb_files
 
 RNG = np.random.default_rng(5)
 MANY = np.round(RNG.normal(0, 0.3, (6, 1024, 12)), 3).astype(np.float32)
@@ -176,18 +176,3 @@ def test_a_message_of_version_1_has_no_rate_and_no_unit() -> None:
 def test_one_part_of_several_is_no_recording() -> None:
     with pytest.raises(UnusableRecording, match="part 1 of 3"):
         formats.parse({"x.json": made.cardioai(COUNTS, device_files.LEADS8, sequence=3)})
-
-
-DAMAGED = {
-    "zip": {"x.zip": made.zipped(RECORD)},
-    "hdf5": {"x.h5": made.hdf5({"ecg": MANY[0].T}, compression="gzip")},
-}
-
-
-@pytest.mark.parametrize("case", DAMAGED)
-def test_damaged_archives_are_read_or_refused(case: str, tmp_path: Path) -> None:
-    folder = tmp_path / "files"
-    folder.mkdir()
-    for name, data in DAMAGED[case].items():
-        (folder / name).write_bytes(data)
-    assert_sturdy(folder, next(iter(DAMAGED[case])), max(50, MUTATIONS // 3))

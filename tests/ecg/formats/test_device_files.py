@@ -17,7 +17,6 @@ from ecg.leads import STANDARD_LEADS
 from tests.ecg.formats import archive_files as archives
 from tests.ecg.formats import device_files as made
 from tests.ecg.formats import other_device_files as others
-from tests.ecg.formats.test_mutations import MUTATIONS, assert_sturdy
 
 EIGHT = made.counts()
 TWELVE = made.counts(12)
@@ -227,7 +226,7 @@ def test_matlab_matrices_need_everything_stated() -> None:
     assert record.origin is not None
     assert (record.origin.age_years, record.origin.sex) == (61, "male")
     for less in (Stated(500.0), Stated(None, ("I", "II", "V1"))):
-        with pytest.raises(MalformedInput, match="not stated"):
+        with pytest.raises(MalformedInput, match="state"):
             formats.parse({"x.mat": mat(val=samples)}, less)
     with pytest.raises(MalformedInput, match="number of rows"):
         formats.parse({"x.mat": mat(val=samples)}, Stated(500.0, ("I", "II")))
@@ -236,19 +235,6 @@ def test_matlab_matrices_need_everything_stated() -> None:
 def test_a_matlab_file_that_inflates_beyond_the_bound_is_refused() -> None:
     with pytest.raises(InputTooLarge):
         formats.parse({"x.mat": mat(val=np.zeros((3, 6_000_000)))}, Stated(500.0, ("I", "II", "V1")))
-
-
-DAMAGED = ("muse", "philips", "aecg", "scp second differences", "scp reference beat", "edf", "ishne", "mfer",
-           "cardiosoft", "mortara", "cardioai")  # fmt: skip
-
-
-@pytest.mark.parametrize("case", DAMAGED)
-def test_damaged_device_files_are_read_or_refused(case: str, tmp_path: Path) -> None:
-    folder = tmp_path / "files"
-    folder.mkdir()
-    name, content, _ = FILES[case]
-    (folder / name).write_bytes(content())
-    assert_sturdy(folder, name, max(50, MUTATIONS // 3))
 
 
 @pytest.mark.shared
