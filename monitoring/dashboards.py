@@ -55,6 +55,22 @@ SERVICE = [
         "ms",
     ),
     Panel("Stages, 95 %", {"{{stage}}": "ecg:stage_latency_ms:p95"}, "ms"),
+    Panel(
+        "Refusals for want of capacity",
+        {"{{cause}}": f"{rate('ray_ecg_refusals_total', 'cause')} or vector(0)"},
+        "reqps",
+        "queue: that of a deployment is full; model_not_ready; replica_lost.",
+    ),
+    Panel(
+        "Held by each limit",
+        {"{{limit}}": f"{rate('ray_ecg_admitted_ms_sum', 'limit')} / 1000"},
+        meaning="Requests in progress on average: max_requests, max_model_requests, bulk_requests.",
+    ),
+    Panel(
+        "Refused by each limit",
+        {"{{limit}}": f"{rate('ray_ecg_admission_refusals_total', 'limit')} or vector(0)"},
+        "reqps",
+    ),
     Panel("Recordings of bulk requests", {"{{outcome}}": rate("ray_ecg_bulk_items_total", "outcome")}, "reqps"),
     Panel(
         "Answers of the proxies",
@@ -92,6 +108,29 @@ MODELS = [
         },
         "ms",
     ),
+    Panel(
+        "Wait for a pass",
+        {
+            f"{{{{model}}}} {name}": quantile(share, "ray_ecg_queue_wait_ms", "model")
+            for name, share in (("half", 0.5), ("95 %", 0.95))
+        },
+        "ms",
+    ),
+    Panel("Fill of the batches", {"{{model}}": mean("ray_ecg_batch_fill_ratio", "model")}, "percentunit"),
+    Panel(
+        "Recordings whose caller had gone",
+        {"{{model}}": f"{rate('ray_ecg_abandoned_recordings_total', 'model')} or vector(0)"},
+        "reqps",
+    ),
+    Panel(
+        "Weights in use",
+        {
+            "{{model}} {{weights}} {{backend}} {{precision}}": (
+                "count by (model, weights, trained, backend, precision) (ray_ecg_model_info)"
+            )
+        },
+        meaning="Replicas by what they have loaded; two lines of one model are two versions.",
+    ),
     Panel("Segments in a batch", {"{{model}}": mean("ray_ecg_batch_segments", "model")}),
     Panel("Segments a second", {"{{model}}": rate("ray_ecg_batch_segments_sum", "model")}),
     Panel(
@@ -113,6 +152,32 @@ MODELS = [
             "{{instance}} {{GpuIndex}}": "ray_node_gram_used / (ray_node_gram_used + ray_node_gram_available)",
         },
         "percentunit",
+    ),
+]
+CONTENT = [
+    Panel("Recordings by format", {"{{format}}": rate("ray_ecg_recordings_total", "format")}, "reqps"),
+    Panel(
+        "Quality",
+        {
+            "{{quality}}": f"{rate('ray_ecg_recordings_total', 'quality')} / ignoring(quality) group_left "
+            "sum(rate(ray_ecg_recordings_total[$__rate_interval]))"
+        },
+        "percentunit",
+    ),
+    Panel(
+        "How frequent each label is",
+        {
+            "{{label}}": "sum by (label) (increase(ray_ecg_labels_found_total[1h])) / ignoring(label) group_left "
+            "sum(increase(ray_ecg_conclusions_total[1h]))"
+        },
+        "percentunit",
+        "Of the answers of the last hour with a clinical part. Another population, or another input.",
+    ),
+    Panel("Who decided", {"{{source}}": rate("ray_ecg_conclusions_total", "source")}, "reqps"),
+    Panel(
+        "Distance of the embeddings from the baseline",
+        {"{{model}}": "max by (model) (ray_ecg_embedding_drift)"},
+        meaning="In standard deviations of the baseline; near 0.1 for the same population.",
     ),
 ]
 INBOX = [
@@ -187,6 +252,7 @@ def _panel(number: int, panel: Panel) -> dict[str, Any]:
 DASHBOARDS = {
     "service": dashboard("Service", SERVICE),
     "models": dashboard("Models", MODELS),
+    "content": dashboard("Content", CONTENT),
     "inbox": dashboard("Inbox", INBOX),
     "cohort": dashboard("Cohort", COHORT),
 }

@@ -137,7 +137,7 @@ def _run(path: Path, port: int, deploy_port: int | None) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, signal.default_int_handler)
     try:
-        _watch(server, url)
+        _watch(server, url, environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None)
     except KeyboardInterrupt:
         return _stop(server)
     finally:
@@ -168,6 +168,8 @@ def _one_of_several(folder: Path) -> dict[str, str]:
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
             "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
             "RAY_ADDRESS": "local",
+            # On a machine that is busy with other things the first node takes longer than Ray's half minute.
+            "RAY_raylet_start_wait_time_s": "120",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
             "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
@@ -198,7 +200,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _watch(server: subprocess.Popen[bytes], url: str) -> None:
+def _watch(server: subprocess.Popen[bytes], url: str, proxy_port: str | None) -> None:
     """Print every change of state until the server ends; a KeyboardInterrupt passes through."""
     start = time.monotonic()
     said = metrics = None
@@ -211,6 +213,8 @@ def _watch(server: subprocess.Popen[bytes], url: str) -> None:
             said = told
         if metrics is None and told.startswith("ready") and (metrics := _metrics_url(*descendants(server.pid))):
             console.print(f"metrics: {metrics}")
+            if proxy_port is not None:
+                console.print(f"metrics of the proxy: http://127.0.0.1:{proxy_port}/metrics")
         time.sleep(0.5)
 
 

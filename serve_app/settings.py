@@ -21,6 +21,7 @@ class ModelChange(BaseModel):
     precision: Literal["auto", "float32", "bfloat16", "int8"] | None = Field(None, description="number format")
     threads: int | None = Field(None, ge=1, description="processor threads of a replica")
     max_batch_segments: int | None = Field(None, ge=1, description="most segments in one forward pass")
+    baseline: str | None = Field(None, description="file of `python -m deployments.serve.drift`")
 
 
 class ModelSettings(ModelChange):

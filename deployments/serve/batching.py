@@ -1,8 +1,11 @@
 """`Batcher`: one forward pass at a time; what arrives meanwhile makes up the next."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,26 @@ from ecg.models.contract import ModelResult
 
 Segments = NDArray[np.float32]
 Forward = Callable[[list[Segments]], list[ModelResult]]
+
+
+class Observer(Protocol):
+    """Hears what becomes of the recordings."""
+
+    def waited(self, seconds: float) -> None:
+        """A recording has waited so long for its pass."""
+
+    def batch(self, segments: int, most: int) -> None:
+        """A pass begins with so many segments, of at most so many."""
+
+    def abandoned(self) -> None:
+        """Whoever asked for a recording had gone before its pass."""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    segments: Segments
+    future: "asyncio.Future[ModelResult]"
+    since: float
 
 
 class Batcher:
@@ -27,23 +50,26 @@ class Batcher:
         One result a recording. Runs in the batcher's thread, never twice at a time.
     max_segments
         Most segments in one pass; a longer recording makes a pass alone.
+    observer
+        Hears of waits and batches, in the event loop.
 
     A pass that fails is made again with each half of its recordings, so that one which breaks it fails alone.
     """
 
-    def __init__(self, forward: Forward, max_segments: int) -> None:
+    def __init__(self, forward: Forward, max_segments: int, observer: Observer | None = None) -> None:
         self.max_segments = max_segments
         #: Batches that failed altogether since the last one that did not.
         self.failed_in_a_row = 0
         self._forward = forward
-        self._waiting: deque[tuple[Segments, asyncio.Future[ModelResult]]] = deque()
+        self._observer = observer
+        self._waiting: deque[_Waiting] = deque()
         self._thread = forward_thread()
         self._running: asyncio.Task[None] | None = None
 
     async def submit(self, segments: Segments) -> ModelResult:
         """The result of one recording."""
         future: asyncio.Future[ModelResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append((segments, future))
+        self._waiting.append(_Waiting(segments, future, time.monotonic()))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return await future
@@ -51,19 +77,21 @@ class Batcher:
     async def _run(self) -> None:
         try:
             while batch := self._take():
-                recordings = [segments for segments, _ in batch]
+                recordings = [waiting.segments for waiting in batch]
+                if self._observer is not None:
+                    self._observer.batch(sum(map(len, recordings)), self.max_segments)
                 outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._outcomes, recordings)
                 if all(isinstance(outcome, Exception) for outcome in outcomes):
                     self.failed_in_a_row += 1
                 else:
                     self.failed_in_a_row = 0
-                for (_, future), outcome in zip(batch, outcomes, strict=True):
-                    if future.done():
+                for waiting, outcome in zip(batch, outcomes, strict=True):
+                    if waiting.future.done():
                         continue
                     if isinstance(outcome, Exception):
-                        future.set_exception(outcome)
+                        waiting.future.set_exception(outcome)
                     else:
-                        future.set_result(outcome)
+                        waiting.future.set_result(outcome)
         finally:
             self._running = None
 
@@ -80,16 +108,20 @@ class Batcher:
         half = len(recordings) // 2
         return [*self._outcomes(recordings[:half]), *self._outcomes(recordings[half:])]
 
-    def _take(self) -> list[tuple[Segments, "asyncio.Future[ModelResult]"]]:
+    def _take(self) -> list[_Waiting]:
         """The recordings of the next pass, first come first; those whose caller has gone are dropped."""
-        batch: list[tuple[Segments, asyncio.Future[ModelResult]]] = []
+        batch: list[_Waiting] = []
         size = 0
         while self._waiting:
-            segments, future = self._waiting[0]
-            if batch and size + len(segments) > self.max_segments:
+            first = self._waiting[0]
+            if batch and size + len(first.segments) > self.max_segments:
                 break
             self._waiting.popleft()
-            if not future.done():
-                batch.append((segments, future))
-                size += len(segments)
+            if not first.future.done():
+                batch.append(first)
+                size += len(first.segments)
+                if self._observer is not None:
+                    self._observer.waited(time.monotonic() - first.since)
+            elif self._observer is not None:
+                self._observer.abandoned()
         return batch

@@ -11,6 +11,7 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from deployments.serve.admission import AdmissionLimit
+from deployments.serve.graph_metrics import GraphMetrics
 from deployments.serve.model_state import ModelState
 from deployments.serve.model_watch import ModelWatch
 from deployments.serve.preprocess import Preprocess
@@ -48,7 +49,8 @@ class Graph:
 
     def __init__(self, handles: Handles, most_with_models: int | None = None) -> None:
         #: For recordings that a model is asked about: the next one waits for all that are in here.
-        self._limit = AdmissionLimit(most_with_models, "The models are at their limit; try again shortly.")
+        self._limit = AdmissionLimit(most_with_models, "The models are at their limit; try again shortly.", "models")
+        self._metrics = GraphMetrics()
         self._handles = handles
         #: Of each model by name.
         self.cards = cards_at(handles.models)
@@ -72,13 +74,16 @@ class Graph:
         try:
             with nullcontext() if include <= WITHOUT_MODELS else self._limit.place():
                 try:
-                    return await self._report(record, include)
+                    report = await self._report(record, include)
                 except Exception as error:
                     if not is_replica_lost(error):
                         raise
                     # The stages are pure: another replica may answer the same.
-                    return await self._report(record, include, again=True)
+                    report = await self._report(record, include, again=True)
+            self._metrics.answered(report, "clinical" in include)
+            return report
         except Exception as error:
+            self._metrics.refused(error)
             refusal = as_ecg_error(error)
             if refusal is None or refusal is error:
                 raise

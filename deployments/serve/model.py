@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from deployments.serve.batching import Batcher, Segments
+from deployments.serve.drift import Baseline, Drift
 from deployments.serve.model_metrics import ModelMetrics
 from deployments.serve.model_state import ModelConfig, ModelState
 from deployments.serve.priority import give_way
@@ -100,9 +102,10 @@ class ModelRunner:
         self._failure: str | None = None
         self._loading: asyncio.Task[None] | None = None
         self._saying: asyncio.Task[None] | None = None
-        self._batcher = Batcher(self._forward, ModelConfig.max_batch_segments)
-        self._clock = StageClock()
         self._metrics = ModelMetrics(self._name)
+        self._batcher = Batcher(self._forward, ModelConfig.max_batch_segments, self._metrics)
+        self._clock = StageClock()
+        self._drift: Drift | None = None
         self._metrics.say(self._state)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
@@ -116,6 +119,7 @@ class ModelRunner:
         """
         config, wanted = ModelConfig(**self._settings | user_config), self._wanted
         self._batcher.max_segments = config.max_batch_segments
+        self._drift = await asyncio.to_thread(_drift_from, config.baseline)
         if self._saying is None:
             self._saying = asyncio.create_task(self._keep_saying())
         if wanted is not None and config.loads_as(wanted) and self._failure is None:
@@ -149,7 +153,10 @@ class ModelRunner:
         shape = self._card.preparation.sample_shape
         if segments.ndim != 3 or segments.shape[0] == 0 or segments.shape[1:] != shape:
             raise MalformedInput("Not segments.", "segments", ["n", *shape], list(segments.shape))
-        return await self._batcher.submit(segments)
+        result = await self._batcher.submit(segments)
+        if self._drift is not None and result.identity.weights == self._drift.weights:
+            self._drift.add(result.embedding)
+        return result
 
     def check_health(self) -> None:
         """Raise when Serve should replace this replica: its engine hangs or fails, or nothing loads the model."""
@@ -164,13 +171,14 @@ class ModelRunner:
     def _forward(self, recordings: list[Segments]) -> list[ModelResult]:
         if self._model is None:
             raise ModelNotReady("the model is still loading.", self._name)
-        self._metrics.batch(sum(map(len, recordings)))
         with self._clock.time(f"{self._name}_forward"):
             return infer(self._model, recordings, self._batcher.max_segments, self._card.labels)
 
     async def _keep_saying(self) -> None:
         while True:
             self._metrics.say(self._state)
+            if self._drift is not None:
+                self._metrics.drift(self._drift.distance())
             await asyncio.sleep(_SAY_EVERY_S)
 
     async def _must_wait(self, config: ModelConfig) -> bool:
@@ -255,6 +263,17 @@ class ModelRunner:
             told = f"other weights: {change}, {state.detail or state.step}"
             self._state = replace(self._state, detail=told, change=change)
             self._metrics.say(self._state)
+
+
+def _drift_from(baseline: str | None) -> Drift | None:
+    """None without a baseline, or with one that cannot be read, for which no model is kept from answering."""
+    if baseline is None:
+        return None
+    try:
+        return Drift(Baseline.read(Path(baseline)))
+    except MalformedInput as error:
+        logger.error("%s (%s)", error, baseline)
+        return None
 
 
 def check_output(output: ModelOutput) -> None:

@@ -19,10 +19,13 @@ class ModelConfig(EngineOptions):
     weights: str = "auto"
     max_batch_segments: int = 16
     must_load: bool = False
+    #: File of `deployments.serve.drift`, by which the replica says how far its recordings are from those of the file.
+    baseline: str | None = None
 
     def loads_as(self, other: "ModelConfig") -> bool:
-        """Whether both load the same model; batch size and `must_load` change nothing in it."""
-        return replace(self, max_batch_segments=other.max_batch_segments, must_load=other.must_load) == other
+        """Whether both load the same model; batch size, `must_load` and `baseline` change nothing in it."""
+        beside = {name: getattr(other, name) for name in ("max_batch_segments", "must_load", "baseline")}
+        return replace(self, **beside) == other
 
 
 @dataclass(frozen=True)

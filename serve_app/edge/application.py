@@ -23,7 +23,7 @@ from serve_app.settings import AppSettings
 def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> Starlette:
     """The ASGI application of one ingress replica."""
     routes = _routes(settings, graph, inbox, Access.of(settings))
-    limit = AdmissionLimit(settings.max_requests, "The service is at its limit; try again shortly.")
+    limit = AdmissionLimit(settings.max_requests, "The service is at its limit; try again shortly.", "requests")
     chain = [
         Middleware(RequestId),
         Middleware(Metrics),

@@ -53,7 +53,7 @@ class BulkRoute:
     def __init__(self, graph: Graph, settings: AppSettings) -> None:
         self._graph = graph
         self._settings = settings
-        self._limit = AdmissionLimit(settings.bulk_requests, "Enough bulk requests are in progress.")
+        self._limit = AdmissionLimit(settings.bulk_requests, "Enough bulk requests are in progress.", "bulk")
         self._items = Counter("ecg_bulk_items", description="Recordings of bulk requests", tag_keys=("outcome",))
 
     async def analyze(self, request: Request) -> Response:

@@ -24,7 +24,8 @@ class StatusRoutes:
         watches = self._graph.models
         states = dict(zip(watches, await asyncio.gather(*(w.state() for w in watches.values())), strict=True))
         names = {state.state for state in states.values()}
-        status = "degraded" if "failed" in names else "ready" if names == {"ready"} else "starting"
+        failed = any("failed" in (state.state, state.change, *(state.replicas or {})) for state in states.values())
+        status = "degraded" if failed else "ready" if names == {"ready"} else "starting"
         models = {name: state.to_dict() for name, state in states.items()}
         return json_response({"status": status, "models": models, "versions": {"ecg-serve": __version__}})
 

@@ -35,7 +35,7 @@ def test_a_launcher_that_ends_leaves_no_process_and_no_port(number: signal.Signa
     """SIGINT ends the service of all other tests, in `conftest.py`."""
     port = free_port()
     command = [sys.executable, "-m", "serve_app", "--weights", "small", "--port", str(port)]
-    environment = os.environ | {"ECG_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+    environment = os.environ | {"ECG_DATA_DIR": str(tmp_path)}
     with (tmp_path / "log").open("wb") as log:
         launcher = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
     deadline = time.monotonic() + LIMIT_S
@@ -51,6 +51,8 @@ def test_a_launcher_that_ends_leaves_no_process_and_no_port(number: signal.Signa
     pids = descendants(launcher.pid)
     processes = [psutil.Process(pid) for pid in pids]
     ports = listening(pids)
+    folder = Path(next(p for p in processes if "serve_app.keeper" in p.cmdline()).cmdline()[4])
+    assert folder.is_dir()
     assert port in ports
     assert len(processes) > 8
     launcher.send_signal(number)
@@ -61,4 +63,4 @@ def test_a_launcher_that_ends_leaves_no_process_and_no_port(number: signal.Signa
         time.sleep(0.1)
     open_now = {c.laddr.port for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
     assert ports & open_now == set()
-    assert not list(tmp_path.glob("ecg-serve-*"))
+    assert not folder.exists()
