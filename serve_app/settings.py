@@ -92,7 +92,7 @@ class AppSettings(BaseModel):
         if self.inbox_url is not None:
             return self.inbox_url
         folder = Path(os.environ.get("ECG_DATA_DIR", "~/.local/share/ecg-serve")).expanduser().absolute()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return f"sqlite:///{folder / 'inbox.sqlite'}"
 
     @property

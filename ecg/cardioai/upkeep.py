@@ -1,7 +1,7 @@
 """What operators do: give up waiting for parts, look at and replay the quarantine, and delete what is old."""
 
 import operator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from sqlalchemy import Engine, and_, delete, func, select, update
 
@@ -81,7 +81,11 @@ def replay(engine: Engine, quarantine_id: int, limits: Limits) -> Receipt | None
         if row is None:
             return None
         forget_quarantined(connection, row.message_id, row.content_hash)
-        return keep(connection, decode(inflate(row.body), row.route, row.fs_hz, limits), limits)
+        incoming = decode(inflate(row.body), row.route, row.fs_hz, limits)
+        # Its origin is the one it came with; only a proven one is ever held against the recording's.
+        proven = row.code == "inconsistent_part" and "originId" in row.reason
+        incoming = replace(incoming, origin_id=row.origin_id, origin_is_proven=proven)
+        return keep(connection, incoming, limits)
 
 
 def prune(engine: Engine, older_than_s: float) -> Pruned:

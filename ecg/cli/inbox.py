@@ -1,17 +1,21 @@
 """`ecg inbox`: look after the durable store of received messages, and work on what it holds."""
 
 import argparse
+import os
 import shlex
 import signal
 import sys
 import threading
 from dataclasses import asdict
+from pathlib import Path
 
 import orjson
 
 from ecg import local
+from ecg.access.audit import AuditLog
 from ecg.cardioai.assemble import load
 from ecg.cardioai.devices import Device, register, registered
+from ecg.cardioai.erase import erase
 from ecg.cardioai.receipts import Limits
 from ecg.cardioai.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay
 from ecg.cardioai.views import record_view, stats
@@ -52,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     upkeep = add("prune", _prune, help="give up waiting for missing parts and delete what is old")
     upkeep.add_argument("--incomplete-after", type=float, default=900.0, metavar="S", help="default 900")
     upkeep.add_argument("--keep-days", type=float, required=True, metavar="N", help="delete what is older")
+    gone = add("erase", _erase, help="delete all that is kept of one record, origin or device, for good")
+    what = gone.add_mutually_exclusive_group(required=True)
+    what.add_argument("--record", metavar="ID", help="recordId of the messages")
+    what.add_argument("--origin", metavar="ID", help="origin of the messages")
+    what.add_argument("--device", metavar="ID", help="deviceId of the messages")
+    gone.add_argument("--audit", type=Path, metavar="FOLDER", help="audit log of the service, to note it there")
     work = add("work", _work, help="measure recordings as they become whole, until interrupted")
     work.add_argument("--once", action="store_true", help="end when nothing is ready")
 
@@ -126,6 +136,18 @@ def _prune(engine: Engine, args: argparse.Namespace) -> int:
     incomplete = give_up_waiting(engine, args.incomplete_after)
     gone = prune(engine, args.keep_days * DAY_S)
     return _say(orjson.dumps({"incomplete": incomplete, "deleted": asdict(gone)}))
+
+
+def _erase(engine: Engine, args: argparse.Namespace) -> int:
+    user = f"user:{os.environ.get('USER') or os.getuid()}"[:128]
+    subject = str(args.record or args.origin or args.device)[:128]
+    log = None if args.audit is None else AuditLog(args.audit)
+    if log is not None:
+        log.append(user, "erase", subject, "begun")
+    erased = erase(engine, args.record, args.origin, args.device)
+    if log is not None:
+        log.append(user, "erase", subject, "done")
+    return _say(orjson.dumps({"erased": asdict(erased), "left": 0}))
 
 
 def _work(engine: Engine, args: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ Version 1 is, field for field and in the same order, what the original tools wri
 acquisition time do not travel in it. Version 2 adds them to the payload, each optional.
 """
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ MAX_MESSAGE_BYTES = 16 * 2**20
 MAX_ID_CHARS = 128
 MAX_SEQUENCE = 10**6
 MAX_INT64 = 2**63 - 1
+#: A string of valid JSON; the group holds the colon that makes it a key.
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?')
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,18 @@ def _object(body: bytes, field: str) -> dict[str, Any]:
         raise MalformedInput(f"Not JSON: {error.msg} at character {error.pos}.", field, "JSON object") from None
     if not isinstance(fields, dict):
         raise MalformedInput("The JSON is not an object.", field, "object", type(fields).__name__)
+    keys = _keys_in(fields)
+    # Each key has a colon: with no more colons than keys none stands twice, and no string need be looked at.
+    if body.count(b":") != keys and sum(1 for token in _STRING.finditer(body) if token[1]) != keys:
+        raise MalformedInput("A key stands twice in an object: readers differ on which counts.", field, "each once")
     return fields
+
+
+def _keys_in(value: Any) -> int:
+    """Number of keys of all objects inside a JSON value."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys_in, value.values()))
+    return sum(_keys_in(item) for item in value if isinstance(item, (dict, list))) if isinstance(value, list) else 0
 
 
 def _optional_text(fields: dict[str, Any], name: str) -> str | None:

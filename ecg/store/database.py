@@ -4,7 +4,7 @@ import importlib
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ def open_database(url: str, create: bool = True) -> Engine:
     if parsed.drivername == "sqlite":
         if not create and not Path(parsed.database or "").is_file():
             raise MalformedInput("There is no store in that file.", "store", "an existing file", parsed.database)
+        if parsed.database and parsed.database != ":memory:":  # what SQLite writes beside it has the same mode
+            with suppress(OSError):  # SQLite says what is wrong with a path
+                Path(parsed.database).touch(mode=0o600)
         engine = create_engine(url, connect_args={"timeout": LOCK_PATIENCE_S})
         event.listen(engine, "connect", _sqlite_connection)
         event.listen(engine, "begin", _sqlite_begin)
@@ -99,6 +102,7 @@ def _sqlite_connection(connection: sqlite3.Connection, _: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # what is deleted is overwritten
         "wal_autocheckpoint=2000",
     ):
         connection.execute(f"PRAGMA {pragma}")

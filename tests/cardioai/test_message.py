@@ -152,3 +152,25 @@ def test_the_content_hash_sees_headers_rows_and_nothing_else() -> None:
     one = content_hash("INDEX,I", ["0,1", "1,2"])
     assert one == content_hash("INDEX,I", ["0,1", "1,2"])
     assert len({one, content_hash("INDEX,II", ["0,1", "1,2"]), content_hash("INDEX,I", ["0,1"])}) == 3
+
+
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        (b'"originId":', b'"originId":"other","originId":'),
+        (b'"recordId":', b'"recordId":"other","recordId":'),
+        (b'"recordId":', b'"record\\u0049d":"other","recordId":'),
+        (b'"messageId":', b'"messageId" \n: "other", "messageId":'),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(once: bytes, twice: bytes) -> None:
+    body = message(payload())
+    assert body.count(once) == 1
+    decode_envelope(body)
+    with pytest.raises(MalformedInput, match="twice"):
+        decode_envelope(body.replace(once, twice))
+
+
+def test_text_that_looks_like_a_key_is_none() -> None:
+    told = 'a":"b\\" : {"c":'
+    assert decode_envelope(message(payload(record_id=told))).payload["recordId"] == told
