@@ -84,7 +84,7 @@ class AppSettings(BaseModel):
     )
     inbox_incomplete_after_s: float = Field(900.0, gt=0, description="how long a recording waits for its next part")
     inbox_keep_days: float | None = Field(
-        None, gt=0, description="how long finished recordings are kept; ever if unset"
+        90.0, gt=0, description="how long finished recordings, results and quarantine are kept; null: for ever"
     )
 
     def resolved_inbox_url(self) -> str:

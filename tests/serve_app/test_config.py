@@ -75,3 +75,10 @@ def test_a_deployment_without_an_entry_is_found(tmp_path: Path) -> None:
 def test_the_builder_names_the_deployments_of_the_configuration(tmp_path: Path) -> None:
     application = build(AppSettings(inbox_url=f"sqlite:///{tmp_path / 'inbox.sqlite'}"))
     assert application._bound_deployment.name == "Ingress"
+
+
+def test_finished_recordings_are_not_kept_for_ever_unless_that_is_said() -> None:
+    days = AppSettings.model_validate({}).inbox_keep_days
+    assert days is not None
+    assert f"`inbox_keep_days`, {days:g} if unset" in (CONFIG.parent / "docs" / "cardioai.md").read_text()
+    assert AppSettings.model_validate({"inbox_keep_days": None}).inbox_keep_days is None
