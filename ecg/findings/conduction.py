@@ -93,7 +93,8 @@ def right_bundle_branch_block(evidence: Evidence) -> Finding:
 def left_bundle_branch_block(evidence: Evidence) -> Finding:
     """QRS of 120 ms or more, V1 downwards, and in two of I, aVL, V5, V6 a broad R without q that peaks after 60 ms.
 
-    The recommendation asks for it in I, V5 and V6; with an infarct one of them may have a q or a small R.
+    The recommendation asks for it in I, V5 and V6; with an infarct one of them may have a q or a small R. From 140 ms
+    on R may peak from 50 ms on, and V5 or V6 need only point upwards (Strauss et al., Am J Cardiol 2011;107:927).
     """
     label = Label.LEFT_BUNDLE_BRANCH_BLOCK
     if accessory_pathway(evidence).present is True:
@@ -119,14 +120,14 @@ def _block(label: str, evidence: Evidence, pattern: bool | None, words: str) -> 
     if evidence.qrs is None:
         return Finding(label, None, "the QRS duration could not be measured")
     width = f"QRS {evidence.qrs:.0f} ms (criterion ≥ {CONDUCTION.block_ms:.0f} ms)"
+    if pattern is None and evidence.reversal is not None and evidence.qrs >= CONDUCTION.incomplete_ms:
+        return Finding(label, None, f"the electrodes {evidence.reversal} seem exchanged")
     if pattern is None:  # nor is the width that of the whole complex: lead II alone may not show its end
         return Finding(label, None, f"{width}; V1 and the lateral leads are needed for the pattern")
     if evidence.paced:
         return Finding(label, None, "the ventricles are paced")
     if evidence.qrs < CONDUCTION.incomplete_ms:
         return Finding(label, False, f"QRS {evidence.qrs:.0f} ms; criterion ≥ {CONDUCTION.block_ms:.0f} ms")
-    if evidence.reversal is not None and not evidence.limb_reversal:
-        return Finding(label, None, f"the electrodes {evidence.reversal} seem exchanged")
     if ventricular_tachycardia(evidence).present is not False:
         return Finding(label, None, f"a wide tachycardia of {evidence.heart_rate or 0:.0f} bpm may be ventricular")
     if not pattern:
@@ -139,33 +140,45 @@ def _block(label: str, evidence: Evidence, pattern: bool | None, words: str) -> 
 def right_pattern(evidence: Evidence) -> bool | None:
     """Whether the form is that of right bundle branch block at any width; None without the leads that show it."""
     side = _lateral(evidence, ("I",), ("V6",))
-    if "V1" not in evidence.shapes or not side:
+    shapes = _in_place(evidence)
+    if "V1" not in shapes or not side:
         return None
     if left_pattern(evidence):
         return False
-    return late_to_the_right(evidence.shapes) and any(shape.terminal < 0 for shape in side)
+    return late_to_the_right(shapes) and any(shape.terminal < 0 for shape in side)
 
 
 def left_pattern(evidence: Evidence) -> bool | None:
     """Whether the form is that of left bundle branch block at any width; None without the leads that show it."""
     limb, chest = _lateral(evidence, ("I", "aVL"), ()), _lateral(evidence, (), ("V5", "V6"))
-    if "V1" not in evidence.shapes or not chest or len(limb) + len(chest) < 2:
+    shapes = _in_place(evidence)
+    if "V1" not in shapes or not chest or len(limb) + len(chest) < 2:
         return None
-    first = evidence.shapes["V1"]
-    ends_down = not (first.terminal > QRS_SHAPE.late_end and first.r_peak_ms > QRS_SHAPE.late_r_v1_ms)
-    broad = [_is_broad(shape) for shape in (*limb, *chest)]
-    return first.net < -CONDUCTION.net and ends_down and any(map(_is_broad, chest)) and sum(broad) >= 2
+    first, wide = shapes["V1"], (evidence.qrs or 0.0) >= CONDUCTION.wide_left_ms
+    ends_up = first.terminal > QRS_SHAPE.late_end and first.r_peak_ms > QRS_SHAPE.late_r_v1_ms
+    if first.net >= -CONDUCTION.net or (ends_up and not (wide and first.q_only)):
+        return False
+    if wide and any(s.q_ms == 0.0 and s.net > 0.0 and s.r_peak_ms >= CONDUCTION.late_r_wide_left_ms for s in chest):
+        return sum(_is_broad(shape, CONDUCTION.late_r_wide_left_ms) for shape in (*limb, *chest)) >= 2
+    return any(map(_is_broad, chest)) and sum(map(_is_broad, (*limb, *chest))) >= 2
 
 
-def _is_broad(shape: QrsShape) -> bool:
+def _is_broad(shape: QrsShape, late_ms: float = QRS_SHAPE.late_r_lateral_ms) -> bool:
     """An upright complex without q that peaks late."""
-    return shape.q_ms == 0.0 and shape.net > CONDUCTION.net and shape.r_peak_ms > QRS_SHAPE.late_r_lateral_ms
+    return shape.q_ms == 0.0 and shape.net > CONDUCTION.net and shape.r_peak_ms > late_ms
 
 
 def _lateral(evidence: Evidence, limb: tuple[str, ...], chest: tuple[str, ...]) -> list[QrsShape]:
     """The shapes of lateral leads; limb leads do not count where their electrodes may be exchanged."""
     leads = chest if evidence.limb_reversal else (*limb, *chest)
-    return [evidence.shapes[lead] for lead in leads if lead in evidence.shapes]
+    shapes = _in_place(evidence)
+    return [shapes[lead] for lead in leads if lead in shapes]
+
+
+def _in_place(evidence: Evidence) -> dict[str, QrsShape]:
+    """The shapes of the leads but those whose chest electrodes may be exchanged, by lead name."""
+    moved = () if evidence.reversal is None or evidence.limb_reversal else evidence.reversal.split("/")
+    return {lead: shape for lead, shape in evidence.shapes.items() if lead not in moved}
 
 
 def accessory_pathway(evidence: Evidence) -> Finding:

@@ -92,7 +92,9 @@ class LowBeatLimits:
     step: int = 4  # samples a block: at 125 Hz the QRS complex is still whole
     half: int = 7  # blocks on each side of R that are compared, 56 ms
     min_rr_s: float = 0.6  # s; with a beat between, a shorter interval would be over 200 a minute
-    away: float = 0.3  # share of the interval from both its ends: beyond the T wave, before the P wave
+    away: float = (
+        0.42  # share of the interval from both its ends: it halves it; T of a wide complex peaks at up to 0.39
+    )
     away_s: float = 0.25  # s, and at least that
     alike: float = 0.8  # correlation of slopes with the usual complex (adds no beat on the 133 recordings of rules.md)
     lowest: float = 0.1  # share of the usual size

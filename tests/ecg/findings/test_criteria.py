@@ -151,10 +151,23 @@ def having(**changes: object) -> Evidence:
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT}, True),
         (conduction.left_bundle_branch_block, {"qrs": 150.0}, False),
         (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "reversal": "LA/LL"}, True),  # V5 and V6
+        # of chest leads that seem exchanged only those count that the pattern is made of
+        (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "reversal": "V2/V4"}, True),
+        (conduction.left_bundle_branch_block, {"qrs": 150.0, "shapes": LEFT, "reversal": "V1/V2"}, None),
+        (
+            conduction.right_bundle_branch_block,
+            {"qrs": 130.0, "shapes": NORMAL.shapes | LATE, "reversal": "V4/V6"},
+            True,
+        ),
         (
             conduction.left_bundle_branch_block,  # broad in the limb leads only: without its pattern
             {"qrs": 150.0, "shapes": LEFT | dict.fromkeys(("V5", "V6"), SHAPE)},
             False,
+        ),
+        (
+            conduction.left_bundle_branch_block,  # from 140 ms on R may peak a little earlier
+            {"qrs": 150.0, "shapes": LEFT | dict.fromkeys(("V5", "V6"), replace(SHAPE, r_peak_ms=54.0, net=0.05))},
+            True,
         ),
         (
             conduction.right_bundle_branch_block,  # not both: V1 points down, and the lateral leads are broad

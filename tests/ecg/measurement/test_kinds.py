@@ -1,0 +1,100 @@
+"""Kinds of recording that were once measured wrong and with confidence, each with its right answer."""
+
+import numpy as np
+import pytest
+
+from ecg.pipeline import examine
+from ecg.record import EcgRecord
+from ecg.simulation import Artefact, Scenario, simulate
+
+NOISE = (Artefact("muscle", 0.01),)
+
+
+def labels(examination) -> dict[str, bool | None]:
+    return {finding.label: finding.present for finding in examination.findings}
+
+
+@pytest.mark.parametrize("heart_rate_bpm", [50, 72])
+@pytest.mark.parametrize("qrs_ms", [180, 200, 215])
+def test_the_t_wave_of_a_very_wide_complex_is_no_beat(qrs_ms: float, heart_rate_bpm: float) -> None:
+    scenario = Scenario(
+        shape="lbbb", qrs_ms=qrs_ms, t_shape="discordant", heart_rate_bpm=heart_rate_bpm, artefacts=NOISE
+    )
+    examination = examine(simulate(scenario).record)
+    assert examination.measurements.heart_rate.value == pytest.approx(heart_rate_bpm, rel=0.03)
+    assert labels(examination)["Left bundle branch block"] is True
+
+
+@pytest.mark.parametrize("rhythm", ["paced", "paced_dual"])
+@pytest.mark.parametrize("fs_hz", [250.0, 500.0, 1000.0])
+def test_the_t_wave_of_a_paced_complex_is_no_beat(fs_hz: float, rhythm: str) -> None:
+    examination = examine(simulate(Scenario(rhythm=rhythm, qrs_ms=160, pr_ms=170, fs_hz=fs_hz)).record)
+    assert examination.measurements.heart_rate.value == pytest.approx(72, rel=0.03)
+    assert labels(examination)["Electronic pacemaker"] is True
+
+
+@pytest.mark.parametrize("atrial_rate_bpm", [80, 110])
+@pytest.mark.parametrize("qrs_ms", [140, 180])
+@pytest.mark.parametrize("heart_rate_bpm", [24, 30, 35])
+def test_p_waves_in_complete_block_with_a_slow_wide_escape_are_no_beats(
+    heart_rate_bpm: float, qrs_ms: float, atrial_rate_bpm: float
+) -> None:
+    scenario = Scenario(
+        rhythm="avb3", shape="lbbb", t_shape="discordant", heart_rate_bpm=heart_rate_bpm, qrs_ms=qrs_ms,
+        atrial_rate_bpm=atrial_rate_bpm, artefacts=NOISE,
+    )  # fmt: skip
+    examination = examine(simulate(scenario).record)
+    assert examination.measurements.heart_rate.value == pytest.approx(heart_rate_bpm, rel=0.05)
+    assert examination.measurements.pr_interval.value is None
+    assert labels(examination)["Bradycardia"] is True
+    assert labels(examination)["Atrioventricular block"] is not False
+    assert labels(examination)["Atrial fibrillation"] is not True
+
+
+@pytest.mark.parametrize("heart_rate_bpm", [22, 26, 30, 32])
+def test_a_clean_slow_rhythm_is_not_poor(heart_rate_bpm: float) -> None:
+    examination = examine(simulate(Scenario(heart_rate_bpm=heart_rate_bpm)).record)
+    assert examination.quality.acceptable
+    assert examination.measurements.heart_rate.value == pytest.approx(heart_rate_bpm, rel=0.05)
+
+
+@pytest.mark.parametrize("qrs_ms", [80, 92, 120])
+@pytest.mark.parametrize("level_mv", [0.03, 0.05])
+def test_mains_hum_changes_neither_the_width_nor_invents_a_pacemaker(level_mv: float, qrs_ms: float) -> None:
+    clean = examine(simulate(Scenario(qrs_ms=qrs_ms)).record).measurements
+    humming = examine(simulate(Scenario(qrs_ms=qrs_ms, artefacts=(Artefact("mains50", level_mv),))).record)
+    assert humming.measurements.qrs_duration.value == pytest.approx(clean.qrs_duration.value, abs=5)
+    assert labels(humming)["Electronic pacemaker"] is False
+
+
+@pytest.mark.parametrize("qrs_ms", [60, 65, 70])
+def test_the_narrow_complex_of_a_child_is_read_narrow(qrs_ms: float) -> None:
+    scenario = Scenario(qrs_ms=qrs_ms, heart_rate_bpm=110, pr_ms=110, p_ms=70, qt_ms=280)
+    measurements = examine(simulate(scenario).record).measurements
+    assert measurements.qrs_duration.value == pytest.approx(qrs_ms, abs=7)
+    assert measurements.pr_interval.value == pytest.approx(110, abs=6)
+
+
+def test_a_negated_recording_keeps_its_intervals_and_is_called_inverted() -> None:
+    record = simulate(Scenario(artefacts=NOISE)).record
+    negated = examine(EcgRecord(np.negative(record.signal), record.leads, record.fs_hz, record.unit))
+    assert negated.quality.lead_reversal == "all leads"
+    upright = examine(record).measurements
+    assert negated.measurements.qrs_duration.value == pytest.approx(upright.qrs_duration.value, abs=4)
+    assert labels(negated)["Infarction"] is None
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("rate", "pr", "qt"), [(140, 130, 300), (150, 120, 300), (160, 120, 296), (180, 100, 250)])
+def test_no_flutter_is_invented_in_fast_sinus_tachycardia(rate: float, pr: float, qt: float, seed: int) -> None:
+    scenario = Scenario(heart_rate_bpm=rate, pr_ms=pr, qt_ms=qt, rr_sd_ms=5)
+    examination = examine(simulate(scenario, seed).record)
+    assert examination.measurements.heart_rate.value == pytest.approx(rate, rel=0.02)
+    assert labels(examination)["Atrial flutter"] is not True
+    assert labels(examination)["Sinus rhythm"] is not False
+
+
+@pytest.mark.parametrize(("pr_ms", "present"), [(188, False), (200, None), (204, None), (212, True)])
+def test_a_pr_at_the_bound_is_open(pr_ms: float, present: bool | None) -> None:
+    examination = examine(simulate(Scenario(pr_ms=pr_ms, artefacts=NOISE)).record)
+    assert labels(examination)["1st degree atrioventricular block"] is present
