@@ -66,6 +66,7 @@ def find_beats(conditioned: Conditioned) -> Beats:
     """Beats of a conditioned recording, `r_samples` in its 500 Hz samples."""
     signal = conditioned.signal[conditioned.usable]
     r = add_low_beats(signal, detect_qrs(signal))
+    r = r[~_is_pulse(signal, r)]
     if len(r) == 0:
         nothing = np.zeros(0, dtype=bool)
         return Beats(r, (), nothing, nothing)
@@ -87,6 +88,24 @@ def find_beats(conditioned: Conditioned) -> Beats:
         else:
             classes.append("premature" if early[beat] else "dominant")
     return Beats(r, tuple(classes), measured, after_gap)
+
+
+def _is_pulse(signal: Float, r: Index) -> NDArray[np.bool_]:
+    """Beats that are the same in nearly all leads where the others are not: calibration pulses; bool [beat].
+
+    No heartbeat is: by Einthoven's law aVR is then the negative of I.
+    """
+    nothing = np.zeros(len(r), dtype=bool)
+    if len(r) == 0 or len(signal) < CLASSES.pulse_fewest:
+        return nothing
+    at = np.clip(r[:, None] + np.arange(-CLASSES.pulse_half, CLASSES.pulse_half + 1), 0, signal.shape[1] - 1)
+    pieces = signal[:, at]
+    pieces = pieces - pieces.mean(axis=2, keepdims=True)
+    common = median(pieces, axis=0)
+    unlike = np.sqrt(((pieces - common) ** 2).mean(axis=2))
+    size = np.sqrt((common**2).mean(axis=1))
+    alike: NDArray[np.bool_] = (unlike < CLASSES.pulse_unlike * size).mean(axis=0) >= CLASSES.pulse_leads
+    return alike if alike.mean() < 0.5 else nothing
 
 
 def _rr(r: Index, after_gap: NDArray[np.bool_]) -> Float:

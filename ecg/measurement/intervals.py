@@ -75,9 +75,19 @@ def measure(record: EcgRecord) -> Measurements:
     """Rate, intervals, axes and amplitudes of a recording, as `Measurements`; never raises for a valid record.
 
     Of I, II and V1 to V6 all twelve leads are measured (`EcgRecord.completed`), so that it does not matter whether the
-    other four were recorded or are derived.
+    other four were recorded or are derived. What is missing in every lead at the start and the end is not measured.
     """
     record = record.completed()
+    present = np.flatnonzero(~np.isnan(record.signal).all(axis=0))
+    if len(present) == 0 or present[-1] - present[0] + 1 == record.n_samples:
+        return _measured(record)
+    first = int(present[0])
+    found = _measured(replace(record, signal=record.signal[:, first : present[-1] + 1]))
+    return replace(found, beats=replace(found.beats, r_samples=found.beats.r_samples + first))
+
+
+def _measured(record: EcgRecord) -> Measurements:
+    """`measure` of a recording with all its leads."""
     conditioned = condition(record)
     found = find_beats(conditioned)
     stack = measured_stack(conditioned, found)

@@ -92,9 +92,7 @@ class LowBeatLimits:
     step: int = 4  # samples a block: at 125 Hz the QRS complex is still whole
     half: int = 7  # blocks on each side of R that are compared, 56 ms
     min_rr_s: float = 0.6  # s; with a beat between, a shorter interval would be over 200 a minute
-    away: float = (
-        0.42  # share of the interval from both its ends: it halves it; T of a wide complex peaks at up to 0.39
-    )
+    away: float = 0.42  # share of the interval from both its ends; T of a wide complex peaks at up to 0.39
     away_s: float = 0.25  # s, and at least that
     alike: float = 0.8  # correlation of slopes with the usual complex (adds no beat on the 133 recordings of rules.md)
     lowest: float = 0.1  # share of the usual size
@@ -114,6 +112,10 @@ class ClassLimits:
     max_shapes: int = 8  # what matches none of so many shapes shares the last number
     seed_beats: int = 60  # beats that are compared with each other to begin a shape
     as_common: float = 0.8  # share of the commonest shape's beats from which another is about equally common
+    pulse_half: int = 60  # samples on each side of R that are compared between leads
+    pulse_unlike: float = 0.15  # share of its size by which a calibration pulse differs from lead to lead
+    pulse_leads: float = 0.65  # share of the leads that have it; of twelve made from eight, eight do
+    pulse_fewest: int = 6  # leads below which alike ones prove nothing
     spike_before: int = 80  # samples; a ventricular spike stands at most 160 ms before the R of a wide complex
     spike_after: int = 5  # samples after R at which a spike may stand
     steady: float = 0.1  # median RR; median step between intervals under which a rhythm is regular
@@ -206,7 +208,7 @@ class PWaveLimits:
     share_high: float = 0.2  # second threshold
     expected_s: float = 0.105  # s from the P peak to the QRS onset
     tolerance_s: float = 0.07  # s, standard deviation about it
-    search_s: float = 0.33  # s before the QRS onset in which P is looked for
+    search_s: float = 0.42  # s before the QRS onset in which P is looked for: a PR of 380 ms and its level
     shortest_search_s: float = 0.08  # s that must be there
     min_prominence: float = 0.1  # share of the higher wave by which each of two rises
     latest_p_s: float = 0.17  # s before the QRS complex within which the last of them peaks

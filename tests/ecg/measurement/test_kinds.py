@@ -1,16 +1,18 @@
 """Kinds of recording that were once measured wrong and with confidence, each with its right answer."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
-from ecg.pipeline import examine
+from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
 from ecg.simulation import Artefact, Scenario, simulate
 
 NOISE = (Artefact("muscle", 0.01),)
 
 
-def labels(examination) -> dict[str, bool | None]:
+def labels(examination: Examination) -> dict[str, bool | None]:
     return {finding.label: finding.present for finding in examination.findings}
 
 
@@ -27,7 +29,7 @@ def test_the_t_wave_of_a_very_wide_complex_is_no_beat(qrs_ms: float, heart_rate_
 
 @pytest.mark.parametrize("rhythm", ["paced", "paced_dual"])
 @pytest.mark.parametrize("fs_hz", [250.0, 500.0, 1000.0])
-def test_the_t_wave_of_a_paced_complex_is_no_beat(fs_hz: float, rhythm: str) -> None:
+def test_the_t_wave_of_a_paced_complex_is_no_beat(fs_hz: float, rhythm: Literal["paced", "paced_dual"]) -> None:
     examination = examine(simulate(Scenario(rhythm=rhythm, qrs_ms=160, pr_ms=170, fs_hz=fs_hz)).record)
     assert examination.measurements.heart_rate.value == pytest.approx(72, rel=0.03)
     assert labels(examination)["Electronic pacemaker"] is True
@@ -98,3 +100,44 @@ def test_no_flutter_is_invented_in_fast_sinus_tachycardia(rate: float, pr: float
 def test_a_pr_at_the_bound_is_open(pr_ms: float, present: bool | None) -> None:
     examination = examine(simulate(Scenario(pr_ms=pr_ms, artefacts=NOISE)).record)
     assert labels(examination)["1st degree atrioventricular block"] is present
+
+
+@pytest.mark.parametrize("pr_ms", [320, 340, 360, 380])
+def test_a_very_long_pr_is_measured(pr_ms: float) -> None:
+    examination = examine(simulate(Scenario(pr_ms=pr_ms, heart_rate_bpm=60, artefacts=NOISE)).record)
+    assert examination.measurements.pr_interval.value == pytest.approx(pr_ms, abs=6)
+    assert labels(examination)["1st degree atrioventricular block"] is True
+    assert examination.quality.lead_reversal is None
+    assert examination.quality.possible_reversal is None
+
+
+@pytest.mark.parametrize("missing", [slice(0, 1500), slice(3500, 5000)], ids=["start", "end"])
+def test_three_seconds_missing_at_an_end_leave_the_rest_measured(missing: slice) -> None:
+    record = simulate(Scenario(artefacts=NOISE)).record
+    samples = record.signal.copy()
+    samples[:, missing] = np.nan
+    examination = examine(EcgRecord(samples, record.leads, record.fs_hz, record.unit))
+    measurements = examination.measurements
+    assert measurements.heart_rate.value == pytest.approx(72, rel=0.03)
+    assert measurements.pr_interval.value == pytest.approx(160, abs=6)
+    assert not np.isnan(samples[:, measurements.beats.r_samples]).any()
+    assert examination.quality.acceptable
+
+
+@pytest.mark.parametrize("at_end", [False, True], ids=["start", "end"])
+@pytest.mark.parametrize("rest", [100, 200])
+def test_a_calibration_pulse_is_no_beat(rest: int, at_end: bool) -> None:
+    record = simulate(Scenario(artefacts=NOISE)).record
+    level = np.zeros((12, rest), dtype=np.float32)
+    parts = [level, np.ones((12, 100), dtype=np.float32), level]
+    samples = np.concatenate([record.signal, *parts] if at_end else [*parts, record.signal], axis=1)
+    examination = examine(EcgRecord(samples, record.leads, record.fs_hz, record.unit))
+    assert examination.measurements.heart_rate.value == pytest.approx(72, rel=0.02)
+    assert labels(examination)["Premature ventricular contraction"] is False
+
+
+def test_twelve_copies_of_one_lead_keep_their_beats() -> None:
+    record = simulate(Scenario(artefacts=NOISE)).record
+    copies = np.repeat(record.signal[1:2], 12, axis=0)
+    measurements = examine(EcgRecord(copies, record.leads, record.fs_hz, record.unit)).measurements
+    assert measurements.heart_rate.value == pytest.approx(72, rel=0.03)
