@@ -10,7 +10,7 @@ from ecg import formats, read
 from ecg.formats import FORMATS, Format, is_named_like_a_recording, media_types
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
-from serve_app import bodies
+from serve_app.edge import recordings
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "formats.md"
 
@@ -30,7 +30,7 @@ def test_the_document_has_every_format_and_no_other() -> None:
 
 
 def test_every_media_type_is_taken_as_a_body() -> None:
-    assert set(media_types()) <= set(bodies.CONTENT_TYPES)
+    assert set(media_types()) <= set(recordings.CONTENT_TYPES)
 
 
 def _claims(name: str, head: bytes) -> bool:
@@ -49,5 +49,6 @@ def test_one_row_adds_a_format(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     record = read(path, fs_hz=250)
     assert (record.format, record.n_samples) == ("tiny", 300)
     assert is_named_like_a_recording("x.tiny")
-    sent = bodies.decode("application/octet-stream", path.read_bytes(), {"fs": "250"}, {})
+    upload = recordings.Upload("application/octet-stream", {path.name: path.read_bytes()})
+    sent = upload.decode({"fs": "250"})
     assert sent.sha256 == record.sha256
