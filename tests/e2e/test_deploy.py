@@ -82,7 +82,11 @@ def deploy(deployed: Deployed, user_config: dict[str, Any] | None) -> None:
 
 def application(launcher_log: Path) -> float:
     """Ray's gauge, which the alert reads as well: 6 is running, 2 unhealthy."""
-    (url,) = re.findall(r"^metrics: (\S+)", launcher_log.read_text(), re.M)
+    deadline = time.monotonic() + LIMIT_S
+    while not (urls := re.findall(r"^metrics: (\S+)", launcher_log.read_text(), re.M)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    (url,) = urls
     (value,) = re.findall(r'^ray_serve_application_status{.*application="ecg".*} (\S+)$', httpx.get(url).text, re.M)
     return float(value)
 

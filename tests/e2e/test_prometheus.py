@@ -36,8 +36,10 @@ def prometheus(service: httpx.Client, launcher_log: Path, tmp_path: Path) -> Ite
     binary = shutil.which("prometheus")
     if binary is None:
         pytest.skip("prometheus is not installed: apt-get install prometheus")
-    targets = re.findall(r"^metrics.*: http://(\S+)/metrics", launcher_log.read_text(), re.MULTILINE)
-    assert len(targets) == 2
+    deadline = time.monotonic() + 60
+    while len(targets := re.findall(r"^metrics.*: http://(\S+)/metrics", launcher_log.read_text(), re.MULTILINE)) < 2:
+        assert time.monotonic() < deadline, launcher_log.read_text()
+        time.sleep(0.2)
     config = {
         "global": {"scrape_interval": "2s", "evaluation_interval": "2s"},
         "rule_files": [str(ROOT / "monitoring/alerts.yaml")],
