@@ -28,7 +28,7 @@ SLOW = (
     *("ecg/cli/test_convert.py", "ecg/cli/test_recordings.py", "ecg/models"),
     *("ecg/findings/test_find_shared.py", "ecg/measurement/test_measure_shared.py"),
     *("ecg/quality/test_quality_shared.py", "ecg/report/test_forms.py", "ecg/cli/test_report.py"),
-    *("serve_app/test_launcher.py", "serve_app/test_bulk.py"),
+    *("serve_app/test_launcher.py", "serve_app/test_bulk.py", "serve_app/test_keeper.py"),
 )
 TESTS = Path(__file__).resolve().parent
 
