@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run test quick lint check bench conformance clean
+.PHONY: help run test quick lint check bench conformance sbom clean
 
 help:
 	@echo "make run    install what the service needs into .venv and start it on http://127.0.0.1:7860 (PORT=N: another port)"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make check  lint and test"
 	@echo "make bench  how fast engine and service are (FULL=--full: the long run); JSON in benchmarks/results/"
+	@echo "make sbom   CycloneDX bill of materials and licence list of the environment: sbom.json, licenses.md"
 	@echo "make conformance  how accurate measurements, beats, quality and rules are: benchmarks/results/conformance.html"
 
 .venv/bin/python:
@@ -52,6 +53,11 @@ conformance: .venv/dev.stamp
 # FULL=--full asks every question for as long as it takes; short runs otherwise.
 bench: .venv/dev.stamp
 	@$(BIN)/python -m benchmarks.suite $(FULL)
+
+# Of what is installed here; in an image: run the two commands with its own interpreter.
+sbom: .venv/dev.stamp
+	@$(BIN)/cyclonedx-py environment $(BIN)/python --of JSON -o sbom.json
+	@$(BIN)/pip-licenses --format=markdown --order=license --output-file=licenses.md
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
