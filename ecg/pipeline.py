@@ -1,6 +1,9 @@
 """What is done with a recording without any model, and which parts of an answer there are."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+
+from threadpoolctl import ThreadpoolController
 
 from ecg.errors import MalformedInput
 from ecg.features import named_features
@@ -29,16 +32,25 @@ class Examination:
     statements: tuple[Finding, ...] = ()
 
 
+@lru_cache(maxsize=1)
+def _libraries() -> ThreadpoolController:
+    """The libraries that numpy and scipy multiply with, looked up once."""
+    return ThreadpoolController()
+
+
 def examine(record: EcgRecord, findings: bool = True, features: bool = False) -> Examination:
     """Measurements and signal quality of a recording, its rule findings, and the model-free part of its features.
 
     The limb leads that follow from I and II are worked out where they are not recorded.
     """
-    completed = record.completed()
-    measurements = measure(completed)
-    quality = assess_quality(completed, measurements)
-    labels, statements = answer(completed, measurements, quality) if findings else ((), ())
-    named = tuple(named_features(record, measurements)) if features else None
+    # With two threads matrix products round otherwise than with one, and these are too small to gain from them. One
+    # thread gives a laptop, a replica and a worker of a cohort job the same digits, and takes half the CPU time.
+    with _libraries().limit(limits=1, user_api="blas"):
+        completed = record.completed()
+        measurements = measure(completed)
+        quality = assess_quality(completed, measurements)
+        labels, statements = answer(completed, measurements, quality) if findings else ((), ())
+        named = tuple(named_features(record, measurements)) if features else None
     return Examination(measurements, quality, labels, named, statements)
 
 

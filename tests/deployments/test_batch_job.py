@@ -128,9 +128,6 @@ def resumed(archive: Path, undisturbed: Path, address: str, tmp_path_factory: py
     return out
 
 
-@pytest.mark.xfail(
-    reason="tables differ between this process and the cluster since 4e97064; cause not found yet", strict=False
-)
 def test_killed_and_resumed_on_a_cluster_it_ends_as_the_stages_one_after_the_other(
     undisturbed: Path, resumed: Path
 ) -> None:
