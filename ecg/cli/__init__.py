@@ -6,7 +6,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from ecg._version import __version__
 from ecg.errors import EcgError
+
+#: Which extra of the package brings a library that a command may find missing.
+EXTRAS = {
+    **dict.fromkeys(("torch", "safetensors", "huggingface_hub", "filelock"), "torch"),
+    "openvino": "openvino",
+    **dict.fromkeys(("sqlalchemy", "alembic", "psycopg", "zstandard"), "inbox"),
+    **dict.fromkeys(("boto3", "botocore"), "aws"),
+    **dict.fromkeys(("pydicom", "soundfile", "defusedxml"), "formats"),
+    "matplotlib": "report",
+    "httpx": "client",
+    "pyarrow": "batch",
+}
 
 # name -> (module, one-line help); a module is imported only when its command is asked for.
 COMMANDS = {
@@ -36,17 +49,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; exit status 0 for success, 1 when part of the work failed, 2 for bad input or usage."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="ecg", description="Read, measure and analyse 12-lead ECGs.")
+    parser.add_argument("--version", action="version", version=f"ecg-serve {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module_name, summary) in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name in argv[:1]:
-            importlib.import_module(module_name).add_arguments(subparser)
-    args = parser.parse_args(argv)
-    command = importlib.import_module(COMMANDS[args.command][0])
+        subparser.set_defaults(module=module_name)
+    name = argv[0] if argv[:1] and argv[0] in COMMANDS else ""
     try:
-        return int(command.run(args))
+        # Loading a command can take seconds and can find a library missing: both belong inside.
+        if name:
+            importlib.import_module(COMMANDS[name][0]).add_arguments(subparsers.choices[name])
+        args = parser.parse_args(argv)
+        return int(importlib.import_module(args.module).run(args))
     except EcgError as error:
-        print(f"ecg {args.command}: {describe(error)}", file=sys.stderr)
+        print(f"ecg {name}: {describe(error)}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRAS:
+            raise
+        command = f"pip install 'ecg-serve[{EXTRAS[library]}]'"
+        print(f"ecg {name}: {library} is not installed; this brings it: {command}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -55,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"ecg {args.command}: {error}", file=sys.stderr)
+        print(f"ecg {name}: {error}", file=sys.stderr)
         return 2
 
 

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="second to stop before; 0 is the end of the record (default 60)",
     )
-    parser.add_argument("-d", "--destination", type=Path, required=True, help="directory for the CSV files")
+    parser.add_argument(
+        "-d", "--destination", type=Path, required=True, help="directory for the CSV files; made if it is not there"
+    )
     parser.add_argument(
         "-s", "--script", type=Path, help="also write the shell script that makes the same files with WFDB's rdsamp"
     )
@@ -33,11 +35,10 @@ def run(args: argparse.Namespace) -> int:
     """Extract every record; a record that fails is reported and does not stop the others."""
     if not args.manifest.is_file():
         raise MalformedInput(f"{args.manifest} is not a file.", "manifest")
-    if not args.destination.is_dir():
-        raise MalformedInput(f"{args.destination} is not a directory.", "destination")
     if args.from_time < 0 or args.to_time < 0 or 0 < args.to_time <= args.from_time:
         raise MalformedInput("The window is empty.", "to-time", f"> {args.from_time}, or 0", args.to_time)
     headers = list(read_manifest(args.manifest))
+    args.destination.mkdir(parents=True, exist_ok=True)
     script = ["#!/usr/bin/env bash", "set -euo pipefail", f"cd {shlex.quote(str(Path.cwd()))}"]
     with map_path(args.destination).open("ab") as record_map, Batch("extracting", len(headers)) as batch:
         for header in headers:

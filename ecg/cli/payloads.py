@@ -14,7 +14,9 @@ from ecg.formats.record_map import map_path, read_map
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options, long and short as in the original tool."""
     parser.add_argument("-s", "--source", type=Path, required=True, help="directory of extracted CSV files (*.txt)")
-    parser.add_argument("-d", "--destination", type=Path, required=True, help="directory for the payload files")
+    parser.add_argument(
+        "-d", "--destination", type=Path, required=True, help="directory for the payload files; made if it is not there"
+    )
     parser.add_argument("--max-bytes", type=int, metavar="N", help="every message has fewer bytes than this")
     parser.add_argument("--max-samples", type=int, metavar="N", help="rows of a part at most")
     parser.add_argument(
@@ -28,9 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert every file; a file that fails is reported and does not stop the others."""
-    for name in ("source", "destination"):
-        if not getattr(args, name).is_dir():
-            raise MalformedInput(f"{getattr(args, name)} is not a directory.", name)
+    if not args.source.is_dir():
+        raise MalformedInput(f"{args.source} is not a directory.", "source")
     for name in ("max_bytes", "max_samples"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise MalformedInput("A limit must be at least 1.", name.replace("_", "-"), ">= 1", getattr(args, name))
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     sources = sorted(args.source.glob("*.txt"))
     if not sources:
         raise MalformedInput(f"No .txt file in {args.source}.", "source")
+    args.destination.mkdir(parents=True, exist_ok=True)
     parts = 0
     seen: set[str] = set()
     with Batch("payloads", len(sources)) as batch:

@@ -149,10 +149,14 @@ def _watch(relay: Relay, cycle_s: float) -> None:
 
 def _line(relay: Relay) -> str:
     figures = relay.figures.summary()
-    failures = ", ".join(f"{count} {reason}" for reason, count in figures["failures"].items())
+    failures, retries = (
+        ", ".join(f"{count} {reason}" for reason, count in figures[kind].items()) for kind in ("failures", "retries")
+    )
     return (
         f"{figures['acknowledged']} acknowledged, {figures['messages_per_s']}/s, {figures['bytes']} bytes, "
         f"p50 {figures['p50_ms']} ms, p99 {figures['p99_ms']} ms, "
-        f"{sum(figures['retries'].values())} retries, {figures['failed']} failed"
+        f"{sum(figures['retries'].values())} retries"
+        + (f" ({retries})" if retries else "")
+        + f", {figures['failed']} failed"
         + (f" ({failures})" if failures else "")
     )

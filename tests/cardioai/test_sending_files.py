@@ -123,7 +123,7 @@ def test_a_window_beyond_the_record_fails_that_record_only(tmp_path: Path, archi
 
 
 @pytest.mark.parametrize(
-    "arguments", [["-t", "5", "-f", "5"], ["-f", "-1"], ["-d", "/nowhere/at/all"], ["-m", "/nowhere/at/all"]]
+    "arguments", [["-t", "5", "-f", "5"], ["-f", "-1"], ["-d", "/dev/null/folder"], ["-m", "/nowhere/at/all"]]
 )
 def test_bad_arguments_exit_with_2(tmp_path: Path, archive: Path, arguments: list[str]) -> None:
     assert extracted(tmp_path, archive, *arguments)[0] == 2

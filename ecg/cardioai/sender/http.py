@@ -53,6 +53,10 @@ class HttpAdapter:
         try:
             response = self._pool.request("POST", self._url, body=outgoing.body, preload_content=False)
             answer = _start_of(response, self._timeout_s)
+        except urllib3.exceptions.NameResolutionError:
+            raise NotDelivered("host name not known") from None
+        except urllib3.exceptions.NewConnectionError as error:  # a kind of ConnectTimeoutError in urllib3
+            raise NotDelivered(_why_no_connection(error)) from None
         except urllib3.exceptions.ConnectTimeoutError:
             raise NotDelivered("connect timeout") from None
         except urllib3.exceptions.TimeoutError:
@@ -72,6 +76,16 @@ class HttpAdapter:
             return "acknowledged"
         said = receipt.get("status") if isinstance(receipt, dict) else None
         return said if isinstance(said, str) else "acknowledged"
+
+
+def _why_no_connection(error: BaseException) -> str:
+    """What the operating system said, such as "connection refused"; short enough to be counted by."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return "no connection"
 
 
 def _start_of(response: urllib3.BaseHTTPResponse, timeout_s: float) -> bytes:

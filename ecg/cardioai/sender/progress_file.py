@@ -107,9 +107,16 @@ class Checkpoint:
             self._done = {line["done"] for line in lines}
         except (orjson.JSONDecodeError, ValueError, KeyError, TypeError, AttributeError):
             raise MalformedInput(f"{self.path} is no checkpoint of ecg relay.", "checkpoint") from None
+        if head != asdict(destination) and not self._done:
+            # Nothing was delivered there, as when the URL was mistyped: nothing can be sent twice.
+            self._file.truncate(0)
+            self.run_id = uuid.uuid4()
+            self._append({"run": str(self.run_id)} | asdict(destination))
+            return
         if head != asdict(destination):
             raise InconsistentInput(
-                f"{self.path} belongs to a run with another destination; finish that run or remove the file.",
+                f"{self.path} belongs to a run that delivered {len(self._done)} messages to another destination; "
+                "finish that run, remove the file, or name another with --checkpoint.",
                 "checkpoint",
                 head,
                 asdict(destination),

@@ -1,0 +1,104 @@
+"""What a newcomer meets on the terminal: missing libraries, mistyped addresses, folders that are not there yet."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ecg._version import __version__
+from ecg.cardioai.sender.progress_file import Checkpoint, Destination
+from ecg.cli import EXTRAS, main
+from ecg.errors import InconsistentInput
+from ecg.formats.cardioai_message import ORIGIN_CODES
+from tests.e2e.conftest import free_port
+
+ROOT = Path(__file__).resolve().parents[3]
+#: Runs the command as if libraries, with commas between them, were not installed.
+WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1].split(","):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from ecg.cli import main
+raise SystemExit(main(sys.argv[2:]))
+"""
+
+
+def without(libraries: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT, libraries, *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"ecg-serve {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("libraries", "arguments"),
+    [
+        ("boto3", ("bus", "--help")),
+        ("sqlalchemy", ("bus", "--help")),
+        ("sqlalchemy", ("inbox", "--help")),
+        ("torch,openvino,safetensors,filelock,huggingface_hub", ("analyze", "--weights", "small", "FILE")),
+    ],
+)
+def test_a_missing_library_is_one_line_with_the_command_that_brings_it(
+    libraries: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = without(libraries, *(str(tmp_path / "one.hea") if word == "FILE" else word for word in arguments))
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"pip install 'ecg-serve[{EXTRAS[libraries.partition(',')[0]]}]'" in done.stderr
+
+
+def payload_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "payloads"
+    folder.mkdir()
+    (folder / "one.json").write_bytes(b"{}")
+    return folder
+
+
+def test_a_relay_over_aws_without_its_library_is_one_line(tmp_path: Path) -> None:
+    folder = str(payload_folder(tmp_path))
+    arguments = ["-s", folder, "-a", "ESB", "-n", "bus", "-o", ORIGIN_CODES[0], "-v", "D3F153"]
+    done = without("boto3", "relay", *arguments, "--bucket", "b")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ecg-serve[aws]" in done.stderr
+
+
+def test_a_closed_port_is_called_refused() -> None:
+    from ecg.cardioai.sender.delivery import NotDelivered, Outgoing
+    from ecg.cardioai.sender.http import HttpAdapter
+
+    adapter = HttpAdapter(f"http://127.0.0.1:{free_port()}/data/v1", 1, 5.0)
+    with pytest.raises(NotDelivered) as failure:
+        adapter.send(Outgoing(b"{}", "id", "code"))
+    assert failure.value.reason == "connection refused"
+
+
+def test_a_checkpoint_without_a_delivery_does_not_hold_a_corrected_url(tmp_path: Path) -> None:
+    wrong, right = (Destination("HTTP", f"http://{host}/", "a", "b") for host in ("wrong", "right"))
+    with Checkpoint(tmp_path / "run.jsonl", wrong):
+        pass
+    with Checkpoint(tmp_path / "run.jsonl", right) as checkpoint:
+        checkpoint.mark("one")
+    head, line = map(orjson.loads, (tmp_path / "run.jsonl").read_bytes().splitlines())
+    assert (head["name"], line) == ("http://right/", {"done": "one"})
+    with pytest.raises(InconsistentInput, match="delivered 1 messages"), Checkpoint(tmp_path / "run.jsonl", wrong):
+        pass
+
+
+def test_extract_makes_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "manifest").write_text("")
+    assert main(["extract", "-m", str(tmp_path / "manifest"), "-d", str(tmp_path / "new" / "folder")]) == 0
+    assert (tmp_path / "new" / "folder").is_dir()
