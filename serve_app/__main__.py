@@ -18,7 +18,9 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from ecg.models.weights import SMALL_NAME
+from ecg._version import __version__
+from ecg.models.hub import FILES, REPOSITORY
+from ecg.models.weights import NAMED_SOURCES, SMALL_NAME
 from serve_app.environment import fast_plane_available, ray_environment
 from serve_app.keeper import adopt_orphans, descendants, kill_descendants
 
@@ -44,8 +46,11 @@ def main() -> int:
     parser.add_argument(
         "--demo", action="store_true", help="a public demo: beyond this machine without keys, nothing is kept"
     )
+    parser.add_argument("--version", action="version", version=f"ecg-serve {__version__}")
     parser.add_argument("--check", action="store_true", help="only check the file")
     options = parser.parse_args()
+    if (missing := _no_weights(options.weights)) is not None:
+        parser.error(missing)
     with tempfile.TemporaryDirectory(prefix="ecg-serve-") as folder:
         path = Path(folder) / options.config.name
         try:
@@ -84,6 +89,16 @@ def _open_to_all(config: dict[str, Any]) -> str | None:
         f"{host} can be reached from other machines, and no key is asked for. Make one with\n"
         "    ecg keys --file keys.json create NAME --scope analyze\n"
         "and start with --keys keys.json; or say --demo for a public demo, which keeps nothing."
+    )
+
+
+def _no_weights(source: str | None) -> str | None:
+    """What to do when `--weights` is a path where nothing is, said before Ray starts; None when it may be there."""
+    if source in (None, *NAMED_SOURCES) or Path(source).expanduser().exists():
+        return None
+    return (
+        f"There are no weights at {source}. Say a folder that holds {' and '.join(FILES.values())}\n"
+        f"(published at https://huggingface.co/{REPOSITORY}), or one of {', '.join(NAMED_SOURCES)}."
     )
 
 

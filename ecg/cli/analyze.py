@@ -1,6 +1,7 @@
 """`ecg analyze`: the whole analysis in this process, the same pipeline as the service."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import orjson
@@ -27,6 +28,11 @@ def run(args: argparse.Namespace) -> int:
     cards = cards_at([*CARDS, *args.model])
     include = parse_include(args.include, frozenset(cards) | WITHOUT_MODELS)
     models = local.load_models(args.weights, include, EngineOptions(args.backend, args.precision), cards)
+    for name, model in models.items():
+        if not model.identity.trained:
+            print(f"{name}: UNTRAINED weights; what this model says carries no meaning", file=sys.stderr)
+        elif model.note:
+            print(f"{name}: {model.note}", file=sys.stderr)
 
     def show(path: Path, record: EcgRecord) -> None:
         document = {"record": path.stem} | local.run(record, models, include, cards).to_dict()

@@ -9,8 +9,10 @@ import orjson
 
 from ecg.cli.recordings import add_file_arguments, for_each
 from ecg.pipeline import Examination, examine
+from ecg.quality import Quality
 from ecg.record import EcgRecord
 from ecg.report.device import differences
+from ecg.values import Value
 
 #: Key of the JSON line -> field of `Measurements`. QTc is Fridericia's.
 _KEYS = {
@@ -60,6 +62,25 @@ def _signed(difference: float | None) -> str:
     return "" if difference is None else f", ours {difference:+g}"
 
 
+def _words(key: str, value: Value) -> str:
+    """A value with its spread from beat to beat, or why there is none."""
+    if value.value is None:
+        return str(value.reason)
+    if value.unit == "deg":  # no more digits than an axis has, and no second unit
+        spread = "" if value.spread is None else f" ± {value.spread:.0f}°"
+        return f"{value.value:.0f}°{spread}"
+    spread = "" if value.spread is None else f" ± {value.spread:.1f}"
+    return f"{value.value:.0f}{spread} {value.unit}{' (Fridericia)' if key == 'qtc_interval' else ''}"
+
+
+def _causes(quality: Quality) -> str:
+    """The causes of a grade, each kind once with its leads: "flat in V1, V2; mains in II"."""
+    leads: dict[str, list[str]] = {}
+    for cause in quality.causes:
+        leads.setdefault(cause.code, []).extend([cause.lead] if cause.lead else [])
+    return "; ".join(code + (" in " + ", ".join(names) if names else "") for code, names in leads.items())
+
+
 def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
     examination = examine(record)
     if jsonl:
@@ -69,14 +90,12 @@ def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
     theirs = {} if record.origin is None else record.origin.measurements
     apart = differences(record.origin, examination.measurements)
     for key, field in _KEYS.items():
-        value = getattr(examination.measurements, field)
-        spread = "" if value.spread is None else f" ± {value.spread:.1f}"
-        told = value.reason if value.value is None else f"{value.value:.0f}{spread} {value.unit}"
+        told = _words(key, getattr(examination.measurements, field))
         device = theirs.get(key)
         beside = "" if device is None else f"  (device: {device:g}{_signed(apart.get(key))})"
         print(f"  {key:14s} {told}{beside}")
     quality = examination.quality
-    causes = ", ".join(f"{cause.code}{f' in {cause.lead}' if cause.lead else ''}" for cause in quality.causes)
+    causes = _causes(quality)
     print(f"  {'quality':14s} {quality.grade}{f' ({causes})' if causes else ''}")
     for finding in examination.findings:
         if finding.present:
@@ -85,3 +104,6 @@ def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
     for statement in examination.statements:
         if statement.present:
             print(f"  {'statement':14s} {statement.label}: {statement.evidence}")
+    undecided = [finding.label for finding in examination.findings if finding.present is None]
+    if undecided:
+        print(f"  {'not decided':14s} {', '.join(undecided)}")

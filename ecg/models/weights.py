@@ -19,6 +19,8 @@ _STAND_IN_LAYERS = 1
 _STAND_IN = "stand-in/1"
 #: Made by `training.small`; docs/model-card.md says what it is and what it must not be used for.
 SMALL = Path(__file__).with_name("small.safetensors")
+#: Sources of weights that are not paths.
+NAMED_SOURCES = ("auto", "hub", "small", "stand-in")
 #: How `Weights.identifier` of the small model begins.
 SMALL_NAME = f"ecg-serve/{SMALL.name}"
 _SMALL_ANSWERS = "The small model of the package answers some of the labels (docs/model-card.md):"

@@ -68,6 +68,7 @@ def test_two_services_have_no_port_and_no_file_in_common(tmp_path: Path) -> None
         (("--port", "99999"), "1 to 65535"),
         (("--config", "/nonexistent.yaml"), "not a Serve configuration"),
         (("--config", "LICENSE"), "not a Serve configuration"),
+        (("--weights", "/nowhere/at/all"), "There are no weights at /nowhere/at/all"),
         (("--check", "--set", "wieghts=hub"), "wieghts"),
         (("--check", "--set", "max_requests=none"), "max_requests"),
     ],

@@ -13,6 +13,7 @@ from ecg.cardioai.sender.progress_file import Checkpoint, Destination
 from ecg.cli import EXTRAS, main
 from ecg.errors import InconsistentInput
 from ecg.formats.cardioai_message import ORIGIN_CODES
+from ecg.simulation import Artefact, Scenario, simulate
 from tests.e2e.conftest import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,3 +103,29 @@ def test_extract_makes_its_folder(tmp_path: Path) -> None:
     (tmp_path / "manifest").write_text("")
     assert main(["extract", "-m", str(tmp_path / "manifest"), "-d", str(tmp_path / "new" / "folder")]) == 0
     assert (tmp_path / "new" / "folder").is_dir()
+
+
+def test_measure_says_each_cause_once_and_what_it_does_not_decide(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = tmp_path / "flat.json"
+    record = simulate(Scenario(artefacts=(Artefact("mains50", 0.5), Artefact("muscle", 0.6)))).record
+    written.write_bytes(
+        orjson.dumps(
+            {"signal": record.signal.tolist(), "fs": record.fs_hz, "lead_names": list(record.leads), "units": "mV"}
+        )
+    )
+    assert main(["measure", str(written)]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[1:]}
+    assert lines["quality"].count("muscle_noise in") == 1
+    assert "V1, V2" in lines["quality"]
+    assert "Infarction" in lines["not"]
+
+
+def test_analyze_says_of_untrained_weights_that_they_mean_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", "--out", str(tmp_path), "--format", "json"]) == 0
+    file = tmp_path / "sinus-0000.json"
+    assert main(["analyze", "--weights", "stand-in", "--include", "clinical", "--jsonl", str(file)]) == 0
+    assert "clinical: UNTRAINED weights" in capsys.readouterr().err
