@@ -126,11 +126,26 @@ def _numbers(rows: str, delimiter: str, n_columns: int) -> NDArray[np.float64]:
             rows = rows.replace(gap, f"{gap[0]}nan{gap[1]}")
     try:
         table = np.loadtxt(io.StringIO(rows), delimiter=delimiter, comments=None, quotechar='"', ndmin=2)
-    except ValueError as error:
-        raise MalformedInput(f"The rows cannot be read: {str(error)[:120]}", "signal", "numbers", None) from None
+    except ValueError:
+        raise _first_mistake(rows, delimiter, n_columns) from None
     if table.shape[1] != n_columns:
         raise MalformedInput("The rows have another number of cells.", "signal", n_columns, table.shape[1])
     return table
+
+
+def _first_mistake(rows: str, delimiter: str, n_columns: int) -> MalformedInput:
+    """Where the first row is that is not `n_columns` numbers. The cell itself, which may name a person, is not said."""
+    for number, row in enumerate(rows.strip("\n").split("\n"), start=1):
+        cells = row.split(delimiter)
+        if len(cells) != n_columns:
+            return MalformedInput(f"Row {number} of the samples has another width.", "signal", n_columns, len(cells))
+        for column, cell in enumerate(cells, start=1):
+            try:
+                float(cell.strip('"'))
+            except ValueError:
+                where = f"Row {number} of the samples is no number in column {column}."
+                return MalformedInput(where, "signal", "a number", "text")
+    return MalformedInput("The rows of samples cannot be read.", "signal", f"{n_columns} numbers a row", None)
 
 
 def _comment_fs(text: str | None) -> float | None:

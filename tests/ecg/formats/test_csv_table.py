@@ -102,3 +102,13 @@ def test_a_table_of_more_cells_than_are_read_is_refused_before_it_is_parsed() ->
         parse("I,II\n" + "1,\n" * 5_000_001, 500)
     with pytest.raises(EcgError):
         parse("12,12\n" * 1000, 500)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [("0.1,Jane Doe", "Row 2 of the samples is no number in column 2"), ("0.1", "Row 2 of the samples has another")],
+)
+def test_the_row_that_is_not_numbers_is_named_and_its_text_is_not(row: str, told: str) -> None:
+    with pytest.raises(MalformedInput, match=told) as refused:
+        parse(f"I (mV),II (mV)\n0.1,0.2\n{row}\n0.1,0.2\n", 500)
+    assert "Jane" not in str(refused.value.__dict__)
