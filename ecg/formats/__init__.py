@@ -6,10 +6,11 @@ does that, and only beside the file it was given.
 
 import contextlib
 import math
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ecg.errors import MalformedInput, UnknownFormat, UnusableRecording
+from ecg.errors import InputTooLarge, MalformedInput, UnknownFormat, UnusableRecording
 from ecg.formats import hdf5, zip_archive
 from ecg.formats.record_map import mapped_beside
 from ecg.formats.stated import Stated
@@ -19,6 +20,8 @@ from ecg.record import EcgRecord, check_duration
 __all__ = ["FORMATS", "is_named_like_a_recording", "media_types", "parse", "read", "read_files"]
 
 _MAX_NAME = 255
+#: Of a file on disk. A day of 12 leads at 1,000 Hz and 16 bits has 2.07 GB.
+MAX_FILE_BYTES = 2**31
 _NOTHING_STATED = Stated()
 _HEAD_BYTES = 4096
 
@@ -46,8 +49,18 @@ def read(  # what a file may leave out
     mapped = mapped_beside(path)
     if mapped is not None:
         stated = mapped.stated(stated)
-    record = read_files(path.name, lambda name: (path.parent / name).read_bytes(), stated)
+    record = read_files(path.name, lambda name: _bytes(path.parent / name), stated)
     return record if mapped is None else mapped.calibrated(record)
+
+
+def _bytes(path: Path) -> bytes:
+    """All of a regular file. Raises `InputTooLarge`, and `UnusableRecording` for a pipe or a device without an end."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+        raise UnusableRecording("A recording is read from a regular file.", "file", "a regular file", None)
+    if about.st_size > MAX_FILE_BYTES:
+        raise InputTooLarge("The file is larger than any recording.", "file", f"<= {MAX_FILE_BYTES}", about.st_size)
+    return path.read_bytes()
 
 
 def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:

@@ -34,6 +34,7 @@ from ecg.origin import Origin
 from ecg.record import EcgRecord
 
 NAME = "dicom"
+_BIG_ENDIAN = b"1.2.840.10008.1.2.2\0"  # retired in 2006; the samples inside would be swapped, too
 _DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.8.")  # their size is bounded by nothing
 _TYPES = {("SB", 8): "i1", ("UB", 8): "u1", ("SS", 16): "<i2", ("US", 16): "<u2", ("SL", 32): "<i4", ("UL", 32): "<u4"}
 _UNITS = {"uv": "uV", "mv": "mV", "v": "V", "nv": "nV", "microvolt": "uV", "millivolt": "mV"}
@@ -71,6 +72,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     data = files[main]
     if any(syntax in data[:2048] for syntax in _DEFLATED):
         raise UnusableRecording("Deflated DICOM files are not read.", "file", "an uncompressed transfer syntax", None)
+    if _BIG_ENDIAN in data[:2048]:
+        raise UnusableRecording("Big-endian DICOM files are not read.", "file", "a little-endian transfer syntax", None)
     dataset = _dataset(data)
     try:
         return _record(dataset, main, stated, max_duration_s)

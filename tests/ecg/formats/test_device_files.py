@@ -1,6 +1,7 @@
 """Files of devices: samples to the count, what is said beside them, and nothing that identifies a person."""
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -257,3 +258,23 @@ def test_every_shared_device_file_is_read_or_refused_for_its_reason(shared: Path
                 refused[path.name] = error.message
     refused.pop("0000050.ECG.csv", None)  # a heading of its own, see the tests of tables
     assert list(refused) == ["BROKEN_shifted_by_5_bytes.SCP"]
+
+
+def test_big_endian_dicom_is_refused_and_not_read_with_swapped_bytes() -> None:
+    head = b"\0" * 128 + b"DICM" + b"\x02\x00\x10\x00UI\x14\x00" + b"1.2.840.10008.1.2.2\0"
+    with pytest.raises(UnusableRecording, match="Big-endian"):
+        formats.parse({"x.dcm": head + b"\0" * 500}, Stated())
+
+
+@pytest.mark.parametrize("name", ["huge.mat", "huge.csv", "huge.edf"])
+def test_a_file_larger_than_any_recording_is_refused_before_it_is_read(tmp_path: Path, name: str) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(6 * 2**30)  # without taking any room
+    with pytest.raises(InputTooLarge):
+        read(tmp_path / name)
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.csv")
+    with pytest.raises(UnusableRecording, match="regular file"):
+        read(tmp_path / "p.csv")
