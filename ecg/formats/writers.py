@@ -1,6 +1,7 @@
 """Writers: an `EcgRecord` to files."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ecg.formats.edf_writer import write_edf
 from ecg.record import EcgRecord
 
 ADC_PER_MV = 1000  # one step of the 16-bit formats is a microvolt, the range ±32.7 mV
+_RECORD_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _INVALID = -32768  # WFDB's mark of a missing sample in format 16
 
 
@@ -59,10 +61,16 @@ def write_csv(record: EcgRecord, folder: Path, name: str) -> list[Path]:
 def write_wfdb(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     """Write `NAME.hea` and `NAME.dat` (format 16, 1 µV) and return their paths.
 
-    Raises `MalformedInput` for a record of unknown unit, or with samples beyond the 16-bit range.
+    Raises `MalformedInput` for a record of unknown unit, with samples beyond the 16-bit range, or with a name or lead
+    that a header cannot hold; nothing is written then.
     """
     if record.unit != "mV":
         raise MalformedInput("WFDB states a unit; this record has none.", "units", "mV", record.unit)
+    if not _RECORD_NAME.fullmatch(name):
+        raise MalformedInput("This is no name of a WFDB record.", "OUT", "letters, digits, - and _ of ASCII", name)
+    for lead in record.leads:
+        if not lead.isascii() or not lead.isprintable():
+            raise MalformedInput("A WFDB header has ASCII letters only.", "lead_names", "ASCII", lead)
     steps = np.rint(record.signal.T.astype(np.float64) * ADC_PER_MV)
     if np.nanmax(np.abs(steps), initial=0) > -_INVALID - 1:
         largest = float(np.nanmax(np.abs(record.signal)))

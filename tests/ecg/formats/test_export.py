@@ -93,3 +93,12 @@ def test_the_report_of_what_is_written_is_the_same(name: str, tmp_path: Path) ->
         for key, value in expected["measurements"].items():
             if "value" in value and value["value"] is not None:  # to the last digit given: float32 of counts differs
                 assert found["measurements"][key]["value"] == pytest.approx(value["value"], abs=0.11), (ending, key)
+
+
+@pytest.mark.parametrize("name", ["my rec", "\u00fcn\u00ef", ""])
+def test_a_name_that_a_wfdb_header_cannot_hold_is_refused_and_nothing_is_written(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MalformedInput, match="no name of a WFDB record"):
+        ENDINGS[".hea"](simulate().record, tmp_path, name)
+    with pytest.raises(MalformedInput, match="ASCII"):
+        ENDINGS[".hea"](replace(simulate().record, leads=("\u00b5", *STANDARD_LEADS[1:])), tmp_path, "x")
+    assert not list(tmp_path.iterdir())
