@@ -36,7 +36,10 @@ _PER_YEAR = {
 }
 #: A statement that may hold a person's name, such as that of the physician who confirmed the others.
 _NAMES_A_PERSON = re.compile(
-    r"\b(?:confirmed|reviewed|overread|edited|signed|referred|ordered|acquired|performed|requested) by\b|"
+    r"\b(?:confirmed|reviewed|overread|edited|signed|referred|ordered|acquired|performed|requested|interpreted|read|"
+    r"verified|approved|validated|analy[sz]ed|dictated) by\b|^\W*by\b|\battending\b|\bknown as\b|\becg of\b|"
+    r"\btest ind\b|\b(?:valid|confirm|revis|interpret|bevestig|best[aä]tig)\w* (?:par|por|da|von|durch|door)\b|"
+    r"[^\W\d_]+, [^\W\d_]+ \(\d+\)|"  # "SURNAME, NAME (24)"
     r"\bDr\b|\bM\.?D\.?\b|\btechnician\b|\bpatient\b|\bname\b",
     re.IGNORECASE,
 )

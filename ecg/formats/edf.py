@@ -138,12 +138,16 @@ def _origin(head: str, signal: _Signal | None) -> Origin:
     filters = {kind.upper(): float(value) for kind, value in _FILTER.findall(signal.filters if signal else "")}
     plus = len(patient) >= 4 and patient[1] in ("M", "F", "X")
     named = [part for part in (patient[:1] + patient[2:4] if plus else patient) if part != "X"]
+    stated = recording[:1] == ["Startdate"]  # EDF+: start date, hospital's number, technician, device; EDF: any words
+    others = [part for part in (recording[2:4] if stated else recording) if part != "X"]
     return Origin(
-        model=text_of(recording[4].replace("_", " ")) if len(recording) > 4 and recording[4] != "X" else None,
+        model=text_of(recording[4].replace("_", " "))
+        if stated and len(recording) > 4 and recording[4] != "X"
+        else None,
         filters=tuple(filter(None, [text_of(signal.filters)])) if signal else (),
         high_pass_hz=filters.get("HP"),
         low_pass_hz=filters.get("LP"),
         notch_hz=filters.get("N"),
         sex=sex_of(patient[1]) if plus else None,
-        identifying=("patient field",) if named else (),
+        identifying=("patient field",) * bool(named) + ("recording field",) * bool(others),
     )
