@@ -7,7 +7,7 @@ groups.
 from collections.abc import Sequence
 
 from ecg.features import morphological, spatial, temporal
-from ecg.features.schema import Feature
+from ecg.features.schema import Feature, Inputs
 from ecg.measurement.amplitudes import no_millivolts
 from ecg.measurement.intervals import Measurements
 from ecg.models.contract import ModelResult
@@ -18,12 +18,11 @@ __all__ = ["EMBEDDING_DIM", "SCHEMA", "SCHEMA_VERSION", "Feature", "feature_vect
 SCHEMA_VERSION = "1"
 EMBEDDING_DIM = 768
 
+_BLOCKS = (*temporal.BLOCKS, *morphological.BLOCKS, *spatial.BLOCKS)
 SCHEMA: tuple[Feature, ...] = (
     *(Feature(f"embedding_mean_{i}", "", "embedding") for i in range(EMBEDDING_DIM)),
     *(Feature(f"embedding_spread_{i}", "", "embedding") for i in range(EMBEDDING_DIM)),
-    *temporal.FEATURES,
-    *morphological.FEATURES,
-    *spatial.FEATURES,
+    *(feature for block in _BLOCKS for feature in block.features),
 )
 
 
@@ -54,8 +53,5 @@ def with_embedding(named: Sequence[float | None], model: ModelResult | None) -> 
 def named_features(record: EcgRecord, measurements: Measurements) -> list[float | None]:
     """The values behind the embedding, which need no model, in the order of `SCHEMA`."""
     unit_known = no_millivolts(measurements.median_beat, record.unit) is None
-    return [
-        *temporal.values(measurements, record.fs_hz),
-        *morphological.values(measurements, unit_known),
-        *spatial.values(measurements, unit_known),
-    ]
+    inputs = Inputs(measurements, record.fs_hz, unit_known)
+    return [value for block in _BLOCKS for value in block.values(inputs)]

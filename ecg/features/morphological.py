@@ -1,90 +1,49 @@
 """Morphological features: intervals of the median beat, and amplitudes, areas and QRS form of every lead."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.features.schema import Feature
+from ecg.features.schema import Block, Feature, Inputs, block, measured
 from ecg.leads import STANDARD_LEADS
 from ecg.measurement.amplitudes import LeadAmplitudes
-from ecg.measurement.intervals import Measurements
 from ecg.measurement.median import MedianBeat
-from ecg.measurement.qrs_shape import QrsShape, qrs_shapes
+from ecg.measurement.qrs_shape import QrsShape
 
 Float = NDArray[np.float64]
 
-_INTERVALS = (
-    "pr_interval",
-    "p_duration",
-    "qrs_duration",
-    "qt_interval",
-    "qtc_bazett",
-    "qtc_fridericia",
-    "qtc_framingham",
-    "qtc_hodges",
-)
 _WAVES = ("p", "q", "r", "s", "t")
 _ST = ("st_j", "st_60", "st_80")
 _AREAS = ("p", "qrs", "st_t")
-_SHAPE = ("q_duration", "r_peak_time", "terminal_fraction", "net_fraction", "r_fraction")
-
-FEATURES: tuple[Feature, ...] = (
-    *(Feature(name, "ms", "morphological") for name in _INTERVALS),
-    *(Feature(name, "ms", "morphological") for name in ("pr_segment", "jt_interval", "t_peak_to_end")),
-    *(Feature(name, "", "morphological") for name in ("qt_over_rr", "t_peak_to_end_over_qt")),
-    *(Feature(name, "mV", "morphological") for name in ("sokolow_lyon", "cornell_voltage")),
-    *(Feature(f"{name}_amplitude_{lead}", "mV", "morphological") for lead in STANDARD_LEADS for name in _WAVES),
-    *(Feature(f"{name}_{lead}", "mV", "morphological") for lead in STANDARD_LEADS for name in _ST),
-    *(Feature(f"st_slope_{lead}", "mV/s", "morphological") for lead in STANDARD_LEADS),
-    *(Feature(f"qrs_peak_to_peak_{lead}", "mV", "morphological") for lead in STANDARD_LEADS),
-    *(Feature(f"{name}_area_{lead}", "mV·ms", "morphological") for lead in STANDARD_LEADS for name in _AREAS),
-    *(
-        Feature(f"{name}_{lead}", "" if name.endswith("fraction") else "ms", "morphological")
-        for lead in STANDARD_LEADS
-        for name in _SHAPE
-    ),
-    *(Feature(f"t_over_r_{lead}", "", "morphological") for lead in STANDARD_LEADS),
-)
+_FORM = {"q_duration": "ms", "r_peak_time": "ms", "terminal_fraction": "", "net_fraction": "", "r_fraction": ""}
 
 
-def values(measurements: Measurements, unit_known: bool) -> list[float | None]:
-    """Values in the order of `FEATURES`; None for what was not measured, for absent leads, and without a unit."""
-    median = measurements.median_beat
-    shapes = {} if median is None else qrs_shapes(median)
-    in_mv = shapes if unit_known else {}
-    amplitudes = [measurements.lead_amplitudes.get(lead) for lead in STANDARD_LEADS]
-    areas = _areas(median) if unit_known and median is not None else {}
-    nothing = [None] * len(_AREAS)
+def _t_peak_to_end(inputs: Inputs) -> float | None:
+    median = inputs.measurements.median_beat
+    if median is None or median.t is None:
+        return None
+    return (median.t.end - median.t.peak) * 1000.0 / median.fs_hz
+
+
+def _segments(inputs: Inputs) -> list[float | None]:
+    made = inputs.measurements
     return [
-        *(getattr(measurements, name).value for name in _INTERVALS),
-        *_segments(measurements),
-        *_voltages(measurements.lead_amplitudes),
-        *(None if lead is None else getattr(lead, name).value for lead in amplitudes for name in _WAVES),
-        *(None if lead is None else getattr(lead, name).value for lead in amplitudes for name in _ST),
-        *(_st_slope(lead) for lead in amplitudes),
-        *(in_mv[lead].peak_to_peak if lead in in_mv else None for lead in STANDARD_LEADS),
-        *(area for lead in STANDARD_LEADS for area in areas.get(lead, nothing)),
-        *(part for lead in STANDARD_LEADS for part in _form(shapes.get(lead))),
-        *(_ratio(lead.t.value, lead.r.value) if lead is not None else None for lead in amplitudes),
+        _difference(made.pr_interval.value, made.p_duration.value),
+        _difference(made.qt_interval.value, made.qrs_duration.value),
+        _t_peak_to_end(inputs),
     ]
 
 
-def _segments(measurements: Measurements) -> list[float | None]:
-    qrs, qt, rr = (getattr(measurements, name).value for name in ("qrs_duration", "qt_interval", "rr_mean"))
-    median = measurements.median_beat
-    peak_to_end = None
-    if median is not None and median.t is not None:
-        peak_to_end = (median.t.end - median.t.peak) * 1000.0 / median.fs_hz
-    return [
-        _difference(measurements.pr_interval.value, measurements.p_duration.value),
-        _difference(qt, qrs),
-        peak_to_end,
-        _ratio(qt, rr),
-        _ratio(peak_to_end, qt),
-    ]
+def _shares(inputs: Inputs) -> list[float | None]:
+    qt = inputs.measurements.qt_interval.value
+    return [_ratio(qt, inputs.measurements.rr_mean.value), _ratio(_t_peak_to_end(inputs), qt)]
 
 
-def _voltages(amplitudes: dict[str, LeadAmplitudes]) -> list[float | None]:
+def _voltages(inputs: Inputs) -> list[float | None]:
     """S V1 + larger R of V5 and V6 (Sokolow 1949), R aVL + S V3 (Casale 1985); S is stored negative."""
+
+    amplitudes = inputs.measurements.lead_amplitudes
 
     def read(lead: str, wave: str) -> float | None:
         value: float | None = getattr(amplitudes[lead], wave).value if lead in amplitudes else None
@@ -97,12 +56,43 @@ def _voltages(amplitudes: dict[str, LeadAmplitudes]) -> list[float | None]:
     ]
 
 
-def _st_slope(lead: LeadAmplitudes | None) -> float | None:
-    rise = None if lead is None else _difference(lead.st_80.value, lead.st_j.value)
-    return None if rise is None else rise / 0.080
+def _st_slope(lead: LeadAmplitudes) -> list[float | None]:
+    rise = _difference(lead.st_80.value, lead.st_j.value)
+    return [None if rise is None else rise / 0.080]
 
 
-def _areas(median: MedianBeat) -> dict[str, list[float | None]]:
+def _by_lead(per_lead: Mapping[str, list[float | None]], width: int) -> list[float | None]:
+    """The values of the standard leads in their order, None for leads that are not there."""
+    nothing: list[float | None] = [None] * width
+    return [value for lead in STANDARD_LEADS for value in per_lead.get(lead, nothing)]
+
+
+def _amplitudes(
+    read: Callable[[LeadAmplitudes], list[float | None]], width: int
+) -> Callable[[Inputs], list[float | None]]:
+    """A function that gives what `read` says of the amplitudes of every lead."""
+
+    def compute(inputs: Inputs) -> list[float | None]:
+        return _by_lead({lead: read(of) for lead, of in inputs.measurements.lead_amplitudes.items()}, width)
+
+    return compute
+
+
+def _fields(*names: str) -> Callable[[Inputs], list[float | None]]:
+    return _amplitudes(lambda lead: [getattr(lead, name).value for name in names], len(names))
+
+
+def _peak_to_peak(inputs: Inputs) -> list[float | None]:
+    shapes = inputs.shapes if inputs.unit_known else {}
+    return _by_lead({lead: [shape.peak_to_peak] for lead, shape in shapes.items()}, 1)
+
+
+def _areas(inputs: Inputs) -> list[float | None]:
+    median = inputs.measurements.median_beat
+    return _by_lead({} if median is None or not inputs.unit_known else _areas_of(median), len(_AREAS))
+
+
+def _areas_of(median: MedianBeat) -> dict[str, list[float | None]]:
     """Signed areas of P, QRS and ST-T against the level at the QRS onset, mV·ms, by lead."""
     qrs, p, t = median.qrs, median.p, median.t
     if qrs is None:
@@ -126,10 +116,11 @@ def _area(wave: Float, start: float, end: float, step_ms: float) -> Float:
     return area
 
 
-def _form(shape: QrsShape | None) -> list[float | None]:
-    if shape is None:
-        return [None] * len(_SHAPE)
-    return [shape.q_ms, shape.r_peak_ms, shape.terminal, shape.net, _ratio(shape.r, shape.r + shape.s)]
+def _forms(inputs: Inputs) -> list[float | None]:
+    def form(shape: QrsShape) -> list[float | None]:
+        return [shape.q_ms, shape.r_peak_ms, shape.terminal, shape.net, _ratio(shape.r, shape.r + shape.s)]
+
+    return _by_lead({lead: form(shape) for lead, shape in inputs.shapes.items()}, len(_FORM))
 
 
 def _difference(a: float | None, b: float | None) -> float | None:
@@ -138,3 +129,33 @@ def _difference(a: float | None, b: float | None) -> float | None:
 
 def _ratio(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None or b == 0 else a / b
+
+
+def _of_leads(names: Sequence[str]) -> list[str]:
+    return [f"{name}_{lead}" for lead in STANDARD_LEADS for name in names]
+
+
+BLOCKS = (
+    measured("morphological", "ms", "pr_interval", "p_duration", "qrs_duration", "qt_interval"),
+    measured("morphological", "ms", "qtc_bazett", "qtc_fridericia", "qtc_framingham", "qtc_hodges"),
+    block("morphological", "ms", ["pr_segment", "jt_interval", "t_peak_to_end"], _segments),
+    block("morphological", "", ["qt_over_rr", "t_peak_to_end_over_qt"], _shares),
+    block("morphological", "mV", ["sokolow_lyon", "cornell_voltage"], _voltages),
+    block("morphological", "mV", _of_leads([f"{wave}_amplitude" for wave in _WAVES]), _fields(*_WAVES)),
+    block("morphological", "mV", _of_leads(_ST), _fields(*_ST)),
+    block("morphological", "mV/s", _of_leads(["st_slope"]), _amplitudes(_st_slope, 1)),
+    block("morphological", "mV", _of_leads(["qrs_peak_to_peak"]), _peak_to_peak),
+    block("morphological", "mV·ms", _of_leads([f"{wave}_area" for wave in _AREAS]), _areas),
+    Block(
+        tuple(
+            Feature(f"{name}_{lead}", unit, "morphological") for lead in STANDARD_LEADS for name, unit in _FORM.items()
+        ),
+        _forms,
+    ),
+    block(
+        "morphological",
+        "",
+        _of_leads(["t_over_r"]),
+        _amplitudes(lambda lead: [_ratio(lead.t.value, lead.r.value)], 1),
+    ),
+)

@@ -10,9 +10,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.features.schema import Feature
+from ecg.features.schema import Block, Feature, Inputs, block, measured
 from ecg.leads import STANDARD_LEADS
-from ecg.measurement.intervals import Measurements
 from ecg.measurement.median import MedianBeat
 
 Float = NDArray[np.float64]
@@ -25,62 +24,53 @@ KORS = np.array(
         [0.11, -0.23, -0.43, -0.06, -0.14, -0.20, -0.11, 0.31],
     ]
 )
-_AXES = ("p_axis", "qrs_axis", "t_axis")
 _PAIRS = tuple(combinations(STANDARD_LEADS, 2))
 _LOOPS = ("qrs", "t")
 _LOOP_DEG = ("peak_azimuth", "peak_elevation", "mean_azimuth", "mean_elevation")
 _LOOP_PURE = ("roundness", "planarity", "complexity")
 _LOOP_SIZE = (("peak", "mV"), ("length", "mV"), ("area", "mV²"), ("mean_vector", "mV·ms"))
 
-FEATURES: tuple[Feature, ...] = (
-    *(Feature(name, "deg", "spatial") for name in _AXES),
-    Feature("frontal_qrs_t_angle", "deg", "spatial"),
-    *(Feature(f"qrs_correlation_{a}_{b}", "", "spatial") for a, b in _PAIRS),
-    *(Feature(f"st_t_correlation_{a}_{b}", "", "spatial") for a, b in _PAIRS),
-    *(
-        feature
-        for loop in _LOOPS
-        for feature in (
-            *(Feature(f"{loop}_loop_{name}", "deg", "spatial") for name in _LOOP_DEG),
-            *(Feature(f"{loop}_loop_{name}", "", "spatial") for name in _LOOP_PURE),
-            *(Feature(f"{loop}_loop_{name}", unit, "spatial") for name, unit in _LOOP_SIZE),
-        )
-    ),
-    Feature("spatial_qrs_t_angle_peak", "deg", "spatial"),
-    Feature("spatial_qrs_t_angle_mean", "deg", "spatial"),
-    Feature("ventricular_gradient_azimuth", "deg", "spatial"),
-    Feature("ventricular_gradient_elevation", "deg", "spatial"),
-    Feature("ventricular_gradient", "mV·ms", "spatial"),
-)
-_N_LOOP = len(_LOOP_DEG) + len(_LOOP_PURE) + len(_LOOP_SIZE)
-_N_TOGETHER = 5
-
-
-def values(measurements: Measurements, unit_known: bool) -> list[float | None]:
-    """Values in the order of `FEATURES`; correlations need both leads, loops live I, II and V1 to V6, sizes a unit."""
-    axes = [getattr(measurements, name).value for name in _AXES]
-    median = measurements.median_beat
-    return [*axes, _angle_between(axes[1], axes[2]), *_correlations(median), *_loops(median, unit_known)]
-
-
-def _angle_between(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else abs((a - b + 180.0) % 360.0 - 180.0)
-
-
-def _correlations(median: MedianBeat | None) -> list[float | None]:
-    if median is None:
-        return [None] * (2 * len(_PAIRS))
-    qrs, t = median.qrs, median.t
-    spans = (
-        None if qrs is None else (qrs.onset, qrs.offset),
-        None if qrs is None or t is None else (qrs.offset, t.end),
+_LOOP_FEATURES = tuple(
+    Feature(name, unit, "spatial")
+    for name, unit in (
+        *(
+            (f"{loop}_loop_{name}", unit)
+            for loop in _LOOPS
+            for name, unit in (
+                *((name, "deg") for name in _LOOP_DEG),
+                *((name, "") for name in _LOOP_PURE),
+                *_LOOP_SIZE,
+            )
+        ),
+        ("spatial_qrs_t_angle_peak", "deg"),
+        ("spatial_qrs_t_angle_mean", "deg"),
+        ("ventricular_gradient_azimuth", "deg"),
+        ("ventricular_gradient_elevation", "deg"),
+        ("ventricular_gradient", "mV·ms"),
     )
-    return [value for span in spans for value in _pairwise(median, span)]
+)
 
 
-def _pairwise(median: MedianBeat, span: tuple[float, float] | None) -> list[float | None]:
+def _frontal_angle(inputs: Inputs) -> list[float | None]:
+    a, b = inputs.measurements.qrs_axis.value, inputs.measurements.t_axis.value
+    return [None if a is None or b is None else abs((a - b + 180.0) % 360.0 - 180.0)]
+
+
+def _qrs_correlations(inputs: Inputs) -> list[float | None]:
+    median = inputs.measurements.median_beat
+    qrs = None if median is None else median.qrs
+    return _pairwise(median, None if qrs is None else (qrs.onset, qrs.offset))
+
+
+def _st_t_correlations(inputs: Inputs) -> list[float | None]:
+    median = inputs.measurements.median_beat
+    qrs, t = (None, None) if median is None else (median.qrs, median.t)
+    return _pairwise(median, None if qrs is None or t is None else (qrs.offset, t.end))
+
+
+def _pairwise(median: MedianBeat | None, span: tuple[float, float] | None) -> list[float | None]:
     """Correlation of every pair of standard leads over a span; None where a lead is absent or constant."""
-    if span is None or span[1] - span[0] < 4:
+    if median is None or span is None or span[1] - span[0] < 4:
         return [None] * len(_PAIRS)
     row = {lead: index for index, lead in enumerate(median.leads)}
     piece = median.signal[:, round(span[0]) : round(span[1]) + 1]
@@ -96,8 +86,10 @@ def _pairwise(median: MedianBeat, span: tuple[float, float] | None) -> list[floa
     ]
 
 
-def _loops(median: MedianBeat | None, unit_known: bool) -> list[float | None]:
-    nothing: list[float | None] = [None] * (len(_LOOPS) * _N_LOOP + _N_TOGETHER)
+def _loops(inputs: Inputs) -> list[float | None]:
+    """Loops need live leads I, II and V1 to V6, their sizes a unit."""
+    median, unit_known = inputs.measurements.median_beat, inputs.unit_known
+    nothing: list[float | None] = [None] * len(_LOOP_FEATURES)
     if median is None or median.qrs is None or median.t is None:
         return nothing
     usable = {lead for lead, live in zip(median.leads, median.usable, strict=True) if live}
@@ -155,3 +147,12 @@ def _direction(vector: Float) -> list[float | None]:
 def _angle(a: Float, b: Float) -> float | None:
     norms = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(np.degrees(np.arccos(np.clip(a @ b / norms, -1.0, 1.0)))) if norms else None
+
+
+BLOCKS = (
+    measured("spatial", "deg", "p_axis", "qrs_axis", "t_axis"),
+    block("spatial", "deg", ["frontal_qrs_t_angle"], _frontal_angle),
+    block("spatial", "", [f"qrs_correlation_{a}_{b}" for a, b in _PAIRS], _qrs_correlations),
+    block("spatial", "", [f"st_t_correlation_{a}_{b}" for a, b in _PAIRS], _st_t_correlations),
+    Block(_LOOP_FEATURES, _loops),
+)

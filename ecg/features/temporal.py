@@ -7,70 +7,54 @@ over intervals between two beats of the dominant rhythm, and nothing in the freq
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecg.features.schema import Feature
-from ecg.measurement.intervals import Measurements
+from ecg.features.schema import Block, Feature, Inputs, block, measured
 
-_MS = (
-    "nn_mean",
-    "nn_sd",
-    "nn_rmssd",
-    "nn_median",
-    "nn_iqr",
-    "nn_min",
-    "nn_max",
-    "nn_mean_step",
-    "nn_sd1",
-    "nn_sd2",
-)
-_PURE = (
-    "nn_cv",
-    "nn_step_cv",
-    "nn_pnn20",
-    "nn_pnn50",
-    "nn_sd1_over_sd2",
-    "nn_lag1_correlation",
-    "nn_entropy",
-)
-_MEASURED = (("heart_rate", "bpm"), ("rr_mean", "ms"), ("rr_sd", "ms"), ("rmssd", "ms"))
+Float = NDArray[np.float64]
+
 _EVIDENCE = ("rr_irregularity", "p_wave_fraction", "paced_fraction")
 _CLASSES = ("premature", "ectopic", "paced")
+_VARIABILITY = tuple(
+    Feature(f"nn_{name}", unit, "temporal")
+    for name, unit in (
+        *((name, "ms") for name in ("mean", "sd", "rmssd", "median", "iqr", "min", "max", "mean_step", "sd1", "sd2")),
+        *((name, "") for name in ("cv", "step_cv", "pnn20", "pnn50", "sd1_over_sd2", "lag1_correlation", "entropy")),
+    )
+)
 _ENTROPY_BIN_MS = 25.0
 
-FEATURES: tuple[Feature, ...] = (
-    *(Feature(name, unit, "temporal") for name, unit in _MEASURED),
-    Feature("heart_rate_sd", "bpm", "temporal"),
-    *(Feature(name, "", "temporal") for name in _EVIDENCE),
-    Feature("beats_per_minute_span", "bpm", "temporal"),
-    *(Feature(f"{name}_beat_fraction", "", "temporal") for name in _CLASSES),
-    *(Feature(name, "ms", "temporal") for name in _MS),
-    *(Feature(name, "", "temporal") for name in _PURE),
-)
+
+def _rr_ms(inputs: Inputs) -> Float:
+    rr: Float = inputs.measurements.beats.rr * (1000.0 / inputs.fs_hz)
+    return rr
 
 
-def values(measurements: Measurements, fs_hz: float) -> list[float | None]:
-    """Values in the order of `FEATURES`; variability is None under four intervals of the dominant rhythm."""
-    classes = measurements.beats.classes
-    rr = measurements.beats.rr * (1000.0 / fs_hz)
+def _evidence(inputs: Inputs) -> list[float | None]:
+    return [getattr(inputs.measurements.rhythm, name).value for name in _EVIDENCE]
+
+
+def _rate_span(inputs: Inputs) -> list[float | None]:
+    rr = _rr_ms(inputs)
     known = rr[~np.isnan(rr)]
-    both = np.array([a == b == "dominant" for a, b in pairwise(classes)], dtype=bool) & ~np.isnan(rr)
-    span = None if len(known) < 2 else 60000.0 / float(known.min()) - 60000.0 / float(known.max())
-    return [
-        *(getattr(measurements, name).value for name, _ in _MEASURED),
-        measurements.heart_rate.spread,
-        *(getattr(measurements.rhythm, name).value for name in _EVIDENCE),
-        span,
-        *(classes.count(name) / len(classes) if classes else None for name in _CLASSES),
-        *_variability(rr, both),
-    ]
+    return [None if len(known) < 2 else 60000.0 / float(known.min()) - 60000.0 / float(known.max())]
 
 
-def _variability(rr: np.ndarray[tuple[int], np.dtype[np.float64]], normal: np.ndarray) -> list[float | None]:
+def _class_shares(inputs: Inputs) -> list[float | None]:
+    classes = inputs.measurements.beats.classes
+    return [classes.count(name) / len(classes) if classes else None for name in _CLASSES]
+
+
+def _variability(inputs: Inputs) -> list[float | None]:
+    """None everywhere under four intervals of the dominant rhythm."""
+    rr = _rr_ms(inputs)
+    dominant = [a == b == "dominant" for a, b in pairwise(inputs.measurements.beats.classes)]
+    normal = np.array(dominant, dtype=bool) & ~np.isnan(rr)
     nn = rr[normal]
     pairs = normal[1:] & normal[:-1]
     step = np.diff(rr)[pairs]
     if len(nn) < 4 or len(step) < 3:
-        return [None] * (len(_MS) + len(_PURE))
+        return [None] * len(_VARIABILITY)
     mean, variance = float(nn.mean()), float(nn.var(ddof=1))
     rmssd = float(np.sqrt((step**2).mean()))
     sd1 = float(step.std(ddof=1)) / np.sqrt(2.0)
@@ -98,3 +82,14 @@ def _variability(rr: np.ndarray[tuple[int], np.dtype[np.float64]], normal: np.nd
         float((earlier * later).sum()) / power if power else None,
         float(-(share * np.log2(share)).sum()),
     ]
+
+
+BLOCKS = (
+    measured("temporal", "bpm", "heart_rate"),
+    measured("temporal", "ms", "rr_mean", "rr_sd", "rmssd"),
+    block("temporal", "bpm", ["heart_rate_sd"], lambda inputs: [inputs.measurements.heart_rate.spread]),
+    block("temporal", "", _EVIDENCE, _evidence),
+    block("temporal", "bpm", ["beats_per_minute_span"], _rate_span),
+    block("temporal", "", [f"{name}_beat_fraction" for name in _CLASSES], _class_shares),
+    Block(_VARIABILITY, _variability),
+)
