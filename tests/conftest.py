@@ -12,33 +12,43 @@ from ecg.simulation import Scenario, simulate
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-#: What `make quick` leaves out: clusters, real services and browsers, kills, whole sets of recordings, and
-#: compiled networks. These tests carry the marker `slow`.
-SLOW = (
-    *("benchmarks", "e2e", "golden", "inbox", "k8s", "training"),
-    *("cardioai/test_bus.py", "cardioai/test_firehose.py", "cardioai/test_relay.py"),
-    *("deployments/test_batch_job.py", "deployments/test_batch_ray.py", "deployments/test_batch_stages.py"),
-    *(
-        "deployments/test_graph_local.py",
-        "deployments/test_priority.py",
-        "deployments/test_reconfigure.py",
-        "deployments/test_third_model.py",
-    ),
-    "ecg/formats/test_hostile.py",
-    *("ecg/cli/test_convert.py", "ecg/cli/test_recordings.py", "ecg/models"),
-    *("ecg/findings/test_find_shared.py", "ecg/measurement/test_measure_shared.py"),
-    *("ecg/quality/test_quality_shared.py", "ecg/report/test_forms.py", "ecg/cli/test_report.py"),
-    *("serve_app/test_launcher.py", "serve_app/test_bulk.py", "serve_app/test_keeper.py"),
+#: Tests that start services, clusters, buses and databases, or kill them. They run one after the other in one
+#: worker, because each of them wants a processor for itself.
+PROCESSES = tuple(
+    """
+    cardioai/test_bus.py cardioai/test_firehose.py cardioai/test_relay.py
+    deployments/test_batch_job.py deployments/test_batch_ray.py deployments/test_batch_stages.py
+    deployments/test_graph_local.py deployments/test_priority.py deployments/test_reconfigure.py
+    deployments/test_third_model.py
+    e2e inbox monitoring
+    serve_app/test_launcher.py serve_app/test_bulk.py serve_app/test_keeper.py
+    """.split()
+)
+#: What `make quick` leaves out beside them: whole sets of recordings, hostile files by the hundred, compiled
+#: networks, pages rendered to pixels.
+SLOW = tuple(
+    """
+    benchmarks golden k8s training
+    ecg/cli/test_convert.py ecg/cli/test_recordings.py ecg/cli/test_report.py
+    ecg/findings/test_find_shared.py
+    ecg/formats/test_canary.py ecg/formats/test_hostile.py ecg/formats/test_mutations.py
+    ecg/measurement/test_known_truth.py ecg/measurement/test_measure_shared.py
+    ecg/models
+    ecg/quality/test_assess.py ecg/quality/test_quality_shared.py
+    ecg/report/test_forms.py
+    """.split()
 )
 TESTS = Path(__file__).resolve().parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests."""
+    """Mark the slow tests, and keep those with processes of their own together."""
     for item in items:
         place = item.path.relative_to(TESTS).as_posix()
-        if place.startswith(SLOW):
+        if place.startswith(PROCESSES + SLOW):
             item.add_marker(pytest.mark.slow)
+        if place.startswith(PROCESSES):
+            item.add_marker(pytest.mark.xdist_group("processes"))
 
 
 @pytest.fixture(scope="session")
