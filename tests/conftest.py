@@ -14,20 +14,17 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 #: Tests that start services, clusters, buses and databases, or kill them. They run one after the other in one
 #: worker, because each of them wants a processor for itself.
-PROCESSES = tuple(
-    """
+PROCESSES = """
     cardioai/test_bus.py cardioai/test_firehose.py cardioai/test_relay.py
     deployments/test_batch_job.py deployments/test_batch_ray.py deployments/test_batch_stages.py
     deployments/test_graph_local.py deployments/test_priority.py deployments/test_reconfigure.py
     deployments/test_third_model.py
     e2e inbox monitoring
     serve_app/test_launcher.py serve_app/test_bulk.py serve_app/test_keeper.py
-    """.split()
-)
+"""
 #: What `make quick` leaves out beside them: whole sets of recordings, hostile files by the hundred, compiled
 #: networks, pages rendered to pixels.
-SLOW = tuple(
-    """
+SLOW = """
     benchmarks golden k8s training
     ecg/cli/test_convert.py ecg/cli/test_recordings.py ecg/cli/test_report.py
     ecg/findings/test_find_shared.py
@@ -36,18 +33,18 @@ SLOW = tuple(
     ecg/models
     ecg/quality/test_assess.py ecg/quality/test_quality_shared.py
     ecg/report/test_forms.py
-    """.split()
-)
+"""
 TESTS = Path(__file__).resolve().parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the slow tests, and keep those with processes of their own together."""
+    processes, slow = tuple(PROCESSES.split()), tuple(SLOW.split())
     for item in items:
         place = item.path.relative_to(TESTS).as_posix()
-        if place.startswith(PROCESSES + SLOW):
+        if place.startswith(processes + slow):
             item.add_marker(pytest.mark.slow)
-        if place.startswith(PROCESSES):
+        if place.startswith(processes):
             item.add_marker(pytest.mark.xdist_group("processes"))
 
 
