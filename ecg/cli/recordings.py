@@ -1,6 +1,7 @@
 """Files on the command line: their arguments, and reading them one after the other without one bad file ending all."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="auto (cache, hub, else the small model), hub, small, stand-in, or a folder with both checkpoints",
     )
     parser.add_argument(
+        "--hub-revision",
+        metavar="NAME",
+        type=_revision,
+        help="branch, tag or commit of the hub instead of the pinned one; main is what is published now",
+    )
+    parser.add_argument(
         "--include",
         metavar="PARTS",
         help="any of clinical,features,measurements,quality, and other models by name; default all",
@@ -55,6 +62,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:CARD",
         help="a further model, by its card (docs/models.md)",
     )
+
+
+def _revision(name: str) -> str:
+    # Models are found by whoever loads them, in other processes, too: these inherit it.
+    os.environ["ECG_HUB_REVISION"] = name
+    return name
 
 
 def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) -> int:

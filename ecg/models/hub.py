@@ -1,12 +1,13 @@
 """The published checkpoints on the Hugging Face hub: download once, resumable, verified."""
 
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from ecg.errors import WeightsUnavailable
+from ecg.errors import MalformedInput, WeightsUnavailable
 from ecg.models.cache import cache_directory, locked
 from ecg.models.contract import Progress
 from ecg.models.ecgfm.architecture import Kind
@@ -15,6 +16,8 @@ from ecg.models.weight_file import file_sha256
 REPOSITORY = "wanglab/ecg-fm"
 #: Pinned: a file changed upstream must not change what a service answers.
 REVISION = "584219ea492cdeef2e19ffbdf9c6ecc874ba427e"
+#: Names another branch, tag or commit. What was downloaded under a name stays what that name means on this machine.
+REVISION_VARIABLE = "ECG_HUB_REVISION"
 FILES: dict[Kind, str] = {
     "finetuned": "mimic_iv_ecg_finetuned.pt",
     "pretrained": "mimic_iv_ecg_physionet_pretrained.pt",
@@ -28,19 +31,30 @@ _ADVICE = (
 )
 
 
+def revision() -> str:
+    """The revision that is asked for: that of ``ECG_HUB_REVISION``, else the pinned one.
+
+    Raises `MalformedInput` for what cannot be the name of one.
+    """
+    named = os.environ.get(REVISION_VARIABLE) or REVISION
+    if not re.fullmatch(r"\w[\w.-]{0,99}", named):  # it becomes the name of a folder
+        raise MalformedInput("A revision is a branch, tag or commit.", REVISION_VARIABLE, "such as main", named[:100])
+    return named
+
+
 def cached(kind: Kind) -> Path | None:
-    """The checkpoint of the pinned revision when it is on this machine, downloaded here or by other hub tools."""
+    """The checkpoint of the revision when it is on this machine, downloaded here or by other hub tools."""
     own = _own_path(kind)
     if own.is_file():
         return own
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(REPOSITORY, FILES[kind], revision=REVISION)
+    found = try_to_load_from_cache(REPOSITORY, FILES[kind], revision=revision())
     return Path(found) if isinstance(found, str) else None
 
 
 def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = PATIENCE_S) -> Path:
-    """The checkpoint of the pinned revision, downloaded unless it is cached.
+    """The checkpoint of the revision (`revision`), downloaded unless it is cached.
 
     A download that was cut short, also by the end of the process, goes on where it stopped. HF_ENDPOINT, HF_TOKEN and
     HF_HUB_OFFLINE hold. `patience_s` bounds the wait for the hub's first answer. Raises `WeightsUnavailable`.
@@ -57,7 +71,7 @@ def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = PATI
     path = _own_path(kind)
     # huggingface_hub's own download deletes a partial file when its process ends; a gigabyte is worth resuming, so only
     # its metadata and transfer functions are used here.
-    from huggingface_hub.errors import FileMetadataError, HTTPError
+    from huggingface_hub.errors import FileMetadataError, HTTPError, RevisionNotFoundError
 
     try:
         metadata = _ask(file, patience_s)
@@ -66,6 +80,14 @@ def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = PATI
         with locked(path):
             if not path.is_file():
                 _download(metadata, path, progress)
+    except RevisionNotFoundError as error:
+        raise WeightsUnavailable(
+            f"The hub answers, but has no revision {revision()} of {REPOSITORY}. `--hub-revision main`, or "
+            f"{REVISION_VARIABLE}=main, takes what is published now; its SHA-256 then stands in provenance.",
+            "weights",
+            f"{REPOSITORY}/{file}",
+            revision(),
+        ) from error
     except (HTTPError, FileMetadataError, OSError, ValueError) as error:
         raise WeightsUnavailable(
             f"{file} could not be downloaded from the hub ({type(error).__name__}). {_ADVICE}",
@@ -77,7 +99,7 @@ def fetch(kind: Kind, progress: Progress | None = None, patience_s: float = PATI
 
 
 def _own_path(kind: Kind) -> Path:
-    return cache_directory() / "hub" / REVISION / FILES[kind]
+    return cache_directory() / "hub" / revision() / FILES[kind]
 
 
 def _endpoint() -> str:
@@ -122,7 +144,7 @@ def _ask(file: str, patience_s: float) -> Any:
 
     def ask() -> None:
         try:
-            url = hf_hub_url(REPOSITORY, file, revision=REVISION, endpoint=_endpoint())
+            url = hf_hub_url(REPOSITORY, file, revision=revision(), endpoint=_endpoint())
             answers.append(get_hf_file_metadata(url, timeout=patience_s))
         except BaseException as error:  # noqa: BLE001  # handed to the caller below
             failures.append(error)

@@ -11,9 +11,17 @@ class HubServer:
 
     A HEAD answers 302 with the linked etag and size, the storage answers GET with or without a Range. `cut_after`
     closes the first GET after that many bytes. Without `is_hub`, every HEAD gets a plain 200, as from a captive portal.
+    Any other path is `missing`, as the hub names it.
     """
 
-    def __init__(self, path: str, content: bytes, cut_after: int | None = None, is_hub: bool = True) -> None:
+    def __init__(
+        self,
+        path: str,
+        content: bytes,
+        cut_after: int | None = None,
+        is_hub: bool = True,
+        missing: str = "EntryNotFound",
+    ) -> None:
         self.content, self.cut_after = content, cut_after
         self.sha256 = hashlib.sha256(content).hexdigest()
         self.announced_sha256 = self.sha256
@@ -32,7 +40,7 @@ class HubServer:
                     return
                 if self.path != path:
                     self.send_response(404)
-                    self.send_header("X-Error-Code", "EntryNotFound")
+                    self.send_header("X-Error-Code", missing)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from ecg.errors import CheckpointRejected, WeightsUnavailable
+from ecg.errors import CheckpointRejected, MalformedInput, WeightsUnavailable
 from ecg.models import hub, load_model, resolve_weights
 from ecg.models.weights import SMALL
 from tests.ecg.models.hub_server import HubServer
@@ -97,6 +97,27 @@ def test_a_file_that_the_hub_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
         with pytest.raises(WeightsUnavailable, match="mimic_iv_ecg_physionet_pretrained"):
             hub.fetch("pretrained")
+
+
+def test_a_revision_that_the_hub_lacks_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = (GOLDEN / "tiny_finetuned.pt").read_bytes()
+    published = "/wanglab/ecg-fm/resolve/main/mimic_iv_ecg_finetuned.pt"
+    with HubServer(published, content, missing="RevisionNotFound") as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+        with pytest.raises(WeightsUnavailable, match=f"answers, but has no revision {hub.REVISION}") as caught:
+            resolve_weights("hub", "finetuned")
+        assert "--hub-revision main" in caught.value.message
+        assert "--hub-revision main" in (resolve_weights("auto", "finetuned").note or "")
+        monkeypatch.setenv(hub.REVISION_VARIABLE, "main")
+        weights = resolve_weights("hub", "finetuned")
+    assert weights.identifier.endswith(f"@sha256:{server.sha256}")
+    assert resolve_weights("hub", "finetuned") == weights  # kept under its name
+
+
+def test_a_revision_never_names_a_folder_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(hub.REVISION_VARIABLE, "../../etc")
+    with pytest.raises(MalformedInput, match="branch, tag or commit"):
+        resolve_weights("hub", "finetuned")
 
 
 def test_a_checkpoint_of_the_other_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
