@@ -11,12 +11,13 @@ from ecg.features.schema import Feature, Inputs
 from ecg.measurement.amplitudes import no_millivolts
 from ecg.measurement.intervals import Measurements
 from ecg.models.contract import ModelResult
+from ecg.models.ecgfm.architecture import PUBLISHED_WIDTH
 from ecg.record import EcgRecord
 
 __all__ = ["EMBEDDING_DIM", "SCHEMA", "SCHEMA_VERSION", "Feature", "feature_vector", "named_features", "with_embedding"]
 
 SCHEMA_VERSION = "1"
-EMBEDDING_DIM = 768
+EMBEDDING_DIM = PUBLISHED_WIDTH
 
 _BLOCKS = (*temporal.BLOCKS, *morphological.BLOCKS, *spatial.BLOCKS)
 SCHEMA: tuple[Feature, ...] = (

@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 from ecg.errors import CheckpointRejected
 
 Kind = Literal["finetuned", "pretrained"]
+#: Channels of the published networks' embedding, for which the feature vector has places.
+PUBLISHED_WIDTH = 768
 
 _NUMBERS = r"\(\s*\d{1,5}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*\)"
 _CONV_TERM = rf"\[\s*({_NUMBERS}(?:\s*,\s*{_NUMBERS})*)\s*,?\s*\](?:\s*\*\s*(\d{{1,2}}))?"
@@ -35,7 +37,7 @@ class Architecture:
     kind: Kind
     n_leads: int = 12
     conv_layers: tuple[tuple[int, int, int], ...] = ((256, 2, 2),) * 4
-    embed_dim: int = 768
+    embed_dim: int = PUBLISHED_WIDTH
     ffn_dim: int = 3072
     n_layers: int = 12
     n_heads: int = 12

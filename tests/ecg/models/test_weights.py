@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,10 @@ from ecg.atomic_write import replacing
 from ecg.errors import CheckpointRejected, ModelError, WeightsUnavailable
 from ecg.models import hub, load_model, resolve_weights
 from ecg.models.cache import cache_directory, locked
+from ecg.models.contract import ModelCard
+from ecg.models.ecgfm.architecture import Architecture
+from ecg.models.ecgfm.cards import CLINICAL, FEATURES
+from ecg.models.weight_file import WeightFileHeader, write_weight_file
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
@@ -110,3 +115,24 @@ def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
         draft.write_bytes(b"half")
         raise RuntimeError
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"before"}
+
+
+@pytest.mark.parametrize(
+    ("card", "sizes", "told"),
+    [
+        (FEATURES, {"kind": "pretrained", "n_labels": 0, "embed_dim": 1024, "n_heads": 16}, "wider network"),
+        (CLINICAL, {"kind": "finetuned", "n_labels": 71}, "71 labels"),
+        (CLINICAL, {"kind": "finetuned", "n_leads": 8}, "8 leads"),
+    ],
+)
+def test_weights_of_another_width_are_refused_by_name(
+    card: ModelCard, sizes: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    """Found when they are chosen, not when the first recording is answered."""
+    import torch
+
+    path = tmp_path / "other.safetensors"
+    header = WeightFileHeader(Architecture(**sizes), "0" * 64, trained=True)
+    write_weight_file(path, {"x": torch.zeros(1)}, header)
+    with pytest.raises(CheckpointRejected, match=told):
+        card.resolve(str(path), None)
