@@ -1,7 +1,5 @@
 """Settings of the application: the `args` of the Serve YAML. Unknown keys are refused."""
 
-import os
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ecg.errors import MalformedInput
 from ecg.models.cards import CARDS, cards_at
 from ecg.models.contract import ModelCard
+from ecg.store.location import default_file, default_url
 
 
 class ModelChange(BaseModel):
@@ -91,9 +90,8 @@ class AppSettings(BaseModel):
         """URL of the inbox; the folder of the SQLite file is made when it is not there."""
         if self.inbox_url is not None:
             return self.inbox_url
-        folder = Path(os.environ.get("ECG_DATA_DIR", "~/.local/share/ecg-serve")).expanduser().absolute()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return f"sqlite:///{folder / 'inbox.sqlite'}"
+        default_file().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return default_url()
 
     @property
     def max_body_bytes(self) -> int:

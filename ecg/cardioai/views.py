@@ -60,6 +60,33 @@ def record_view(engine: Engine, record_id: str, origin: str | None = None) -> by
     return orjson.dumps({"recordId": record_id, "recordings": found})
 
 
+def listing(engine: Engine, state: State | None = None, most: int = 100) -> list[bytes]:
+    """The latest recordings as JSON objects, newest first: ids, state and reason, when they came, what is missing."""
+    with reading(engine) as connection:
+        rows = connection.execute(
+            select(recordings, sequences)
+            .join_from(recordings, sequences)
+            .where(true() if state is None else recordings.c.state == state)
+            .order_by(recordings.c.first_received_at.desc())
+            .limit(most)
+        ).all()
+        return [
+            orjson.dumps(
+                {
+                    "recordId": row.record_id,
+                    "sequenceId": row.sequence_id,
+                    "originId": row.origin_id,
+                    "state": row.state,
+                    "reason": row.reason,
+                    "parts": f"{row.parts_received}/{row.parts_expected}",
+                    "receivedAt": _iso(row.first_received_at),
+                    "finishedAt": _iso(row.finished_at),
+                }
+            )
+            for row in rows
+        ]
+
+
 def stats(engine: Engine) -> Stats:
     """The counts now."""
     with reading(engine) as connection:

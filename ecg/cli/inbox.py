@@ -18,12 +18,14 @@ from ecg.cardioai.devices import Device, register, registered
 from ecg.cardioai.erase import erase
 from ecg.cardioai.receipts import Limits
 from ecg.cardioai.upkeep import give_up_waiting, prune, quarantined, quarantined_body, replay
-from ecg.cardioai.views import record_view, stats
+from ecg.cardioai.views import listing, record_view, stats
 from ecg.cli import actions_of, write_line
 from ecg.errors import MalformedInput, UnknownRecording
 from ecg.record import EcgRecord
 from ecg.store.claims import retry_failed
 from ecg.store.database import Engine, open_database
+from ecg.store.location import default_url
+from ecg.store.tables import State
 from ecg.store.worker import Worker
 
 DAY_S = 86_400.0
@@ -32,10 +34,16 @@ DAY_S = 86_400.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions."""
     parser.add_argument(
-        "--store", required=True, metavar="URL", help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+        "--store",
+        default=default_url(),
+        metavar="URL",
+        help="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE; default: %(default)s",
     )
     add = actions_of(parser)
     add("stats", _stats, help="counts by origin and route, states, quarantine, oldest waiting")
+    records = add("records", _records, help="list recordings, the latest first")
+    records.add_argument("--state", choices=[str(state) for state in State], help="only those in this state")
+    records.add_argument("--most", type=int, default=100, metavar="N", help="default 100")
     record = add("record", _record, help="state and result of one recording")
     record.add_argument("record_id", help="recordId of its messages")
     listing = add("quarantine", _quarantine, help="list what could not be used, and why")
@@ -77,6 +85,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _stats(engine: Engine, _: argparse.Namespace) -> int:
     return _say(stats(engine).json())
+
+
+def _records(engine: Engine, args: argparse.Namespace) -> int:
+    for line in listing(engine, None if args.state is None else State(args.state), args.most):
+        _say(line)
+    return 0
 
 
 def _record(engine: Engine, args: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from ecg.errors import MissingLeads, Overloaded, UnknownRecording
 from ecg.formats.cardioai_message import Calibration
 from ecg.record import EcgRecord
 from ecg.store.database import open_database
+from serve_app.settings import AppSettings
 from tests.builders.messages import FS_500, message, payload, rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,25 @@ def accept(url: str, *bodies: bytes) -> None:
 def command(capsys: pytest.CaptureFixture[str], url: str, *arguments: str) -> tuple[int, list[dict]]:
     status = main(["inbox", "--store", url, *arguments])
     return status, [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_store_of_this_machine_is_found_and_its_recordings_listed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the service keeps it, so that nobody has to know its address."""
+    monkeypatch.setenv("ECG_DATA_DIR", str(tmp_path))
+    accept(AppSettings().resolved_inbox_url(), message(payload(data=rows(0, 1000))))
+
+    def listed(*options: str) -> list[dict]:
+        assert main(["inbox", "records", *options]) == 0
+        return [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    (record,) = listed()
+    assert (record["recordId"], record["state"], record["parts"]) == ("record-1", "waiting_fs", "1/1")
+    assert listed("--state", "done") == []
+    monkeypatch.setenv("ECG_DATA_DIR", str(tmp_path / "elsewhere"))
+    assert main(["inbox", "records"]) == 2
+    assert str(tmp_path / "elsewhere") in capsys.readouterr().err
 
 
 def test_a_waiting_recording_is_measured_once_its_device_is_known(capsys: pytest.CaptureFixture[str], url: str) -> None:
