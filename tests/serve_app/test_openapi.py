@@ -6,6 +6,7 @@ from ecg.quality.result import GRADES
 from ecg.store.tables import State
 from serve_app.edge import bulk, recordings
 from serve_app.openapi import document
+from serve_app.pages import ROUTES
 
 
 def test_names_that_the_code_has_too() -> None:
@@ -25,3 +26,16 @@ def test_names_that_the_code_has_too() -> None:
     assert schemas["Quality"]["grade"]["enum"] == list(GRADES)
     assert schemas["Receipt"]["status"]["enum"] == list(Outcome)
     assert schemas["Receipt"]["state"]["enum"] == [*State, None]
+
+
+def test_every_operation_stands_under_a_heading() -> None:
+    """Swagger puts what has none under "default"."""
+    written = document()
+    headings = {tag["name"] for tag in written["tags"]}
+    tags = [operation.get("tags") for ways in written["paths"].values() for operation in ways.values()]
+    assert None not in tags
+    assert {name for of_one in tags for name in of_one} == headings
+
+
+def test_the_icon_that_browsers_ask_for_is_there() -> None:
+    assert "/favicon.ico" in ROUTES
