@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 .PHONY: help run test quick lint check bench conformance sbom clean
 
 help:
-	@echo "make run    install what the service needs into .venv and start it on http://127.0.0.1:7860 (PORT=N: another port)"
+	@echo "make run    install what the service needs into .venv and start it on http://127.0.0.1:7860 (PORT=N: another port; ARGS=…: any option, --help lists them)"
 	@echo "make test   install what the tests need and run the whole suite"
 	@echo "make quick  the tests that need no cluster, no service and no network of the real size: within a minute"
 	@echo "make lint   ruff and mypy"
@@ -36,7 +36,7 @@ help:
 	@touch $@ .venv/run.stamp
 
 run: .venv/run.stamp
-	@$(BIN)/python -m serve_app $(if $(PORT),--port $(PORT))
+	@$(BIN)/python -m serve_app $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: .venv/dev.stamp
 	@$(BIN)/python -m pytest $(WORKERS)

@@ -1,16 +1,27 @@
 """`python -m serve_app.cluster FILE [PORT]`: a Ray of its own for one machine, and the application of a Serve YAML.
 
-With PORT it takes `serve deploy` there.
+With PORT it takes `serve deploy` there. Lines on standard output say how far the start is (`launcher.log_file`); an
+application that cannot be built ends the process.
 """
 
 import math
+import os
+import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ray
 import yaml
+from ray import serve
 from ray.serve.scripts import cli
+
+from serve_app.launcher.log_file import FAILED, STEP
+
+EVERY_S = 0.5
 
 
 def main(path: str, deploy_port: int | None = None) -> None:
@@ -23,12 +34,66 @@ def main(path: str, deploy_port: int | None = None) -> None:
     dashboard: dict[str, Any] = {"include_dashboard": deploy_port is not None}
     if deploy_port is not None:
         dashboard["dashboard_port"] = deploy_port
+    _say(STEP + "starting Ray")
     ray.init(namespace="serve", **dashboard)
     needed = processors(yaml.safe_load(Path(path).read_text()))
     if ray.cluster_resources().get("CPU", 0.0) < needed:
         ray.shutdown()
         ray.init(namespace="serve", num_cpus=math.ceil(needed), **dashboard)
+    _say(STEP + "starting Serve and its proxy")
+    threading.Thread(target=_follow, daemon=True).start()
     cli(["run", path])
+
+
+def _follow() -> None:
+    """Say how the application comes up; end this process when it cannot."""
+    if (failure := follow(serve.status, _say)) is not None:
+        _say(FAILED + failure)
+        os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C, of which `serve run` makes an orderly end
+
+
+def follow(status: Callable[[], Any], say: Callable[[str], None], every_s: float = EVERY_S) -> str | None:
+    """Call `say` with each step until the application runs, and return None; or return why it will not.
+
+    `status` gives Serve's `ServeStatus`. What happens later is not this function's: a change that fails leaves what
+    runs in place.
+    """
+    said = None
+    while True:
+        try:
+            applications = status().applications
+        except Exception:  # noqa: BLE001  Ray raises what it likes while its controller is not there yet
+            applications = {}
+        for application in applications.values():
+            if application.status == "RUNNING":
+                return None
+            if application.status == "DEPLOY_FAILED":
+                return cause(application.message)
+            if (step := STEP + _step(application)) != said:
+                say(step)
+                said = step
+        time.sleep(every_s)
+
+
+def _step(application: Any) -> str:
+    waiting = []
+    for name, deployment in application.deployments.items():
+        if deployment.status != "HEALTHY":
+            waiting.append(f"{name} ({cause(deployment.message)})" if "rror" in deployment.message else name)
+    return f"starting {', '.join(waiting)}" if waiting else "loading the application"
+
+
+def cause(message: str) -> str:
+    """The last line of a traceback that Serve hands on, which is the exception; of other messages the first."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if not lines:
+        return "no reason was given"
+    errors = [line for line in lines if "Error" in line.partition(":")[0] and " " not in line.partition(":")[0]]
+    return errors[-1] if errors else lines[0]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def processors(config: dict[str, Any]) -> float:

@@ -17,10 +17,10 @@ from ecg.access.keys import KeyRing
 from ecg.cardioai.inbox import Inbox
 from ecg.cardioai.receipts import Limits
 from ecg.store.database import open_database
-from serve_app.__main__ import _open_to_all
 from serve_app.edge.access import SCOPES
 from serve_app.edge.application import application
 from serve_app.edge.inbox import InboxRoutes
+from serve_app.launcher.options import open_to_all
 from serve_app.openapi import document
 from serve_app.settings import AppSettings
 from tests.builders.messages import message, payload
@@ -235,7 +235,7 @@ def test_a_service_for_the_network_asks_for_keys_or_says_that_it_is_a_demo(
     host: str, settings: dict[str, Any], refused: bool
 ) -> None:
     config = {"http_options": {"host": host}, "applications": [{"args": settings}]}
-    said = _open_to_all(config)
+    said = open_to_all(config)
     assert (said is not None) == refused
     if said is not None:
         assert "ecg keys" in said

@@ -1,15 +1,14 @@
 """Serve configuration: every shipped file is known to the last key, and a typo is found."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ecg.errors import MalformedInput
-from serve_app.__main__ import _with_options
 from serve_app.app import build
 from serve_app.config_check import deployment_names, load_config
+from serve_app.launcher.options import parser, with_options
 from serve_app.settings import AppSettings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -56,8 +55,8 @@ def test_a_typo_is_found(tmp_path: Path, path: tuple[str | int, ...], key: str, 
 
 def test_the_weights_of_the_command_line_stand_over_those_of_the_file() -> None:
     config = yaml.safe_load((CONFIG / "cpu.yaml").read_text())
-    options = argparse.Namespace(port=None, set=[], weights="stand-in", keys=None, demo=False)
-    (application,) = _with_options(config, options)["applications"]
+    options = parser().parse_args(["--weights", "stand-in"])
+    (application,) = with_options(config, options)["applications"]
     assert application["args"]["clinical_weights"] == "stand-in"
     models = [d for d in application["deployments"] if d["name"].endswith("Model")]
     assert [d["user_config"] for d in models] == [{}, {}]

@@ -1,16 +1,31 @@
-"""The launcher: what it refuses before anything starts, and that two services share nothing."""
+"""The launcher: what it refuses before anything starts, what it says, and that two services share nothing."""
 
+import argparse
+import io
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
+import webbrowser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
-from serve_app.__main__ import _describe, _is_free, _metrics_url, _one_of_several
-from serve_app.cluster import processors
+from ecg.errors import MalformedInput, WeightsUnavailable
+from ecg.models.hub import FILES
+from ecg.models.weights import SMALL, SMALL_NAME
+from serve_app.cluster import cause, follow, processors
+from serve_app.launcher import log_file
+from serve_app.launcher.options import parser, weights_by_model, with_options
+from serve_app.launcher.ports import is_free, local_url, one_of_several, refusal
+from serve_app.launcher.watch import Watch, advice, describe, metrics_url
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,19 +51,19 @@ def test_the_metrics_are_those_of_the_last_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: tuple[int, int]
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    assert _metrics_url(7) is None
+    assert metrics_url(7) is None
     for second, port in enumerate(ports):  # begun twice on a machine with few processors
         session = tmp_path / "ray" / f"session_2026-01-01_10-00-0{second}_000000_7"
         session.mkdir(parents=True)
         (session / "metrics_export_port_abc").write_text(str(port))
-    assert _metrics_url(7) == f"http://127.0.0.1:{ports[1]}/metrics"
+    assert metrics_url(7) == f"http://127.0.0.1:{ports[1]}/metrics"
 
 
 def test_two_services_have_no_port_and_no_file_in_common(tmp_path: Path) -> None:
     held = []
     environments = []
     for name in ("a", "b"):
-        environment = _one_of_several(tmp_path / name)
+        environment = one_of_several(tmp_path / name)
         environments.append(environment)
         # a running service holds its ports
         for key in ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT"):
@@ -69,6 +84,9 @@ def test_two_services_have_no_port_and_no_file_in_common(tmp_path: Path) -> None
         (("--config", "/nonexistent.yaml"), "not a Serve configuration"),
         (("--config", "LICENSE"), "not a Serve configuration"),
         (("--weights", "/nowhere/at/all"), "There are no weights at /nowhere/at/all"),
+        (("--weights", "clinical=/nowhere"), "from https://huggingface.co/wanglab/ecg-fm into a folder"),
+        (("--host", "0.0.0.0"), "no key is asked for"),
+        (("--hub-revision", "../x"), "a branch or tag, or a commit"),
         (("--check", "--set", "wieghts=hub"), "wieghts"),
         (("--check", "--set", "max_requests=none"), "max_requests"),
     ],
@@ -97,7 +115,7 @@ def test_a_data_folder_that_cannot_be_made_is_said() -> None:
 
 def test_the_terminal_says_that_a_model_is_untrained() -> None:
     model = {"state": "ready", "weights": "stand-in/1@x", "trained": False, "backend": "b", "precision": "p"}
-    told = _describe({"status": "ready", "models": {"clinical": model | {"progress": None, "detail": None}}})
+    told = describe({"status": "ready", "models": {"clinical": model | {"progress": None, "detail": None}}})
     assert "UNTRAINED" in told
 
 
@@ -110,12 +128,207 @@ def test_connections_that_have_ended_do_not_hold_a_port() -> None:
         served.close()
         assert client.recv(1) == b""
         client.close()
-        assert not _is_free(port)
+        assert not is_free(port)
     with socket.socket() as strict, pytest.raises(OSError, match="in use"):
         strict.bind(("127.0.0.1", port))  # the connection is there still
-    assert _is_free(port)
+    assert is_free(port)
 
 
 def test_make_run_takes_a_port() -> None:
     told = subprocess.run(["make", "-n", "run", "PORT=8123"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "serve_app --port 8123" in told.stdout
+
+
+def options(*said: str) -> argparse.Namespace:
+    return parser().parse_args(said)
+
+
+def local_config() -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((ROOT / "config" / "local.yaml").read_text())
+    return config
+
+
+def settings_of(*said: str) -> dict[str, Any]:
+    settings: dict[str, Any] = with_options(local_config(), options(*said))["applications"][0]["args"]
+    return settings
+
+
+def test_host_and_port_stand_in_the_configuration() -> None:
+    http = with_options(local_config(), options("--host", "127.0.0.2", "--port", "7000"))["http_options"]
+    assert (http["host"], http["port"]) == ("127.0.0.2", 7000)
+    assert local_url("0.0.0.0", 7000) == "http://127.0.0.1:7000"
+    assert local_url("127.0.0.2", 7000) == "http://127.0.0.2:7000"
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    assert refusal("192.0.2.1", 7999) == "192.0.2.1 is not an address of this machine"  # kept for documents: RFC 5737
+    assert "no IPv4 address" in (refusal("no such host", 7999) or "")
+
+
+def test_weights_may_be_given_for_one_model(tmp_path: Path) -> None:
+    file = tmp_path / FILES["finetuned"]
+    file.write_bytes(b"x")
+    ours = settings_of()
+    for said in (f"clinical={file}", str(file), f"clinical={tmp_path}"):
+        settings = settings_of("--weights", said)
+        assert settings["clinical_weights"] in (str(file), str(tmp_path)), said
+        assert settings.get("feature_weights") == ours.get("feature_weights")
+    both = settings_of("--weights", f"clinical={file}", "--weights", "features=small")
+    assert (both["clinical_weights"], both["feature_weights"]) == (str(file), "small")
+    with pytest.raises(WeightsUnavailable, match=f"(?s)no {FILES['pretrained']}.*say --weights clinical="):
+        weights_by_model([str(tmp_path)])
+    with pytest.raises(MalformedInput, match=r"say which, --weights clinical=.* or --weights features="):
+        weights_by_model([str(SMALL)])
+
+
+def test_weights_of_the_command_line_stand_over_those_of_the_deployment() -> None:
+    config = local_config()
+    deployments = config["applications"][0]["deployments"]
+    for entry in deployments:
+        if entry["name"] in ("ClinicalModel", "FeatureModel"):
+            entry["user_config"] = {"weights": "hub", "threads": 1}
+    with_options(config, options("--weights", "clinical=small"))
+    left = {entry["name"]: entry["user_config"] for entry in deployments if entry.get("user_config")}
+    assert left["ClinicalModel"] == {"threads": 1}
+    assert left["FeatureModel"] == {"weights": "hub", "threads": 1}
+
+
+def test_a_missing_library_is_one_line() -> None:
+    run = "from serve_app.__main__ import main; raise SystemExit(main())"
+    hidden = (
+        "import importlib.util as u; real = u.find_spec\n"
+        "u.find_spec = lambda name, *more: None if name == 'sqlalchemy' else real(name, *more)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", hidden + run], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "sqlalchemy is not installed; this brings it: pip install 'ecg-serve[all]'\n"
+
+
+def application(status: str, message: str = "", **deployments: tuple[str, str]) -> SimpleNamespace:
+    """What `serve.status()` says of one application."""
+    inner = {name: SimpleNamespace(status=state, message=text) for name, (state, text) in deployments.items()}
+    return SimpleNamespace(status=status, message=message, deployments=inner)
+
+
+def followed(*states: SimpleNamespace | Exception) -> tuple[str | None, list[str]]:
+    left, said = list(states), []
+
+    def status() -> SimpleNamespace:
+        state = left.pop(0)
+        if isinstance(state, Exception):
+            raise state
+        return SimpleNamespace(applications={"ecg": state})
+
+    return follow(status, said.append, every_s=0.0), said
+
+
+TRACEBACK = """Deploying app 'ecg' failed with exception:
+Traceback (most recent call last):
+  File "app.py", line 3, in build
+ModuleNotFoundError: No module named 'alembic'
+"""
+
+
+def test_an_application_that_cannot_be_built_ends_with_its_cause() -> None:
+    failure, said = followed(
+        RuntimeError("no controller"), application("DEPLOYING"), application("DEPLOY_FAILED", TRACEBACK)
+    )
+    assert failure == "ModuleNotFoundError: No module named 'alembic'"
+    assert said == [log_file.STEP + "loading the application"]
+
+
+def test_the_start_says_what_it_waits_for() -> None:
+    waits = application("DEPLOYING", Ingress=("UPDATING", ""), Measure=("HEALTHY", ""))
+    trouble = application("DEPLOYING", Inbox=("UPDATING", "The replica failed.\nStoreUnavailable: x\nOSError: no room"))
+    failure, said = followed(waits, waits, trouble, application("RUNNING"))
+    assert failure is None
+    assert said == [log_file.STEP + "starting Ingress", log_file.STEP + "starting Inbox (OSError: no room)"]
+    assert cause("") == "no reason was given"
+
+
+def test_logs_are_kept_and_only_the_last_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECG_LOG_DIR", str(tmp_path / "logs"))
+    place = log_file.folder()
+    assert place == tmp_path / "logs"
+    for number in range(log_file.KEPT + 2):
+        place.mkdir(exist_ok=True)
+        (place / f"serve-2026010{number:02}-000000-1.log").write_text("old")
+    path = log_file.new(place)
+    assert (path.stat().st_mode & 0o777, len(list(place.iterdir()))) == (0o600, log_file.KEPT)
+    assert path.exists()
+
+
+def test_the_log_tells_step_and_failure(tmp_path: Path) -> None:
+    path = log_file.new(tmp_path)
+    reader = log_file.Reader(path)
+    with path.open("ab") as log:
+        log.write(b"2026 INFO something\necg-serve: starting Ray\necg-serve fai")
+        log.flush()
+        assert reader.new_lines() == ["2026 INFO something", "ecg-serve: starting Ray"]
+        log.write(b"led: OSError: x\n")
+        log.flush()
+    reader.new_lines()
+    reader.close()
+    assert (reader.step, reader.failure) == ("starting Ray", "OSError: x")
+
+
+READY = {
+    "status": "ready",
+    "models": {
+        "clinical": {
+            "state": "ready", "weights": f"{SMALL_NAME}@sha256:x", "trained": True, "backend": "torch",
+            "precision": "float32", "progress": None, "detail": "no revision abc",
+        }
+    },
+}  # fmt: skip
+
+
+def test_the_terminal_says_how_to_get_real_weights() -> None:
+    assert "some labels only" in describe(READY)
+    reason, how = advice(READY)
+    assert reason == "no revision abc"
+    assert "--weights FOLDER" in how
+    published = {
+        "status": "ready",
+        "models": {"clinical": READY["models"]["clinical"] | {"weights": "wanglab/ecg-fm/x@y"}},
+    }
+    assert advice(published) == []
+
+
+def test_the_page_is_opened_once_and_the_log_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is ready, and a browser of the user's: what `--open` and `--verbose` do."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+    browser.chmod(0o755)
+    monkeypatch.setattr(webbrowser, "_tryorder", [])
+    monkeypatch.setattr(webbrowser, "_browsers", {})
+    webbrowser.register("mine", None, webbrowser.GenericBrowser(str(browser)), preferred=True)
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(READY).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    out = io.StringIO()
+    log = log_file.new(tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        # It logs a line and ends once the page was opened.
+        wait = f"while [ ! -s {opened} ]; do sleep 0.05; done; sleep 0.7; echo 'a line of Ray [x]' >> {log}"
+        process = subprocess.Popen(["sh", "-c", wait])
+        console = Console(file=out, highlight=False, soft_wrap=True)
+        reader = log_file.Reader(log)
+        Watch(console, url, None, open_page=True, verbose=True).until_it_ends(process, reader)
+        reader.close()
+        server.shutdown()
+    assert opened.read_text() == f"{url}\n"
+    assert "a line of Ray [x]" in out.getvalue()
+    assert out.getvalue().count("open http") == 1

@@ -1,0 +1,75 @@
+"""Addresses and ports: which are free, and those that one of several services on a machine has for itself."""
+
+import random
+import socket
+from pathlib import Path
+
+ANY = "0.0.0.0"  # noqa: S104  asked, not served
+
+
+def refusal(host: str, port: int) -> str | None:
+    """Why a service cannot listen there; None when it can."""
+    try:
+        address = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
+    except OSError:
+        return f"{host} is no IPv4 address or name of this machine"
+    if not is_free(port):
+        return f"port {port} is in use: say --port, or stop what uses it"
+    if not is_free(port, str(address)):
+        return f"{host} is not an address of this machine"
+    return None
+
+
+def local_url(host: str, port: int) -> str:
+    """Where a program on this machine reaches a service that listens on `host`."""
+    return f"http://{'127.0.0.1' if host in (ANY, '') else host}:{port}"
+
+
+def is_free(port: int, host: str = ANY) -> bool:
+    """Whether a server could listen on a port now."""
+    with socket.socket() as probe:
+        # As a server binds: connections of an earlier service that are not forgotten yet (TIME_WAIT) are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(first: int, tries: int = 100) -> range:
+    """40 ports in a row that nobody listens on, between `first` and 6,000 above it (below the ephemeral ports)."""
+    for _ in range(tries):
+        start = first + 40 * random.randrange(150) + 1
+        ports = range(start, start + 39)
+        if all(is_free(port) for port in (start - 1, *ports)):
+            return ports
+    raise OSError("No free ports for the replicas.")
+
+
+def one_of_several(folder: Path) -> dict[str, str]:
+    """Environment for a service that shares its machine with others: a cluster, ports and sockets of its own."""
+    http, grpc = free_ports(20_000), free_ports(26_000)
+    with socket.socket() as metrics, socket.socket() as stats:
+        metrics.bind(("127.0.0.1", 0))
+        stats.bind(("127.0.0.1", 0))
+        return {
+            # Replicas bind with SO_REUSEPORT: on one port, two services would get each other's requests.
+            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http[0]),
+            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http[-1]),
+            "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc[0]),
+            "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc[-1]),
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http[0] - 1),
+            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc[0] - 1),
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+            "RAY_ADDRESS": "local",
+            # On a machine that is busy with other things the first node takes longer than Ray's half minute.
+            "RAY_raylet_start_wait_time_s": "120",
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+            # It stops when it is told to: no half minute of draining for clients that are not there.
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        }

@@ -1,0 +1,136 @@
+"""Start the service as a child of this process, watch it, and stop it."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from ecg.errors import EcgError
+from serve_app.environment import fast_plane_available, ray_environment
+from serve_app.keeper import adopt_orphans, kill_descendants
+from serve_app.launcher import log_file, ports
+from serve_app.launcher.options import open_to_all, parser, python_path, with_options
+from serve_app.launcher.watch import Watch
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def start() -> int:
+    """Exit status: 0 after a requested stop, 1 when the service did not start or fell over, 2 for bad input."""
+    options = parser().parse_args()
+    if options.hub_revision:
+        os.environ["ECG_HUB_REVISION"] = options.hub_revision  # every process of the service inherits it
+    with tempfile.TemporaryDirectory(prefix="ecg-serve-") as folder:
+        path = Path(folder) / options.config.name
+        try:
+            config = with_options(yaml.safe_load(options.config.read_text()), options)
+        except EcgError as error:
+            return _refuse(error.message)
+        except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+            return _refuse(f"{options.config} is not a Serve configuration: {error}")
+        if not options.check and (refused := open_to_all(config)) is not None:
+            return _refuse(refused)
+        path.write_text(yaml.safe_dump(config))
+        if status := _checked(path, only=options.check):
+            return status
+        if options.check:
+            console.print(f"{options.config}: every key is known")
+            return 0
+        return _run(path, config.get("http_options", {}), options)
+
+
+def _refuse(why: str, status: int = 2) -> int:
+    console.print(why, markup=False)
+    return status
+
+
+def _checked(path: Path, only: bool) -> int:
+    """Exit status of the strict check of a file, which also makes its folders unless that is all (`only`)."""
+    # Ray's schemas weigh 100 MB: they are loaded in a process that ends, not in this one, which stays.
+    check = [sys.executable, "-m", "serve_app.config_check", str(path), *([] if only else ["--make-folders"])]
+    # In a session of its own it does not hear Ctrl-C, of which it would make a traceback.
+    return subprocess.run(  # noqa: S603  our own interpreter and file
+        check, stdout=subprocess.DEVNULL, check=False, env=python_path(), start_new_session=True
+    ).returncode
+
+
+def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
+    host, port = str(http.get("host", "127.0.0.1")), http.get("port", 8000)
+    if (refused := ports.refusal(host, port)) is not None:
+        return _refuse(refused, status=1)
+    url = ports.local_url(host, port)
+    log = _log(path.parent)
+    console.print(f"starting Ray Serve on {url} (Ctrl-C stops it)")
+    console.print(f"log: {log}", markup=False)
+    if not fast_plane_available():
+        console.print("HAProxy is not available on this system: the default proxy is used, which is slower")
+    environment = ray_environment() | ports.one_of_several(path.parent) | python_path()
+    server = _start(path, log, options.deploy_port, environment)
+    proxy_port = environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None
+    reader = log_file.Reader(log)
+    try:
+        Watch(console, url, proxy_port, options.open, options.verbose).until_it_ends(server, reader)
+    except KeyboardInterrupt:
+        return _stop(server)
+    finally:
+        reader.close()
+        kill_descendants()
+    if reader.failure is not None:
+        console.print(f"the service was not started: {reader.failure}", markup=False)
+    else:
+        console.print(f"Ray Serve ended by itself. Its last words:\n{log.read_text()[-3000:]}", markup=False)
+    console.print(f"log: {log}", markup=False)
+    return 1
+
+
+def _log(otherwise: Path) -> Path:
+    """The log of this run; in a folder that is deleted when no other one can be written."""
+    try:
+        return log_file.new(log_file.folder())
+    except OSError as error:
+        console.print(f"no log is kept ({error}); ECG_LOG_DIR names another folder", markup=False)
+        return log_file.new(otherwise)
+
+
+def _start(path: Path, log: Path, deploy_port: int | None, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    cluster = [sys.executable, "-m", "serve_app.cluster", str(path), *([str(deploy_port)] if deploy_port else [])]
+    adopt_orphans()  # of a keeper that was killed
+    with log.open("wb") as output:
+        # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
+        # A shell that starts this in the background hands down an ignored SIGINT, which nothing could then stop.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        server = subprocess.Popen(  # noqa: S603  our own interpreter and file
+            [sys.executable, "-m", "serve_app.keeper", str(os.getpid()), str(path.parent), *cluster],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
+    return server
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> int:
+    for number in _STOPS:  # a second one does not make it quicker, only untidy
+        signal.signal(number, signal.SIG_IGN)
+    console.print("stopping")
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        console.print("[red]it did not stop within a minute and was killed[/red]")
+        return 1
+    console.print("stopped")
+    return 0
