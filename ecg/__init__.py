@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ecg.quality import Quality as Quality
     from ecg.quality import assess_quality as assess_quality
     from ecg.record import EcgRecord as EcgRecord
+    from ecg.report import Report as Report
+    from ecg.report.table_form import to_frame as to_frame
     from ecg.simulation import Scenario as Scenario
     from ecg.simulation import Simulation as Simulation
     from ecg.simulation import simulate as simulate
@@ -34,6 +36,7 @@ _HOME = {
     "Measurements": "ecg.measurement.intervals",
     "measure": "ecg.measurement.intervals",
     "Quality": "ecg.quality",
+    "Report": "ecg.report",
     "Scenario": "ecg.simulation",
     "Simulation": "ecg.simulation",
     "assess_quality": "ecg.quality",
@@ -41,6 +44,7 @@ _HOME = {
     "prepare": "ecg.models.ecgfm.preparation",
     "read": "ecg.formats",
     "simulate": "ecg.simulation",
+    "to_frame": "ecg.report.table_form",
 }
 __all__ = list(_HOME)
 

@@ -49,6 +49,11 @@ LABELS = (
 LABEL_NAMES = tuple(label.name for label in LABELS)
 
 
+def label_column(name: str, model: str = "", kind: str = "label") -> str:
+    """Name of a label's column in tables: ``label_atrial_fibrillation``; that of another model begins with its name."""
+    return "_".join(filter(None, [model, kind, name.lower().replace(" ", "_")]))
+
+
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Element-wise logistic function, float32, without overflow at either end."""
     probabilities: NDArray[np.float32] = (0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))).astype(np.float32)

@@ -11,6 +11,13 @@ from ecg.record import EcgRecord
 from ecg.report import Report
 from ecg.report.analysis import Analysis, Outcome, assemble, check_takable, wanted
 
+#: What `analyze` says where no model was given.
+WITHOUT_MODEL = (
+    "No model was given: the rules decide from the measurements, without label probabilities and without an embedding. "
+    'clinical=ecg.load_model("small") adds probabilities, features=ecg.load_model("small", kind="pretrained") the '
+    "embedding."
+)
+
 
 def load_models(
     weights: str,
@@ -26,14 +33,19 @@ def analyze(
     record: EcgRecord,
     clinical: LoadedModel | None = None,
     features: LoadedModel | None = None,
-    include: frozenset[str] = ALL,
+    include: frozenset[str] | None = None,
 ) -> Report:
     """The `Report` of a recording, as the service makes it.
 
-    `clinical` and `features` are models of `ecg.load_model`; a part of `include` whose model is None raises
-    `ModelNotReady` (features only warn when the clinical part is there). Raises `UnusableRecording` when a model was
-    asked for and the recording cannot be prepared.
+    Without any setting the recording is measured and the rules decide; a warning says what a model would add.
+    `clinical` and `features` are models of `ecg.load_model`. A part of `include` (all, where a model is given) whose
+    model is None raises `ModelNotReady` (features only warn when the clinical part is there). Raises
+    `UnusableRecording` when a model was asked for and the recording cannot be prepared.
     """
+    if include is None:
+        if clinical is None and features is None:
+            return _without_models(record, frozenset({"clinical", "measurements", "quality"}), (WITHOUT_MODEL,))
+        include = ALL
     given = {"clinical": clinical, "features": features}
     return run(record, {name: model for name, model in given.items() if model is not None}, include)
 
@@ -60,7 +72,10 @@ def run(
 
 def measured(record: EcgRecord) -> Report:
     """The `Report` of a recording without any model: measurements, quality and what the rules say."""
+    return _without_models(record, frozenset({"measurements", "quality"}), ())
+
+
+def _without_models(record: EcgRecord, include: frozenset[str], notes: tuple[str, ...]) -> Report:
     start = time.perf_counter()
     examination = examine(record)
-    include = frozenset({"measurements", "quality"})
-    return Report(Analysis(record, include, examination, {}, record.notes, time.perf_counter() - start))
+    return Report(Analysis(record, include, examination, {}, (*record.notes, *notes), time.perf_counter() - start))

@@ -27,7 +27,7 @@ from ecg._version import __version__
 from ecg.atomic_write import replacing
 from ecg.errors import InconsistentInput, MalformedInput
 from ecg.features import SCHEMA_VERSION
-from ecg.labels import LABEL_NAMES
+from ecg.labels import LABEL_NAMES, label_column
 from ecg.measurement.intervals import Measurements
 from ecg.models.cards import CARDS
 from ecg.models.contract import ModelCard
@@ -47,11 +47,6 @@ class Failure:
     code: str
     field: str | None
     message: str
-
-
-def label_column(name: str, model: str = "") -> str:
-    """Name of the column of a label: ``label_atrial_fibrillation``; that of another model begins with its name."""
-    return "_".join(filter(None, [model, "label", name.lower().replace(" ", "_")]))
 
 
 def recordings_schema(cards: Mapping[str, ModelCard] = CARDS) -> pa.Schema:

@@ -19,6 +19,7 @@ EXTRAS = {
     "matplotlib": "report",
     "httpx": "client",
     "pyarrow": "batch",
+    "pandas": "frame",
 }
 
 # name -> (module, one-line help); a module is imported only when its command is asked for.

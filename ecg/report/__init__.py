@@ -5,12 +5,16 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ecg.report import json_form
+from ecg.report import html_form, json_form, page_form
 from ecg.report.analysis import Analysis
 from ecg.report.conclusion import Conclusion, conclude
 from ecg.report.encodings import encoding_of
+from ecg.report.paper import PLAIN, Style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Analysis", "Conclusion", "Report", "conclude"]
 
@@ -37,3 +41,14 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The same, before it is written: plain JSON values."""
         return json_form.to_dict(self.analysis, self.conclusion)
+
+    def plot(self, name: str | None = None, style: Style = PLAIN) -> "Figure":
+        """The report on one page of millimetre paper at true scale, as a `matplotlib.figure.Figure`.
+
+        `name` is printed above the traces; nothing else of the patient is. Raises `BackendUnavailable` without
+        matplotlib (``pip install 'ecg-serve[report]'``).
+        """
+        return page_form.page(self.analysis, self.conclusion, name, style)
+
+    def _repr_html_(self) -> str:
+        return html_form.to_html(self.analysis, self.conclusion)

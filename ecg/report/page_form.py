@@ -13,7 +13,8 @@ from ecg.values import Value
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ROWS = (
+#: What the header shows: title, field of `Measurements`, unit.
+VALUES = (
     ("Rate", "heart_rate", "/min"),
     ("PR", "pr_interval", "ms"),
     ("QRS", "qrs_duration", "ms"),
@@ -30,7 +31,7 @@ _MOST_LETTERS = 62
 def page(analysis: Analysis, conclusion: Conclusion, name: str | None = None, style: Style = PLAIN) -> "Figure":
     """The answer as one landscape page; `name` is printed above, and nothing else of the patient."""
     measurements = analysis.examination.measurements
-    values = [f"{title}: {_text(getattr(measurements, field), unit)}" for title, field, unit in _ROWS]
+    values = [f"{title}: {_text(getattr(measurements, field), unit)}" for title, field, unit in VALUES]
     said = [conclusion.rhythm or "Rhythm not decided"]
     said += [text for text in conclusion.abnormalities if text != conclusion.rhythm]
     said.append(f"Decided by {'the rules' if conclusion.source == 'rules' else 'the model'}; not reviewed")

@@ -8,11 +8,11 @@ import pytest
 
 from deployments.cohort.inputs import MAX_FILE_BYTES
 from deployments.cohort.stages import Analysed, Chunk, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
-from deployments.cohort.tables import MEASURED, RECORDINGS, Failure, label_column
+from deployments.cohort.tables import MEASURED, RECORDINGS, Failure
 from ecg import local, read
 from ecg.errors import InconsistentInput
 from ecg.formats.stated import Stated
-from ecg.labels import LABEL_NAMES
+from ecg.labels import LABEL_NAMES, label_column
 from ecg.leads import STANDARD_LEADS
 from ecg.models import load_model
 from ecg.models.cards import CARDS

@@ -21,11 +21,11 @@ import orjson
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 
-from deployments.cohort.tables import label_column, recordings_table
+from deployments.cohort.tables import recordings_table
 from deployments.serve.graph import Graph, Handles
 from deployments.serve.model_state import ModelState
 from ecg.errors import UnusableRecording
-from ecg.labels import LABELS
+from ecg.labels import LABELS, label_column
 from ecg.models.contract import ModelIdentity, ModelResult
 from ecg.models.ecgfm.preparation import check_preparable
 from ecg.pipeline import ALL, Examination, examine

@@ -1,0 +1,50 @@
+"""The answer as a piece of HTML, which a notebook shows in the place of a `Report`."""
+
+import base64
+import io
+from html import escape
+
+from ecg.errors import BackendUnavailable
+from ecg.report.analysis import Analysis
+from ecg.report.conclusion import Conclusion
+from ecg.report.page_form import VALUES, page
+from ecg.report.paper import PAGES, PLAIN, RESEARCH_USE
+from ecg.values import Value
+
+
+def to_html(analysis: Analysis, conclusion: Conclusion) -> str:
+    """What was concluded, the measured values with their spread or reason, and the page of paper.
+
+    The page is left out where matplotlib is not installed. Text of the recording is escaped.
+    """
+    said = [conclusion.rhythm or "Rhythm not decided", *(a for a in conclusion.abnormalities if a != conclusion.rhythm)]
+    grade = analysis.examination.quality.grade
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(title)}</th><td>{escape(_text(value, unit))}</td></tr>"
+        for title, name, unit in VALUES
+        if isinstance(value := getattr(analysis.examination.measurements, name), Value)
+    )
+    warnings = "".join(f"<li>{escape(warning)}</li>" for warning in conclusion.warnings)
+    return (
+        f"<div><p><b>{escape(', '.join(said))}</b>; decided by {escape(conclusion.source)}; "
+        f"signal {escape(grade.lower())}.</p><table>{rows}</table><ul>{warnings}</ul>{_picture(analysis, conclusion)}"
+        f"<p><small>{escape(RESEARCH_USE)}</small></p></div>"
+    )
+
+
+def _text(value: Value, unit: str) -> str:
+    if value.rounded is None:
+        return f"not given: {value.reason}"
+    return f"{value.rounded:g} {unit}" + ("" if value.spread is None else f" ± {value.spread:.1f}")
+
+
+def _picture(analysis: Analysis, conclusion: Conclusion) -> str:
+    try:
+        sheet = page(analysis, conclusion)
+    except BackendUnavailable:
+        return ""
+    out = io.BytesIO()
+    sheet.savefig(out, format="png", dpi=100)
+    width = PAGES[PLAIN.page][0]
+    content = base64.b64encode(out.getvalue()).decode()
+    return f"<img alt='Traces on paper' style='width:{width:g}mm' src='data:image/png;base64,{content}'>"
