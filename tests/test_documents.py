@@ -65,7 +65,8 @@ def name_exists(word: str) -> bool:
 
 def prose(document: Path) -> list[str]:
     """Lines of a document without blocks of code, tables and front matter (replaced by blank lines)."""
-    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.M | re.S)
+    text = re.sub(r"\A---\n.*?\n---\n", "", document.read_text(), flags=re.S)
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
     return ["" if line.startswith("|") else line for line in text.splitlines()]
 
 
