@@ -37,14 +37,21 @@ SLOW = """
 TESTS = Path(__file__).resolve().parent
 
 
+def _stands_in(path: Path, places: str) -> bool:
+    return path.is_relative_to(TESTS) and path.relative_to(TESTS).as_posix().startswith(tuple(places.split()))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import the slow tests for `make quick`."""
+    return True if config.option.markexpr == "not slow" and _stands_in(collection_path, PROCESSES + SLOW) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the slow tests, and keep those with processes of their own together."""
-    processes, slow = tuple(PROCESSES.split()), tuple(SLOW.split())
     for item in items:
-        place = item.path.relative_to(TESTS).as_posix()
-        if place.startswith(processes + slow):
+        if _stands_in(item.path, PROCESSES + SLOW):
             item.add_marker(pytest.mark.slow)
-        if place.startswith(processes):
+        if _stands_in(item.path, PROCESSES):
             item.add_marker(pytest.mark.xdist_group("processes"))
 
 
