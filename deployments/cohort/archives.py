@@ -4,6 +4,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import BinaryIO
 from zipfile import ZipFile
@@ -54,9 +55,7 @@ def read(open_file: Callable[[], BinaryIO], path: str, inner: str, stated: State
         if not (inner.isascii() and inner.isdigit()):
             raise MalformedInput("This is no number of a recording.", "input", f"{name}#0", inner[:80])
         with open_file() as stream:
-            record = hdf5.read_stream(
-                stream, name, Stated(stated.fs_hz, stated.leads, stated.unit, int(inner)), max_duration_s
-            )
+            record = hdf5.read_stream(stream, name, replace(stated, index=int(inner)), max_duration_s)
         check_duration(record.duration_s, max_duration_s)
         return record
     folder, _, member = inner.rpartition("/")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecg.cli.recordings import add_stated_arguments, stated
 from ecg.errors import UnknownFormat
-from ecg.formats import read
+from ecg.formats import read_path
 from ecg.formats.writers import ENDINGS
 
 
@@ -22,8 +22,7 @@ def run(args: argparse.Namespace) -> int:
     writer = ENDINGS.get(args.out.suffix.lower())
     if writer is None:
         raise UnknownFormat(f"No writer has the ending {args.out.suffix!r}.", "OUT", list(ENDINGS), args.out.suffix)
-    beside = stated(args)
-    record = read(args.file, fs_hz=beside.fs_hz, leads=beside.leads, unit=beside.unit, index=beside.index)
+    record = read_path(args.file, stated(args))
     for path in writer(record, args.out.parent, args.out.stem):
         print(path)
     for note in record.notes:

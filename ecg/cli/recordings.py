@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecg.cli import describe
 from ecg.errors import EcgError
-from ecg.formats import FORMATS, read
+from ecg.formats import FORMATS, read_path
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
 
@@ -28,12 +28,13 @@ def add_stated_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--leads", metavar="I,II,…", help="lead names in row order, for files that do not say them")
     parser.add_argument("--units", metavar="mV", help="unit of the samples (mV, uV, V, nV), likewise")
     parser.add_argument("--index", type=int, metavar="N", help="number of the recording in a file of many, from 0")
+    parser.add_argument("--variable", metavar="NAME", help="matrix of samples in a MATLAB or HDF5 file of several")
 
 
 def stated(args: argparse.Namespace) -> Stated:
     """What was said beside the files."""
     leads = None if args.leads is None else tuple(name.strip() for name in args.leads.split(","))
-    return Stated(args.fs, leads, args.units, args.index)
+    return Stated(args.fs, leads, args.units, args.index, args.variable)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +96,7 @@ def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) 
 def _open(path: Path, beside: Stated) -> EcgRecord | None:
     """The recording, or None, with a line on stderr, when the operating system does not give the file."""
     try:
-        return read(path, fs_hz=beside.fs_hz, leads=beside.leads, unit=beside.unit, index=beside.index)
+        return read_path(path, beside)
     except OSError as error:
         print(f"{path}: {error.strerror or error}", file=sys.stderr)
         return None

@@ -9,7 +9,7 @@ from ecg import local
 from ecg.atomic_write import replacing
 from ecg.cli.recordings import add_stated_arguments, stated
 from ecg.errors import MalformedInput
-from ecg.formats import read
+from ecg.formats import read_path
 from ecg.report import Report
 from ecg.report.page_form import page
 from ecg.report.paper import PAGES, FileForm, Layout, Style, as_bytes
@@ -43,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise MalformedInput(
             "The ending of OUT says which file to write.", "out", [f".{f}" for f in forms], str(args.out)
         )
-    beside = stated(args)
-    record = read(args.file, fs_hz=beside.fs_hz, leads=beside.leads, unit=beside.unit)
+    record = read_path(args.file, stated(args))
     if not 0 <= args.from_s < record.duration_s:
         raise MalformedInput("There is nothing to show.", "from", f"0 to {record.duration_s:g} s", args.from_s)
     if args.weights is None:

@@ -17,7 +17,7 @@ from ecg.formats.stated import Stated
 from ecg.formats.table import FORMATS, XML, ZIP_ENDINGS, ZIP_MEDIA_TYPES, Format
 from ecg.record import EcgRecord, check_duration
 
-__all__ = ["FORMATS", "is_named_like_a_recording", "media_types", "parse", "read", "read_files"]
+__all__ = ["FORMATS", "is_named_like_a_recording", "media_types", "parse", "read", "read_files", "read_path"]
 
 _MAX_NAME = 255
 #: Of a file on disk. A day of 12 leads at 1,000 Hz and 16 bits has 2.07 GB.
@@ -26,24 +26,30 @@ _NOTHING_STATED = Stated()
 _HEAD_BYTES = 4096
 
 
-def read(  # what a file may leave out
+def read(  # noqa: PLR0913  what a file may leave out
     path: str | Path,
     *,
     fs_hz: float | None = None,
     leads: tuple[str, ...] | None = None,
     unit: str | None = None,
     index: int | None = None,
+    variable: str | None = None,
 ) -> EcgRecord:
     """The recording in a file of any format of `ecg.formats.table`, or in a zip file of one recording.
 
     `fs_hz`, `leads` and `unit` state what the file does not say itself (a bare ``.npy`` says none of them); stating
     something else than the file says is `InconsistentInput`. `index` is the number of a recording, from 0, in a file of
-    many (HDF5). A table of `ecg extract` is calibrated by the record map beside its folder. Raises `MalformedInput`,
-    `UnknownFormat` or `UnusableRecording`; `OSError` when the file cannot be opened.
+    many (HDF5), `variable` the name of the matrix in a file of several (HDF5, MATLAB). A table of `ecg extract` is
+    calibrated by the record map beside its folder. Raises `MalformedInput`, `UnknownFormat` or `UnusableRecording`;
+    `OSError` when the file cannot be opened.
     """
-    path = Path(path)
-    stated = Stated(fs_hz, leads, unit, index)
+    return read_path(Path(path), Stated(fs_hz, leads, unit, index, variable))
+
+
+def read_path(path: Path, stated: Stated) -> EcgRecord:
+    """As `read`, with what was stated in one piece."""
     if path.name.lower().endswith(hdf5.ENDINGS):  # an archive may be larger than memory
+        _check_regular(path)
         with path.open("rb") as stream:
             return hdf5.read_stream(stream, path.name, stated)
     mapped = mapped_beside(path)
@@ -54,13 +60,19 @@ def read(  # what a file may leave out
 
 
 def _bytes(path: Path) -> bytes:
-    """All of a regular file. Raises `InputTooLarge`, and `UnusableRecording` for a pipe or a device without an end."""
+    """All of a regular file. Raises `InputTooLarge`, and what `_check_regular` raises."""
+    size = _check_regular(path)
+    if size > MAX_FILE_BYTES:
+        raise InputTooLarge("The file is larger than any recording.", "file", f"<= {MAX_FILE_BYTES}", size)
+    return path.read_bytes()
+
+
+def _check_regular(path: Path) -> int:
+    """The size of a file; `UnusableRecording` for a pipe or a device, which may have no end."""
     about = path.stat()
     if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
         raise UnusableRecording("A recording is read from a regular file.", "file", "a regular file", None)
-    if about.st_size > MAX_FILE_BYTES:
-        raise InputTooLarge("The file is larger than any recording.", "file", f"<= {MAX_FILE_BYTES}", about.st_size)
-    return path.read_bytes()
+    return about.st_size
 
 
 def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:

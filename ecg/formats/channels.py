@@ -86,7 +86,7 @@ def choose(channels: Sequence[Channel]) -> Choice:
         raise UnusableRecording("The leads differ in sampling rate.", "fs", "one rate", rates)
     bare = [i for i in judges if channels[i].unit is None]
     if bare and len(bare) < len(judges):
-        names = [channels[i].name for i in bare]
+        names = [_called(i, channels[i]) for i in bare]
         raise UnusableRecording("Some leads are calibrated and some are not.", "units", "a gain for every lead", names)
     known = is_lead(channels[judges[0]].name)
     rows: list[int] = []
@@ -96,13 +96,24 @@ def choose(channels: Sequence[Channel]) -> Choice:
         if reason is None:
             rows.append(i)
         else:
-            notes.append(f"Signal {channel.name[:40]} is left out: {reason}.")
+            notes.append(f"Signal {_called(i, channel)} is left out: {reason}.")
     return Choice(tuple(rows), None if bare else "mV", rates[0], tuple(notes))
+
+
+def is_no_lead(name: str) -> bool:
+    """Whether a signal or array of this name stands beside an ECG and is none, such as a clock or respiration."""
+    return bool(_NO_LEAD.fullmatch(name.strip()))
+
+
+def _called(number: int, channel: Channel) -> str:
+    """The name of a signal when it is a known one, else its number: any other may be the name of a person."""
+    known = is_lead(channel.name) or is_no_lead(channel.name)
+    return channel.name[:40] if known else str(number + 1)
 
 
 def _judges(channels: Sequence[Channel]) -> list[int]:
     every = range(len(channels))
-    possible = [i for i in every if not _NO_LEAD.fullmatch(channels[i].name.strip())]
+    possible = [i for i in every if not is_no_lead(channels[i].name)]
     for judges in (
         [i for i in every if channels[i].is_standard],
         [i for i in possible if is_lead(channels[i].name) and (channels[i].is_voltage or channels[i].unit is None)],
@@ -114,7 +125,7 @@ def _judges(channels: Sequence[Channel]) -> list[int]:
         "No signal of the file is an ECG lead.",
         "lead_names",
         list(STANDARD_LEADS),
-        [c.name[:40] for c in channels[:20]],
+        [_called(i, channel) for i, channel in enumerate(channels[:20])],
     )
 
 
@@ -126,5 +137,5 @@ def _reason_against(channel: Channel, rate: float, uncalibrated: bool, known: bo
     if not uncalibrated and channel.unit is None:
         return "it is not calibrated"
     if channel.unit is not None and not channel.is_voltage:
-        return f"its unit is {channel.unit[:20]}"
+        return "its unit is none of voltage"
     return "its name is of no ECG lead" if known and not is_lead(channel.name) else None

@@ -4,6 +4,7 @@ import io
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,18 @@ from ecg.formats.table_heading import EXTRACTED, column_names, read_heading
 from ecg.formats.time_column import check_rate, rate_of
 from ecg.formats.wfdb_samples import INVALID_SAMPLE
 from ecg.leads import MAX_LEADS, distinct_leads
+from ecg.origin import Origin
 from ecg.record import EcgRecord, check_announced, to_millivolt
 
 NAME = "csv"
 MAX_VALUES = 10_000_000  # cells: 64 MiB of text hold more only at less than seven characters each
 _MAX_HEADING = 16_384  # characters
 _MAX_COMMENTS = 1000
-_COMMENT = re.compile(r"#\s*(fs|units|name)\s*[:=]\s*(.+)", re.IGNORECASE)
+_COMMENT = re.compile(
+    r"#\s*(?:(?P<fs>fs|sfreq|sampl(?:e|ing)[ _-]?(?:rate|freq(?:uency)?))|units?)(?: \(hz\))?\s*[:=]\s*(?P<value>.+)",
+    re.IGNORECASE,
+)
+_UNIT_IN_WORDS = re.compile(r"#.*\b(?:in|units?|amplitudes?|voltages?)\b\W*(?:(?:is|are)\b\W*)?(?P<value>[mnuµμ]V)\b")
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][-+]?\d+)?", re.ASCII)
 
 
@@ -47,7 +53,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     if rows.count("\n") * len(cells) > MAX_VALUES:
         raise InputTooLarge("The table has too many cells.", "body", MAX_VALUES, rows.count("\n") * len(cells))
     heading = read_heading(cells, first_line, rows, delimiter, stated.leads)
-    in_file = comments.get("units")
+    in_file = comments.get("unit")
     channels = [Channel(heading.names[i], heading.units[i] or in_file or stated.unit, 1.0) for i in heading.signals]
     chosen = choose(channels)
     columns = [heading.signals[i] for i in chosen.rows]
@@ -63,20 +69,22 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     fs_hz = stated.settle_fs(fs_in_file)
     for i in heading.clocks:
         check_rate(heading.names[i], table[:, i], fs_hz)
+    beside = replace(stated, unit=stated.settle_unit(in_file))
     missing = any(heading.names[i] == EXTRACTED for i in heading.counters)
     rows_mv = []
     for i, number in zip(columns, chosen.rows, strict=True):
         column = np.where(table[:, i] == INVALID_SAMPLE, np.nan, table[:, i]) if missing else table[:, i]
         with np.errstate(over="ignore"):  # beyond float32 becomes infinity, which EcgRecord refuses
             samples = column.astype(np.float32)
-            in_mv, unit = to_millivolt(samples, stated.settle_unit(channels[number].unit))
+            in_mv, unit = to_millivolt(samples, beside.settle_unit(channels[number].unit))
         rows_mv.append(in_mv)
     notes = (*heading.notes, *chosen.notes)
-    return EcgRecord(np.stack(rows_mv), names, fs_hz, unit, name=comments.get("name"), format=NAME, notes=notes)
+    origin = Origin(identifying=("comments",)) if comments.get("other") else None
+    return EcgRecord(np.stack(rows_mv), names, fs_hz, unit, format=NAME, notes=notes, origin=origin)
 
 
 def _split(data: bytes) -> tuple[dict[str, str], str, str]:
-    """The stating comments, the heading and the rows, each row ended by a newline; other comments are dropped."""
+    """The stating comments, the heading and the rows, each row ended by a newline; of others only that there are."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -89,12 +97,13 @@ def _split(data: bytes) -> tuple[dict[str, str], str, str]:
         raise InputTooLarge("The table has too many comments.", "body", _MAX_COMMENTS, text.count("\n#"))
     if text.startswith("#") or "\n#" in text:
         for line in re.finditer(r"^#.*\n", text, re.MULTILINE):
-            found = _COMMENT.match(line[0])
-            if found and comments.setdefault(found[1].lower(), found[2].strip()) != found[2].strip():
-                key = found[1].lower()
-                raise InconsistentInput(
-                    f"Two comments state different {key}.", key, comments[key][:80], found[2].strip()[:80]
-                )
+            found = _COMMENT.match(line[0]) or _UNIT_IN_WORDS.match(line[0])
+            if found is None:
+                comments["other"] = "there" if re.search(r"[^\W\d_]", line[0]) else comments.get("other", "")
+                continue
+            key, value = ("fs" if found.groupdict().get("fs") else "unit"), found["value"].strip()
+            if comments.setdefault(key, value) != value:
+                raise InconsistentInput(f"Two comments state different {key}.", key, comments[key][:80], value[:80])
         text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
     heading, _, rows = text.lstrip("\n").partition("\n")
     if not rows.strip():

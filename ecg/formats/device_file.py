@@ -126,6 +126,11 @@ def _smoothed(origin: Origin | None) -> tuple[str, ...]:
     )
 
 
+def more_than_announced(there: int, announced: int, what: str = "samples a lead") -> str:
+    """The note on a file that holds more than its header says: what is beyond is not read, and may be the ECG's."""
+    return f"The file holds {there} {what} and announces {announced}: those beyond are not read."
+
+
 def timestamp_of(text: object) -> datetime | None:
     """A time as ``YYYYMMDDHHMMSS``, with or without signs between and seconds, as devices write it; None for others."""
     found = _TIMESTAMP.match(str(text or "").strip())

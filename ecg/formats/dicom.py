@@ -11,55 +11,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.errors import EcgError, MalformedInput, UnusableRecording
+from ecg.errors import EcgError, InconsistentInput, MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
 from ecg.formats.device_file import (
     MAX_VALUES,
     DeviceFile,
-    age_of,
-    measurements_of,
+    more_than_announced,
     needed,
     number_of,
     record_of,
-    sex_of,
-    statements_of,
     text_of,
     timestamp_of,
     whole,
 )
+from ecg.formats.dicom_about import origin_of
+from ecg.formats.lead_codes import LEADS
 from ecg.formats.stated import Stated
 from ecg.formats.xml_tree import missing_extra
-from ecg.leads import MAX_LEADS
-from ecg.origin import Origin
+from ecg.leads import MAX_LEADS, STANDARD_LEADS, canonical_lead, is_lead
 from ecg.record import EcgRecord
 
 NAME = "dicom"
 _BIG_ENDIAN = b"1.2.840.10008.1.2.2\0"  # retired in 2006; the samples inside would be swapped, too
 _DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.8.")  # their size is bounded by nothing
 _TYPES = {("SB", 8): "i1", ("UB", 8): "u1", ("SS", 16): "<i2", ("US", 16): "<u2", ("SL", 32): "<i4", ("UL", 32): "<u4"}
+#: ``2:1`` of MDC (ISO/IEEE 11073-10102), ``5.6.3-9-1`` of the older SCPECG scheme: one number for a lead in both.
+_LEAD_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d{1,3})", re.ASCII)
+_MOST_SKEW_MS = 5.0  # as much as the spread of a good interval
 _UNITS = {"uv": "uV", "mv": "mV", "v": "V", "nv": "nV", "microvolt": "uV", "millivolt": "mV"}
-#: Names of measurements, without blanks and in lower case, as devices write them.
-_MEASUREMENTS = {
-    "ventricularheartrate": "heart_rate",
-    "heartrate": "heart_rate",
-    "printerval": "pr_interval",
-    "prinvterval": "pr_interval",
-    "qrsduration": "qrs_duration",
-    "qtinterval": "qt_interval",
-    "qtcinterval": "qtc_interval",
-    "paxis": "p_axis",
-    "qrsaxis": "qrs_axis",
-    "taxis": "t_axis",
-}
-_IDENTIFYING = {
-    "PatientName": "patient name",
-    "PatientID": "patient id",
-    "PatientBirthDate": "birth date",
-    "AccessionNumber": "accession number",
-    "InstitutionName": "institution",
-    "ReferringPhysicianName": "physician",
-    "AdmissionID": "admission id",
-}
 
 
 def claims(name: str, head: bytes) -> bool:
@@ -109,16 +88,21 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
             text_of(dataset.get("Modality")),
         )
     # A second group is often the median beat: the rhythm is the longest.
-    group = max(groups, key=lambda item: number_of(item.get("NumberOfWaveformSamples")) or 0)
+    group = max(groups, key=_length)
     n_channels = whole(group.get("NumberOfWaveformChannels"), "lead_names", "number of channels", MAX_LEADS)
     n_samples = whole(group.get("NumberOfWaveformSamples"), "signal", "number of samples", MAX_VALUES)
     definitions = list(group.get("ChannelDefinitionSequence") or [])
     if len(definitions) != n_channels:
         raise MalformedInput("Not every channel is defined.", "lead_names", n_channels, len(definitions))
     fs_hz = needed(group.get("SamplingFrequency"), "fs", "sampling frequency")
-    counts = _counts(group, n_channels, n_samples)
+    counts, there = _counts(group, n_channels, n_samples)
     channels = [_channel(definition, number) for number, definition in enumerate(definitions, start=1)]
     padding, notes = _padding(group)
+    notes += _skew(definitions, fs_hz)
+    if there > n_samples:
+        notes.append(more_than_announced(there, n_samples))
+    if sum(_length(item) == n_samples for item in groups) > 1:
+        notes.append("Only the first of several waveform groups of one length is read.")
 
     def samples(number: int) -> NDArray[np.float64]:
         raw = counts[:, number]
@@ -128,14 +112,18 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
             physical[raw == padding] = np.nan
         return physical
 
-    origin = _origin(dataset, definitions[0])
+    origin = origin_of(dataset, definitions[0])
     acquired = timestamp_of(dataset.get("AcquisitionDateTime"))
     file = DeviceFile(NAME, channels, fs_hz, n_samples, samples, origin, notes, acquired)
     return record_of(file, main, stated, max_duration_s)
 
 
-def _counts(group: Any, n_channels: int, n_samples: int) -> NDArray[Any]:
-    """Integers [sample, channel]."""
+def _length(group: Any) -> float:
+    return number_of(group.get("NumberOfWaveformSamples")) or 0.0
+
+
+def _counts(group: Any, n_channels: int, n_samples: int) -> tuple[NDArray[Any], int]:
+    """Integers [sample, channel] of the samples that are announced, and how many there are."""
     kind = (str(group.get("WaveformSampleInterpretation")), group.get("WaveformBitsAllocated"))
     if kind not in _TYPES:
         raise UnusableRecording("Samples of this kind are not read.", "file", [*map(list, _TYPES)], text_of(kind))
@@ -144,17 +132,52 @@ def _counts(group: Any, n_channels: int, n_samples: int) -> NDArray[Any]:
     size = n_channels * n_samples * dtype.itemsize
     if not isinstance(data, bytes) or len(data) < size:
         raise MalformedInput("The samples are cut off.", "signal", size, len(data or b""))
-    return np.frombuffer(data, dtype, n_channels * n_samples).reshape(n_samples, n_channels)
+    counts = np.frombuffer(data, dtype, n_channels * n_samples).reshape(n_samples, n_channels)
+    return counts, (len(data) - len(data) % 2) // (n_channels * dtype.itemsize)
 
 
 def _channel(definition: Any, number: int) -> Channel:
     source = (definition.get("ChannelSourceSequence") or [None])[0]
-    name = text_of(source.get("CodeMeaning")) if source is not None else None
     units = (definition.get("ChannelSensitivityUnitsSequence") or [None])[0]
-    unit = None if units is None else text_of(units.get("CodeValue"))
+    unit = None if units is None else _unit(text_of(units.get("CodeValue")), text_of(units.get("CodeMeaning")))
     if number_of(definition.get("ChannelSensitivity")) in (None, 0.0):
         unit = None
-    return Channel((name or f"channel {number}")[:80], None if unit is None else _UNITS.get(unit.lower(), unit), 1.0)
+    name = None if source is None else _lead(text_of(source.get("CodeValue")), text_of(source.get("CodeMeaning")))
+    return Channel((name or f"channel {number}")[:80], unit, 1.0)
+
+
+def _lead(code: str | None, meaning: str | None) -> str | None:
+    """The lead that code and meaning name; `InconsistentInput` when each names another."""
+    found = _LEAD_CODE.fullmatch(code or "")
+    coded = LEADS.get(int(found[1])) if found else None
+    if coded is None or meaning is None or not is_lead(meaning):
+        return coded or meaning
+    if canonical_lead(meaning) != coded and coded in STANDARD_LEADS:
+        raise InconsistentInput("Code and meaning of a channel name different leads.", "lead_names", coded, meaning)
+    return meaning
+
+
+def _unit(code: str | None, meaning: str | None) -> str | None:
+    """The unit by its code, else its meaning; `InconsistentInput` when each is another unit of voltage."""
+    by_code, by_meaning = (None if text is None else _UNITS.get(text.lower(), text) for text in (code, meaning))
+    known = {*_UNITS.values()}
+    if by_code in known and by_meaning in known and by_code != by_meaning:
+        raise InconsistentInput("Code and meaning of a channel's unit differ.", "units", by_code, by_meaning)
+    return by_code or (by_meaning if by_meaning in known else None)
+
+
+def _skew(definitions: list[Any], fs_hz: float) -> list[str]:
+    """A note on leads that were not sampled at one time; `UnusableRecording` beyond what intervals can bear."""
+    skews = [
+        number_of(item.get("ChannelTimeSkew")) or (number_of(item.get("ChannelSampleSkew")) or 0.0) / fs_hz
+        for item in definitions
+    ]
+    apart = (max(skews) - min(skews)) * 1000
+    if apart > _MOST_SKEW_MS:
+        raise UnusableRecording(
+            "The leads were not sampled at the same time.", "signal", f"<= {_MOST_SKEW_MS:g} ms", round(apart, 3)
+        )
+    return [f"The leads were sampled up to {apart:.3g} ms apart, which is not corrected."] if apart > 0 else []
 
 
 def _scale(definition: Any) -> tuple[float, float]:
@@ -166,42 +189,14 @@ def _scale(definition: Any) -> tuple[float, float]:
     ) or 0.0
 
 
-def _padding(group: Any) -> tuple[int | None, tuple[str, ...]]:
+def _padding(group: Any) -> tuple[int | None, list[str]]:
     """The count that marks a missing sample. One within the range of an ECG would make gaps of true samples."""
     value = group.get("WaveformPaddingValue")
     bits = group.get("WaveformBitsAllocated")
     if isinstance(value, bytes):
         value = int.from_bytes(value, "little", signed=str(group.get("WaveformSampleInterpretation")).startswith("S"))
     if not isinstance(value, int):
-        return None, ()
+        return None, []
     if abs(value) >= 2 ** (int(bits) - 1) - 1:
-        return value, ()
-    return None, (f"The padding value {value} is within the range of the samples and is not taken as missing.",)
-
-
-def _origin(dataset: Any, definition: Any) -> Origin:
-    measured: dict[str, object] = {}
-    statements = []
-    for item in dataset.get("WaveformAnnotationSequence") or []:
-        statements.append(item.get("UnformattedTextValue"))
-        for concept in item.get("ConceptNameCodeSequence") or []:
-            key = re.sub(r"[^a-z]", "", str(concept.get("CodeMeaning")).lower())
-            if key in _MEASUREMENTS:
-                measured.setdefault(_MEASUREMENTS[key], item.get("NumericValue"))
-            if key == "rrinterval" and number_of(item.get("NumericValue")):
-                measured.setdefault("heart_rate", round(60000 / (number_of(item.get("NumericValue")) or 1), 1))
-    high_pass, low_pass = definition.get("FilterLowFrequency"), definition.get("FilterHighFrequency")
-    age = re.fullmatch(r"(\d{3})([DWMY])", str(dataset.get("PatientAge") or ""))
-    return Origin(
-        manufacturer=text_of(dataset.get("Manufacturer")),
-        model=text_of(dataset.get("ManufacturerModelName")),
-        software=text_of(dataset.get("SoftwareVersions")),
-        high_pass_hz=number_of(high_pass),
-        low_pass_hz=number_of(low_pass),
-        notch_hz=number_of(definition.get("NotchFilterFrequency")) or None,
-        age_years=age_of(age[1], age[2]) if age else None,
-        sex=sex_of(dataset.get("PatientSex")),
-        measurements=measurements_of(measured),
-        statements=statements_of([text for text in statements if text]),
-        identifying=tuple(what for name, what in _IDENTIFYING.items() if str(dataset.get(name) or "").strip()),
-    )
+        return value, []
+    return None, [f"The padding value {value} is within the range of the samples and is not taken as missing."]

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from ecg.errors import MalformedInput
+from ecg.formats.lead_codes import LEADS
 from ecg.formats.xml_tree import missing_extra
+from ecg.leads import STANDARD_LEADS
 from ecg.record import EcgRecord
 
 _TWELVE_LEAD = "1.2.840.10008.5.1.4.1.1.9.1.1"
@@ -27,21 +29,8 @@ _EMPTY = (
     "ContentTime",
     "Manufacturer",
 )
-#: Codes of the leads in ISO/IEEE 11073-10101 (PS3.16, context group 3001).
-_CODES = {
-    "I": 1,
-    "II": 2,
-    "V1": 3,
-    "V2": 4,
-    "V3": 5,
-    "V4": 6,
-    "V5": 7,
-    "V6": 8,
-    "III": 61,
-    "aVR": 62,
-    "aVL": 63,
-    "aVF": 64,
-}
+#: Code of each of the twelve leads.
+_CODES = {name: code for code, name in LEADS.items() if name in STANDARD_LEADS}
 
 
 def write_dicom(record: EcgRecord, folder: Path, name: str) -> list[Path]:

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from ecg.errors import MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
-from ecg.formats.device_file import DeviceFile, number_of, record_of, sex_of, text_of, timestamp_of, whole
+from ecg.formats.device_file import (
+    DeviceFile,
+    more_than_announced,
+    number_of,
+    record_of,
+    sex_of,
+    text_of,
+    timestamp_of,
+    whole,
+)
 from ecg.formats.stated import Stated
 from ecg.leads import MAX_LEADS
 from ecg.origin import Origin
@@ -57,6 +66,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     records = int(announced) if announced and announced > 0 else there
     if records > there or records < 1:
         raise MalformedInput("The EDF file is shorter than its header says.", "signal", f"{records} records", there)
+    notes = [more_than_announced(there, records, "data records")] if there > records else []
     kept = [i for i, signal in enumerate(signals) if "annotation" not in signal.label.lower()]
     channels = [_channel(signals[i]) for i in kept]
     edges = np.cumsum([0, *(signal.per_record for signal in signals)])
@@ -78,6 +88,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         records * per_record,
         samples,
         _origin(head, first),
+        notes,
         acquired=_time(head),
     )
     return record_of(file, main, stated, max_duration_s)

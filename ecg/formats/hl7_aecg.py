@@ -53,9 +53,10 @@ def claims(name: str, head: bytes) -> bool:
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
     """The first rhythm series in mV. Raises `MalformedInput`, `UnusableRecording`."""
     root = read_xml(files[main])
-    series = next((s for s in root.iterfind("component/series") if attribute_at(s, "code", "code") == "RHYTHM"), None)
-    if series is None:
+    rhythms = [s for s in root.iterfind("component/series") if attribute_at(s, "code", "code") == "RHYTHM"]
+    if not rhythms:
         raise UnusableRecording("The aECG document has no rhythm series.", "file", "RHYTHM", None)
+    series = rhythms[0]
     sequences = series.findall("component/sequenceSet/component/sequence")
     sets = series.findall("component/sequenceSet")
     if len(sets) > 1:
@@ -76,11 +77,15 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         origin = number_of(attribute_at(lead, "value/origin", "value")) or 0.0
         unit = attribute_at(lead, "value/origin", "unit")
         own = channels[number].unit
+        if origin and (unit is None) != (own is None):
+            raise MalformedInput("Only one of origin and scale of a lead has a unit.", "units", own, unit)
         if origin and unit and own:
             origin *= millivolts_per(unit) / millivolts_per(own)
         return rows[number] * scale + origin
 
-    notes = ("Only the first of several sequence sets is read.",) if len(sets) > 1 else ()
+    notes = ["Only the first of several sequence sets is read."] if len(sets) > 1 else []
+    if len(rhythms) > 1:
+        notes.append(f"Only the first of {len(rhythms)} rhythm series is read.")
     start = attribute_at(series, "effectiveTime/low", "value") or attribute_at(series, "effectiveTime/center", "value")
     n_samples = min(map(len, rows))
     origin = _origin(root, series)
@@ -89,9 +94,10 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
 
 
 def _rate(clock: Element | None) -> float | None:
+    """The rate in Hz; None for an increment without a unit, which HL7 (data types, PQ) defines as a bare number."""
     step = number_of(attribute_at(clock, "value/increment", "value"))
-    unit = attribute_at(clock, "value/increment", "unit") or "s"
-    if not step or unit not in _SECONDS:
+    unit = attribute_at(clock, "value/increment", "unit")
+    if not step or step < 0 or unit not in _SECONDS:
         return None
     return float(f"{1 / (step * _SECONDS[unit]):.9g}")
 

@@ -60,8 +60,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         return np.where(column == _MISSING, np.nan, column * scale)
 
     (announced,) = struct.unpack_from("<i", data, 14)
-    short = 0 < n_samples < announced
-    notes = (f"The ISHNE file announces {announced} samples a lead and holds {n_samples}.",) if short else ()
+    differs = announced > 0 and n_samples not in (0, announced)
+    notes = (f"The ISHNE file announces {announced} samples a lead and holds {n_samples}.",) if differs else ()
     file = DeviceFile(
         NAME,
         channels,

@@ -1,4 +1,4 @@
-"""MATLAB files of the public archives: one matrix of samples, whose rate, leads and unit must be stated beside."""
+"""MATLAB files of the public archives: a matrix of samples; rate, leads and unit in variables, or stated beside."""
 
 import io
 import math
@@ -10,13 +10,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
+from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats import hdf5
 from ecg.formats.channels import Channel
 from ecg.formats.device_file import MAX_VALUES, DeviceFile, age_of, record_of, sex_of
+from ecg.formats.matrix_file import Beside, chosen
 from ecg.formats.stated import Stated
-from ecg.leads import MAX_LEADS
 from ecg.origin import Origin
 from ecg.record import EcgRecord
 
@@ -24,6 +25,7 @@ NAME = "matlab"
 MAX_INFLATED = 2**27  # bytes
 _COMPRESSED = 15  # miCOMPRESSED
 _MAX_ELEMENTS = 64
+_MAX_BESIDE = 1000  # entries of a variable beside the matrix
 
 
 def claims(name: str, head: bytes) -> bool:
@@ -32,9 +34,10 @@ def claims(name: str, head: bytes) -> bool:
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
-    """The largest matrix with as many rows or columns as leads were stated.
+    """The one matrix with as many rows or columns as there are leads.
 
-    The file says neither rate nor leads nor unit. Raises `MalformedInput`, `UnusableRecording`, `InputTooLarge`.
+    Variables such as ``fs``, ``units`` and ``leads`` say what was not stated, and must not contradict it. Raises
+    `MalformedInput`, `InconsistentInput`, `UnusableRecording`, `InputTooLarge`.
     """
     data = files[main]
     if data.startswith(hdf5.SIGNATURE) or b"MATLAB 7.3" in data[:128]:
@@ -47,7 +50,10 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         raise
     except Exception:  # noqa: BLE001  scipy raises what its parsers meet
         raise MalformedInput("Not a MATLAB file that can be read.", "file", "MATLAB 4 or 5", None) from None
-    found, origin = _matrix(variables)
+    matrices, beside = _matrices(variables)
+    stated = beside.settled(stated)
+    name = chosen({name: matrix.shape for name, matrix in matrices.items()}, stated)
+    found = matrices[name]
     if stated.leads is None:
         header = f"{PurePosixPath(main).stem[:80]}.hea"
         raise MalformedInput(
@@ -57,10 +63,15 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
             None,
         )
     leads = stated.settle_leads(None)
-    if found.shape[0] != len(leads) and found.shape[1] == len(leads):
+    if found.shape[0] != len(leads):
         found = found.T
     if found.shape[0] != len(leads):
         raise MalformedInput("The matrix has another number of rows.", "lead_names", len(leads), list(found.shape))
+    origin = Origin(
+        age_years=age_of(beside.one("age")),
+        sex=sex_of(beside.one("sex", "gender")),
+        identifying=beside.identifying,
+    )
     channels = [Channel(lead, stated.unit, 1.0) for lead in leads]
     file = DeviceFile(NAME, channels, None, found.shape[1], lambda i: found[i], origin)
     return record_of(file, main, stated, max_duration_s)
@@ -85,35 +96,36 @@ def _inflated(data: bytes) -> bytes:
                 raise MalformedInput("The MATLAB file is damaged.", "file", "zlib streams", None) from None
             if inflater.unconsumed_tail or len(out) >= MAX_INFLATED:
                 raise InputTooLarge("The MATLAB file inflates to too much.", "file", MAX_INFLATED, None)
+            if not inflater.eof:  # its checksum stands at the end
+                raise MalformedInput("A variable of the MATLAB file is cut off.", "file", "whole zlib streams", None)
         else:
             out += data[at : at + 8] + body
         at += 8 + size
     raise MalformedInput("The MATLAB file has too many variables.", "file", f"<= {_MAX_ELEMENTS}", None)
 
 
-def _matrix(variables: Mapping[str, Any]) -> tuple[np.ndarray[Any, Any], Origin]:
-    arrays: list[np.ndarray[Any, Any]] = []
-    age = sex = None
+def _matrices(variables: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], Beside]:
+    """The matrices of numbers, those in a structure too, and what stands beside them."""
+    matrices: dict[str, NDArray[Any]] = {}
+    beside = Beside()
     for name, value in variables.items():
         if name.startswith("__") or not isinstance(value, np.ndarray):
             continue
-        parts = [value]
+        parts = {name: value}
         if value.dtype.names and value.size == 1:
-            fields = {field.lower(): value.reshape(-1)[0][field] for field in value.dtype.names}
-            parts = [part for part in fields.values() if isinstance(part, np.ndarray)]
-            age = fields.get("age") if age is None else age
-            sex = fields.get("sex") if sex is None else sex
-        arrays += [
-            part for part in parts if part.dtype.kind in "iuf" and part.ndim == 2 and 1 < part.size <= MAX_VALUES
-        ]
-    usable = [array for array in arrays if min(array.shape) <= MAX_LEADS]
-    if not usable:
-        raise UnusableRecording(
-            "The MATLAB file holds no matrix of samples.", "signal", "a matrix [lead, sample]", None
-        )
-    return max(usable, key=lambda array: array.size), Origin(age_years=age_of(_only(age)), sex=sex_of(_only(sex)))
+            parts = {f"{name}/{field}": value.reshape(-1)[0][field] for field in value.dtype.names}
+        for path, part in parts.items():
+            if not isinstance(part, np.ndarray):
+                continue
+            if part.dtype.kind in "iuf" and part.ndim == 2 and 1 < part.size <= MAX_VALUES:
+                matrices[path] = part
+            elif part.size <= _MAX_BESIDE:
+                beside.add(path, [_plain(item) for item in part.reshape(-1)])
+    return matrices, beside
 
 
-def _only(value: Any) -> Any:
-    """The one element of an array; None for anything else."""
-    return value.reshape(-1)[0] if isinstance(value, np.ndarray) and value.size == 1 else None
+def _plain(item: Any) -> object:
+    """A number or text; that within a cell of one."""
+    if isinstance(item, np.ndarray):
+        return _plain(item.reshape(-1)[0]) if item.size == 1 else None
+    return item.item() if isinstance(item, np.generic) else item

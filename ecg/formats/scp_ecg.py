@@ -13,42 +13,16 @@ from numpy.typing import NDArray
 
 from ecg.errors import MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
-from ecg.formats.device_file import DeviceFile, record_of
+from ecg.formats.device_file import DeviceFile, more_than_announced, record_of
+from ecg.formats.lead_codes import LEADS
 from ecg.formats.scp_about import origin_of, time_of
 from ecg.formats.scp_samples import Codes, codes_of, decoded, integrated
+from ecg.formats.scp_sections import sections_of
 from ecg.formats.stated import Stated
 from ecg.leads import MAX_LEADS
 from ecg.record import EcgRecord
 
 NAME = "scp-ecg"
-_LEADS = {
-    1: "I",
-    2: "II",
-    3: "V1",
-    4: "V2",
-    5: "V3",
-    6: "V4",
-    7: "V5",
-    8: "V6",
-    9: "V7",
-    10: "V2R",
-    11: "V3R",
-    12: "V4R",
-    13: "V5R",
-    14: "V6R",
-    15: "V7R",
-    16: "X",
-    17: "Y",
-    18: "Z",
-    61: "III",
-    62: "aVR",
-    63: "aVL",
-    64: "aVF",
-    66: "V8",
-    67: "V9",
-    68: "V8R",
-    69: "V9R",
-}
 
 
 @dataclass(frozen=True)
@@ -72,7 +46,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
 
 
 def _parse(data: bytes, main: str, stated: Stated, max_duration_s: float) -> EcgRecord:
-    sections = _sections(data)
+    sections, notes = sections_of(data)
     for needed in (3, 6):
         if needed not in sections:
             raise UnusableRecording(
@@ -88,10 +62,12 @@ def _parse(data: bytes, main: str, stated: Stated, max_duration_s: float) -> Ecg
     sizes = struct.unpack_from(f"<{len(leads)}H", rhythm, 6)
     edges = 6 + 2 * len(leads) + np.cumsum([0, *sizes])
     expected = leads[0].last - leads[0].first + 1
-    codes, notes = codes_of(sections.get(2)), []
+    codes = codes_of(sections.get(2))
     if codes is None and min(sizes) // 2 < expected:
         expected = min(sizes) // 2
         notes.append("The SCP-ECG file holds fewer samples than it announces.")
+    elif codes is None and min(sizes) // 2 > expected:
+        notes.append(more_than_announced(min(sizes) // 2, expected))
     beats = _reference_beats(sections, leads, codes) if subtracted else None
 
     def samples(number: int) -> NDArray[np.float64]:
@@ -113,31 +89,6 @@ def _rate(interval_us: int) -> float:
     return float(round(rate)) if abs(1e6 / round(rate) - interval_us) <= 0.5 else rate
 
 
-def _sections(data: bytes) -> dict[int, bytes]:
-    """The contents of the sections by number, without their heads."""
-    if (
-        len(data) < 38
-        or struct.unpack_from("<I", data, 2)[0] > len(data) + 6
-        or data[16:22] not in (b"SCPECG", b"\0" * 6)
-    ):
-        raise MalformedInput("Not an SCP-ECG file, or one that is shifted.", "file", "a pointer section", None)
-    length = struct.unpack_from("<I", data, 10)[0]
-    if struct.unpack_from("<H", data, 8)[0] != 0 or not 16 < length <= len(data):
-        raise MalformedInput("Not an SCP-ECG file, or one that is shifted.", "file", "a pointer section", None)
-    sections = {}
-    for at in range(6 + 16, min(6 + length, 6 + 16 + 10 * 64) - 9, 10):
-        number, size, place = struct.unpack_from("<HII", data, at)
-        if size <= 16 or not 0 < place <= len(data) - 16:
-            continue
-        start = place - 1
-        if struct.unpack_from("<H", data, start + 2)[0] != number or start + size > len(data):
-            raise MalformedInput(
-                f"Section {number} is not where the SCP-ECG file says.", "file", f"section {number}", None
-            )
-        sections[number] = data[start + 16 : start + size]
-    return sections
-
-
 def _leads(section: bytes) -> tuple[list[_Lead], bool]:
     n_leads, flags = section[0], section[1]
     if not 0 < n_leads <= MAX_LEADS:
@@ -149,7 +100,7 @@ def _leads(section: bytes) -> tuple[list[_Lead], bool]:
         first, last, code = struct.unpack_from("<IIB", section, 2 + 9 * number)
         if last < first:
             raise MalformedInput("A lead of the SCP-ECG file has no samples.", "signal", f"> {first}", last)
-        leads.append(_Lead(_LEADS.get(code, f"SCP lead {code}"), first, last))
+        leads.append(_Lead(LEADS.get(code, f"SCP lead {code}"), first, last))
     if len({(lead.first, lead.last) for lead in leads}) != 1:
         raise UnusableRecording("The leads were not recorded at the same time.", "signal", "simultaneous leads", None)
     return leads, bool(flags & 1)

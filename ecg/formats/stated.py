@@ -11,13 +11,14 @@ from ecg.record import MILLIVOLTS_PER_UNIT, check_names
 class Stated:
     """Sampling rate in Hz, lead names in row order, unit of the samples, number of a recording in a file of many.
 
-    None where nothing was stated.
+    `variable` is the name of the matrix in a MATLAB or HDF5 file of several. None where nothing was stated.
     """
 
     fs_hz: float | None = None
     leads: tuple[str, ...] | None = None
     unit: str | None = None
     index: int | None = None
+    variable: str | None = None
 
     def settle_fs(self, in_file: float | None) -> float:
         """The sampling rate in Hz, from the file or the statement; `MalformedInput` when neither says."""

@@ -5,10 +5,22 @@ import re
 from dataclasses import dataclass
 
 from ecg.errors import MalformedInput
+from ecg.formats.stated import Stated
 from ecg.formats.time_column import seconds_per_unit
+from ecg.leads import is_lead
+from ecg.record import MILLIVOLTS_PER_UNIT
 
 _COUNTER = re.compile(r"|index|sample(?: ?#| number)?|n|#|unnamed: ?\d+|row", re.IGNORECASE)
-_UNIT = re.compile(r"(?P<name>.*\S)\s*[(\[]\s*(?P<unit>[munµμ]?V)\s*[)\]]", re.IGNORECASE)
+_BRACKETS = re.compile(r"(?P<name>.*[^\s/_])[\s/_]*[(\[]\s*(?P<unit>[^()\[\]]{1,20}?)\s*[)\]]")
+_VOLTAGE = r"(?P<unit>[munµμ]V)"
+#: ``I (mV)``, ``I/mV``, ``I mV``, ``I_mV``, ``mV I``, ``[mV] I``.
+_WITH_UNIT = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"(?P<name>\S.*?)(?:\s*[/_,;-]\s*|\s+(?:in\s+)?){_VOLTAGE}",
+        rf"[(\[]?\s*{_VOLTAGE}\s*[)\]]?(?:\s*[/_:-]\s*|\s+)(?P<name>\S.*)",
+    )
+)
 _NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?|nan|", re.ASCII | re.IGNORECASE)
 _CLOCK_CELL = re.compile(r"^(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)(?=[,;\t])", re.MULTILINE)
 #: `ecg extract` and rdsamp number the samples under this name, and write missing samples as -32768.
@@ -70,14 +82,12 @@ def read_heading(
     """
     if all(_NUMBER.fullmatch(name) for name in names) and any(names):
         return _without(names, first_line, rows, leads)
-    split = [_UNIT.fullmatch(name) for name in names]
-    bare = [found["name"] if found else name for found, name in zip(split, names, strict=True)]
-    units: list[str | None] = [found["unit"] if found else None for found in split]
+    bare, units = map(list, zip(*map(_split, names), strict=True))
     line, _, rest = rows.partition("\n")
     second = [cell.strip().strip("'\"") for cell in line.split(delimiter)]
     words = len(second) == len(names) and any(second) and not any(cell and _NUMBER.fullmatch(cell) for cell in second)
     if words and rest and (":" not in second[0] or "s" in second[0]):  # units, not a clock before missing samples
-        units = [unit or (cell or None) for unit, cell in zip(units, second, strict=True)]
+        units = [_one_unit(unit, cell or None) for unit, cell in zip(units, second, strict=True)]
         rows = rest
     clocks = tuple(i for i, name in enumerate(bare) if seconds_per_unit(name))
     if 0 in clocks and ":" in rows.partition("\n")[0]:
@@ -88,6 +98,23 @@ def read_heading(
     if not signals or any(_NUMBER.fullmatch(bare[i]) for i in signals):
         raise MalformedInput("The first row does not name the leads.", "lead_names", "a heading of lead names", None)
     return Heading(tuple(bare), tuple(units), clocks, counters, signals, rows)
+
+
+def _split(head: str) -> tuple[str, str | None]:
+    """The name and the unit of a head. In brackets after a lead stands its unit, whatever the word, or an alias."""
+    for form in _WITH_UNIT:
+        found = form.fullmatch(head)
+        if found and is_lead(found["name"]):
+            return found["name"], found["unit"]
+    found = _BRACKETS.fullmatch(head)
+    if found and (found["unit"].lower() in MILLIVOLTS_PER_UNIT or (is_lead(found["name"]) and not is_lead(head))):
+        return found["name"], found["unit"]
+    return head, None
+
+
+def _one_unit(first: str | None, second: str | None) -> str | None:
+    """The unit that both the heading and the row below state, or one of them; `InconsistentInput` for two."""
+    return Stated(unit=second).settle_unit(first)
 
 
 def _without(cells: list[str], first_line: str, rows: str, leads: tuple[str, ...] | None) -> Heading:

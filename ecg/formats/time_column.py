@@ -9,7 +9,8 @@ from ecg.errors import InconsistentInput
 
 _NAME = re.compile(r"(?:(?:elapsed[ _])?time|t)(?:_(?P<a>s|ms)|\s*[(\[](?P<b>s|sec|seconds|ms)[)\]])?", re.IGNORECASE)
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3}
-_TOLERANCE = 0.01  # of the rate: clocks written with few digits are off by less, any other usual rate by more
+_TOLERANCE = 0.001  # of the rate, beyond what the digits of the clock leave open: what clocks of devices drift apart
+_MOST_DIGITS = 12
 _TAIL = 16  # rows from which the last digit that the times are written with is found
 
 
@@ -31,8 +32,9 @@ def rate_of(name: str, times: NDArray[np.float64]) -> float | None:
     if len(units) != 1 or len(times) < 2:
         return None
     rate = 1 / (_step(name, times) * units[0])
-    uncertainty = rate * _last_digit(times) / abs(times[-1] - times[0]) + 1e-6 * rate
-    return float(round(rate)) if abs(rate - round(rate)) <= uncertainty else float(f"{rate:.6g}")
+    uncertainty = rate * _last_digit(times) / abs(times[-1] - times[0]) + 1e-9 * rate
+    written = (float(f"{rate:.{digits}g}") for digits in range(3, _MOST_DIGITS))
+    return next((simple for simple in written if abs(simple - rate) <= uncertainty), rate)
 
 
 def check_rate(name: str, times: NDArray[np.float64], fs_hz: float) -> None:
@@ -67,6 +69,6 @@ def _last_digit(times: NDArray[np.float64]) -> float:
     """The power of ten that the last times are multiples of, down to 1e-9."""
     tail = times[-_TAIL:]
     for digits in range(9):
-        if np.allclose(tail, np.round(tail, digits), rtol=1e-12, atol=10.0 ** -(digits + 4)):
+        if np.allclose(tail, np.round(tail, digits), rtol=1e-12, atol=1e-12):
             return float(10.0**-digits)
     return 1e-9

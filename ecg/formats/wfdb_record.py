@@ -10,6 +10,7 @@ import numpy as np
 
 from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats.channels import Channel, choose
+from ecg.formats.device_file import more_than_announced
 from ecg.formats.stated import Stated
 from ecg.formats.wfdb_header import MAX_VALUES, Header, SignalLine, read_header
 from ecg.formats.wfdb_samples import GAPS, aligned, check_sum, frames_in, read_frames
@@ -17,6 +18,7 @@ from ecg.leads import distinct_leads
 from ecg.record import EcgRecord, Signal, check_announced, millivolts_per
 
 NAME = "wfdb"
+_LEAST_BEYOND = 8
 _FIRST_LINES = re.compile(
     rb"(?:\xef\xbb\xbf)?[\w/-]{1,99} \d{1,4} \d{1,6}(\.\d{1,20})?\S{0,40} \d{1,12}[^\n]{0,80}\n\S{1,99}\.(dat|mat) "
 )
@@ -49,7 +51,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     if header.frames:  # a header that announces too much is refused whether its signal files are there or not
         check_announced(header.frames * chosen.rate, fs_hz, max_duration_s)
     contents = {file: _content(files, file, main) for file in groups}
-    frames = header.frames or min(frames_in(contents[file], lines) for file, lines in groups.items())
+    there = min(frames_in(contents[file], lines) for file, lines in groups.items())
+    frames = header.frames or there
     _check_frames(header, frames)
     check_announced(frames * chosen.rate, fs_hz, max_duration_s)
     rows: dict[int, Signal] = {}
@@ -61,6 +64,9 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
             if number in chosen.rows:
                 rows[number] = _physical(aligned(row, line), line, stated)
     notes = (*_unit_notes([header.signals[i] for i in chosen.rows]), *header.notes, *chosen.notes)
+    # What fills up the last block of a packed format, less than eight samples, is no further recording.
+    if (there - frames) * chosen.rate >= _LEAST_BEYOND:
+        notes = (*notes, more_than_announced(there, frames, "samples a lead" if chosen.rate == 1 else "frames"))
     signal = np.stack([rows[i] for i in chosen.rows])
     return EcgRecord(
         signal,

@@ -71,7 +71,7 @@ def test_links_out_of_an_hdf5_file_are_not_followed(tmp_path: Path) -> None:
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
         file["ecg"] = h5py.ExternalLink(str(secret), "ecg")
-    with pytest.raises(UnusableRecording, match="no array"):
+    with pytest.raises(UnusableRecording, match="no matrix"):
         formats.parse({"x.h5": stream.getvalue()}, Stated(500.0, STANDARD_LEADS))
 
 

@@ -29,6 +29,9 @@ def test_a_time_column_against_the_stated_rate_is_refused(name: str) -> None:
         parse(table, 1000)
     with pytest.raises(InconsistentInput):
         parse("# fs: 250\n" + table)
+    for off in (498, 502):  # the clock says 500 to a thousandth
+        with pytest.raises(InconsistentInput):
+            parse(table, off)
 
 
 def test_a_bare_time_may_be_milliseconds_but_never_gives_the_rate() -> None:
@@ -63,6 +66,13 @@ def test_a_long_table_of_ours_is_read_back(tmp_path: Path) -> None:
     record = EcgRecord(np.zeros((1, 400_000), np.float32), ("I",), 360, None)
     (path,) = write_csv(record, tmp_path, "long")
     assert read(path).fs_hz == 360
+
+
+def test_the_rate_of_a_short_table_is_as_exact_as_its_clock(tmp_path: Path) -> None:
+    for fs_hz in (333.3333, 500.5, 500.0):
+        record = EcgRecord(np.zeros((1, 8), np.float32), ("I",), fs_hz, None)
+        (path,) = write_csv(record, tmp_path, "short")
+        assert read(path).fs_hz == pytest.approx(fs_hz, rel=1e-6)
 
 
 def test_two_comments_that_differ_are_refused() -> None:

@@ -230,7 +230,7 @@ def test_matlab_matrices_need_everything_stated() -> None:
     for less in (Stated(500.0), Stated(None, ("I", "II", "V1"))):
         with pytest.raises(MalformedInput, match="state"):
             formats.parse({"x.mat": mat(val=samples)}, less)
-    with pytest.raises(MalformedInput, match="number of rows"):
+    with pytest.raises(MalformedInput, match="a row for each lead"):
         formats.parse({"x.mat": mat(val=samples)}, Stated(500.0, ("I", "II")))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecg import formats
-from ecg.errors import EcgError, MalformedInput, UnusableRecording
+from ecg.errors import EcgError, InconsistentInput, MalformedInput, UnusableRecording
 from ecg.formats.stated import Stated
 from ecg.record import EcgRecord
 
@@ -46,11 +46,66 @@ def test_headings_as_exports_write_them(data: bytes, stated: dict) -> None:
     assert np.allclose(record.signal, SAMPLES.T, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["RESP", "Heart rate", "marker", "something", "EEG1"])
+@pytest.mark.parametrize("name", ["RESP", "Heart rate", "marker", "EEG1"])
 def test_a_column_that_is_no_lead_is_left_out_with_a_note(name: str) -> None:
     record = read(table(f"{name},I,II,V1\n", COUNT), fs_hz=250.0, unit="mV")
     assert record.leads == LEADS
     assert name in record.notes[0]
+
+
+def test_a_column_of_an_unknown_name_is_left_out_by_its_number() -> None:
+    record = read(table("Zebedeus,I,II,V1\n", COUNT), fs_hz=250.0, unit="mV")
+    assert record.notes == ("Signal 1 is left out: its name is of no ECG lead.",)
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        "I/uV,II/uV,V1/uV",
+        "uV I,uV II,uV V1",
+        "I [uV],II [uV],V1 [uV]",
+        "I (uV),II (uV),V1 (uV)",
+        "I uV,II_uV,V1-uV",
+        "I in uV,II (µV),V1 / μV",
+        "[uV] I,uV: II,(uV) V1",
+        "Lead I (uV),ECG II/uV,MDC_ECG_LEAD_V1 uV",
+    ],
+)
+def test_a_unit_is_read_wherever_a_head_writes_it(heads: str) -> None:
+    record = read(table(f"{heads}\n", samples=SAMPLES * 1000), fs_hz=250.0)
+    assert (record.leads, record.unit) == (LEADS, "mV")
+    assert np.allclose(record.signal, SAMPLES.T, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("data", "unit"),
+    [
+        (table("# units: uV\nI (mV),II (mV),V1 (mV)\n"), None),
+        (table("# amplitudes are in µV\nI (mV),II (mV),V1 (mV)\n"), None),
+        (table("I (mV),II (mV),V1 (mV)\nuV,uV,uV\n"), None),
+        (table("# units: uV\nI,II,V1\nmV,mV,mV\n"), None),
+        (table("# units: uV\nI,II,V1\n"), "mV"),
+        (table("I (mV),II (mV),V1 (mV)\n"), "uV"),
+        (table("# unit: uV\n# units: mV\nI,II,V1\n"), None),
+        (table("I (counts),II (counts),V1 (counts)\n"), "mV"),
+    ],
+)
+def test_two_units_for_one_lead_are_refused(data: bytes, unit: str | None) -> None:
+    with pytest.raises(InconsistentInput):
+        read(data, fs_hz=250.0, unit=unit)
+
+
+def test_the_unit_of_a_column_that_is_left_out_contradicts_nothing() -> None:
+    record = read(table("# units: mV\nResp (V),I,II,V1\n", COUNT), fs_hz=250.0)
+    assert (record.leads, record.unit) == (LEADS, "mV")
+
+
+@pytest.mark.parametrize("comment", ["fs: 250", "Sampling rate: 250 Hz", "sampling_frequency = 250", "sfreq=250"])
+def test_a_rate_in_a_comment_is_read_and_held_against_the_stated_one(comment: str) -> None:
+    data = table(f"# {comment}\nI,II,V1\n")
+    assert read(data).fs_hz == 250
+    with pytest.raises(InconsistentInput):
+        read(data, fs_hz=500.0)
 
 
 def test_only_columns_of_other_signals_are_refused() -> None:

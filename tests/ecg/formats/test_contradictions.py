@@ -1,0 +1,166 @@
+"""Files that contradict themselves, or say less than a reading needs: refused or noted, never read in silence."""
+
+import io
+import re
+import struct
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+
+from ecg import formats
+from ecg.errors import EcgError, InconsistentInput, MalformedInput, UnusableRecording
+from ecg.formats.stated import Stated
+from tests.ecg.formats import device_files as made
+from tests.ecg.formats import other_device_files
+from tests.ecg.formats.every_format import samples
+
+COUNTS = made.counts()
+FILES = samples(COUNTS)
+
+
+def dicom(change: Any) -> dict[str, bytes]:
+    """The DICOM file after a change to its waveform group."""
+    dataset = pydicom.dcmread(io.BytesIO(FILES["dicom"].files["x.dcm"]))
+    change(dataset)
+    stream = io.BytesIO()
+    dataset.save_as(stream)
+    return {"x.dcm": stream.getvalue()}
+
+
+@pytest.mark.parametrize("exponent", ["two", "1x", "--1", "1e99", "9"])
+def test_a_muse_exponent_that_is_no_number_is_refused(exponent: str) -> None:
+    old = b"<SampleExponent>0</SampleExponent>"
+    data = made.muse_xml(COUNTS).replace(old, f"<SampleExponent>{exponent}</SampleExponent>".encode())
+    with pytest.raises(MalformedInput, match="SampleExponent"):
+        formats.parse({"x.xml": data})
+
+
+def test_an_aecg_increment_without_a_unit_is_no_rate() -> None:
+    data = made.aecg(COUNTS).replace(b'<increment value="0.002" unit="s"/>', b'<increment value="0.002"/>')
+    with pytest.raises(MalformedInput, match="sampling rate is not stated"):
+        formats.parse({"x.xml": data})
+    assert formats.parse({"x.xml": data}, Stated(500.0)).fs_hz == 500
+
+
+def test_an_aecg_origin_without_the_unit_of_its_scale_is_refused() -> None:
+    data = made.aecg(COUNTS).replace(b'<origin value="0" unit="uV"/>', b'<origin value="5"/>')
+    with pytest.raises(MalformedInput, match="origin and scale"):
+        formats.parse({"x.xml": data})
+
+
+def _source(dataset: Any, number: int = 0) -> Any:
+    return dataset.WaveformSequence[0].ChannelDefinitionSequence[number].ChannelSourceSequence[0]
+
+
+def test_a_dicom_code_and_meaning_of_two_leads_are_refused() -> None:
+    def change(dataset: Any) -> None:
+        _source(dataset).CodeMeaning = "Lead II"
+
+    with pytest.raises(InconsistentInput, match="different leads"):
+        formats.parse(dicom(change))
+
+
+@pytest.mark.parametrize(("code", "meaning"), [("2:1", "Ableitung Eins"), ("5.6.3-9-1", ""), ("X9", "Lead I")])
+def test_a_dicom_lead_is_known_by_code_or_meaning(code: str, meaning: str) -> None:
+    def change(dataset: Any) -> None:
+        _source(dataset).CodeValue, _source(dataset).CodeMeaning = code, meaning
+
+    assert formats.parse(dicom(change)).leads[0] == "I"
+
+
+def test_a_dicom_unit_whose_code_and_meaning_differ_is_refused() -> None:
+    def change(dataset: Any) -> None:
+        definition = dataset.WaveformSequence[0].ChannelDefinitionSequence[0]
+        definition.ChannelSensitivityUnitsSequence[0].CodeMeaning = "millivolt"
+
+    with pytest.raises(InconsistentInput, match="unit"):
+        formats.parse(dicom(change))
+
+
+@pytest.mark.parametrize(("keyword", "value"), [("ChannelTimeSkew", "0.002"), ("ChannelSampleSkew", "1")])
+def test_a_small_skew_of_dicom_leads_is_noted(keyword: str, value: str) -> None:
+    def change(dataset: Any) -> None:
+        setattr(dataset.WaveformSequence[0].ChannelDefinitionSequence[3], keyword, value)
+
+    assert formats.parse(dicom(change)).notes == ("The leads were sampled up to 2 ms apart, which is not corrected.",)
+
+
+def test_a_large_skew_of_dicom_leads_is_refused() -> None:
+    def change(dataset: Any) -> None:
+        dataset.WaveformSequence[0].ChannelDefinitionSequence[3].ChannelTimeSkew = "2.5"
+
+    with pytest.raises(UnusableRecording, match="same time"):
+        formats.parse(dicom(change))
+
+
+def test_a_second_dicom_group_of_one_length_is_noted() -> None:
+    def change(dataset: Any) -> None:
+        dataset.WaveformSequence.append(dataset.WaveformSequence[0])
+
+    assert "Only the first of several waveform groups" in formats.parse(dicom(change)).notes[0]
+
+
+def _fewer_in_dicom() -> dict[str, bytes]:
+    def change(dataset: Any) -> None:
+        dataset.WaveformSequence[0].NumberOfWaveformSamples = 500
+
+    return dicom(change)
+
+
+def _announcing(name: str, number: int) -> dict[str, bytes]:
+    """A file of 600 samples a lead that announces another number."""
+    files = dict(FILES[name].files)
+    main = FILES[name].main
+    if name == "wfdb":
+        files[main] = files[main].replace(b"8 500 600", f"8 500 {number}".encode())
+        files[main] = re.sub(rb"(16 0 -?\d+) -?\d+ 0 ", rb"\1 0 0 ", files[main])  # without checksums
+    if name == "edf":
+        head = files[main]
+        files[main] = head[:236] + f"{number // 300:<8}".encode() + head[244:]
+    if name == "ishne":
+        head = bytearray(files[main])
+        struct.pack_into("<i", head, 14, number)
+        files[main] = bytes(head)
+    if name == "scp-ecg":
+        plain = bytearray(made.scp(COUNTS, plain=True))
+        for at in range(len(plain) - 4):
+            if plain[at : at + 8] == struct.pack("<II", 1, 600):
+                struct.pack_into("<I", plain, at + 4, number)
+        files[main] = bytes(plain)
+    return files
+
+
+@pytest.mark.parametrize("name", ["wfdb", "edf", "ishne", "scp-ecg"])
+def test_a_file_that_holds_more_than_it_announces_is_noted(name: str) -> None:
+    assert [note for note in formats.parse(_announcing(name, 300)).notes if "announces" in note]
+    assert not [note for note in formats.parse(_announcing(name, 600)).notes if "announces" in note]
+
+
+def test_a_dicom_file_that_holds_more_than_it_announces_is_noted() -> None:
+    record = formats.parse(_fewer_in_dicom())
+    assert (record.n_samples, record.notes) == (
+        500,
+        ("The file holds 600 samples a lead and announces 500: those beyond are not read.",),
+    )
+
+
+@pytest.mark.parametrize("name", ["wfdb", "edf"])
+def test_a_file_that_holds_less_than_it_announces_is_refused(name: str) -> None:
+    with pytest.raises(EcgError, match="shorter than"):
+        formats.parse(_announcing(name, 900))
+
+
+def test_a_wfdb_file_that_ends_as_announced_has_no_note() -> None:
+    assert not FILES["wfdb"].files["x.hea"].count(b"#")
+    assert formats.parse(FILES["wfdb"].files).notes == ()
+
+
+def test_a_second_rhythm_series_is_noted() -> None:
+    text = made.aecg(COUNTS).replace(b"REPRESENTATIVE_BEAT", b"RHYTHM")
+    assert "Only the first of 2 rhythm series is read." in formats.parse({"x.xml": text}).notes
+
+
+def test_an_ishne_file_of_the_announced_length_has_no_note() -> None:
+    assert formats.parse({"x.ecg": other_device_files.ishne(np.asarray(COUNTS))}).notes == ()
