@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecg.labels import LABEL_NAMES
 from ecg.models.calibration import Calibration
-from training.figures import Discrimination, brier, discrimination, platt, probabilities
+from training.figures import Discrimination, brier, brier_of, discrimination, platt, probabilities
 
 #: Copies of a recording are alike when a probability differs by no more than this.
 ALIKE = 0.1
@@ -17,16 +17,14 @@ ALIKE = 0.1
 
 @dataclass(frozen=True)
 class Judged:
-    """Log odds [n, 17] of recordings that a network has not seen, with their labels [n, 17], by origin.
+    """Log odds [n, 17] of recordings that the network has not learnt from, with their labels [n, 17], by origin.
 
-    `shipped` is False for the nets that only stand in for the shipped one on folds which it has learnt from. `groups`
-    names a group for each recording, such as its sex.
+    `groups` names a group for each recording, such as its sex or its fold.
     """
 
     origin: str
     odds: NDArray[np.float32]
     labels: NDArray[np.float32]
-    shipped: bool
     groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
 
@@ -43,32 +41,59 @@ def gate(judged: Sequence[Judged]) -> list[str]:
     return [name for name, found in by_label(judged).items() if found.passes]
 
 
-def calibrated(choosing: Judged, labels: Sequence[str]) -> Calibration:
-    """The calibration of `labels`, from the recordings that are kept for choosing."""
+def calibrated(archive: Judged, labels: Sequence[str]) -> Calibration:
+    """The calibration of `labels`, from recordings of the archive that were not learnt from."""
     lines = {}
     for name in labels:
         index = LABEL_NAMES.index(name)
-        lines[name] = platt(choosing.odds[:, index], choosing.labels[:, index])
+        lines[name] = platt(archive.odds[:, index], archive.labels[:, index])
     return Calibration(lines)
 
 
-def table(judged: Sequence[Judged], choosing: Judged) -> dict[str, Any]:
-    """Everything the model card says about each label, JSON-ready."""
-    found, own = by_label(judged), by_label([each for each in judged if each.shipped])
+def table(judged: Sequence[Judged], calibration: Calibration) -> dict[str, Any]:
+    """Everything the model card says about each label, JSON-ready.
+
+    The first of `judged` is the archive, whose groups have the key ``fold``: its Brier scores are of each fold,
+    calibrated on the others. Those of the other origins are of `calibration`, which none of them had a part in.
+    """
+    found = by_label(judged)
+    archive, others = judged[0], judged[1:]
     rows = {}
     for index, name in enumerate(LABEL_NAMES):
-        score = brier(choosing.odds[:, index], choosing.labels[:, index])
+        scores = {archive.origin: brier(archive.odds[:, index], archive.labels[:, index], archive.groups["fold"])}
+        if name in calibration.lines:
+            line = calibration.lines[name]
+            scores |= {o.origin: brier_of(probabilities(o.odds[:, index], *line), o.labels[:, index]) for o in others}
         rows[name] = {
             "speaks": found[name].passes,
             "all": found[name].to_dict(),
-            "shipped": own[name].to_dict(),
             "by_origin": {
                 each.origin: discrimination([(each.odds[:, index], each.labels[:, index])]).to_dict() for each in judged
             },
             "by_group": _groups(judged, index),
-            "brier": None if score is None else [round(value, 4) for value in score],
+            "brier": {origin: [round(v, 4) for v in score] for origin, score in scores.items() if score is not None},
         }
     return rows
+
+
+def by_copy(
+    others: Sequence[Judged], copies: Mapping[str, NDArray[np.float32]], labels: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """How well `labels` are told in each copy (log odds [n, 17], the recordings of `others` in their order)."""
+    ends = np.cumsum([len(each.odds) for each in others])[:-1]
+    told: dict[str, dict[str, Any]] = {}
+    for name in labels:
+        index = LABEL_NAMES.index(name)
+        told[name] = {
+            copy: discrimination(
+                [
+                    (part[:, index], each.labels[:, index])
+                    for part, each in zip(np.split(odds, ends), others, strict=True)
+                ]
+            ).to_dict()
+            for copy, odds in copies.items()
+        }
+    return told
 
 
 def _groups(judged: Sequence[Judged], index: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
+from scipy.special import expit
 
 Floats = NDArray[np.floating[Any]]
 #: The gate: a label speaks when its AUROC's lower 95 % bound is at least this, with at least so many positives.
@@ -80,12 +81,15 @@ def platt(odds: Floats, truth: Floats) -> tuple[float, float]:
     known = ~np.isnan(truth)
     x, y = odds[known].astype(np.float64), truth[known]
 
-    def cost(values: NDArray[np.float64]) -> float:
+    def cost(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z = values[0] * x + values[1]
         prior = 0.5 * ((values[0] - 1) / 0.5) ** 2 + 0.5 * (values[1] / 2) ** 2
-        return float((np.logaddexp(0, z) - y * z).sum() + prior)
+        off = expit(z) - y
+        slopes = np.array([off @ x + (values[0] - 1) / 0.25, off.sum() + values[1] / 4])
+        return float((np.logaddexp(0, z) - y * z).sum() + prior), slopes
 
-    slope, intercept = optimize.minimize(cost, np.array([1.0, 0.0]), method="Nelder-Mead").x
+    # The cost is convex, so that following its slope ends where it is lowest.
+    slope, intercept = optimize.minimize(cost, np.array([1.0, 0.0]), jac=True, method="BFGS").x
     return float(slope), float(intercept)
 
 
@@ -95,19 +99,31 @@ def probabilities(odds: Floats, slope: float, intercept: float) -> NDArray[np.fl
     return calibrated
 
 
-def brier(odds: Floats, truth: Floats, parts: int = 10) -> tuple[float, float] | None:
+def brier(odds: Floats, truth: Floats, part: NDArray[Any]) -> tuple[float, float] | None:
     """Brier score of cross-validated calibration, and that of always saying the prevalence; None without positives.
 
-    Each of `parts` parts is calibrated on the others, so that the score is of recordings the calibration has not seen.
+    Each `part` (a value for each recording, such as its fold) is calibrated on the others, and has their prevalence
+    said, so that both scores are of recordings the calibration has not seen.
     """
     known = ~np.isnan(truth)
-    x, y = odds[known], truth[known]
+    x, y, of = odds[known], truth[known], part[known]
     if not 2 <= y.sum() <= len(y) - 2:
         return None
-    part = np.arange(len(y)) % parts
     said, usual = np.empty(len(y)), np.empty(len(y))
-    for index in range(parts):
-        own = part == index
+    for value in np.unique(of):
+        own = of == value
         said[own] = probabilities(x[own], *platt(x[~own], y[~own]))
         usual[own] = y[~own].mean()
     return float(np.square(said - y).mean()), float(np.square(usual - y).mean())
+
+
+def brier_of(said: Floats, truth: Floats) -> tuple[float, float] | None:
+    """Brier score of probabilities, and that of always saying the prevalence of these recordings themselves.
+
+    None without positives.
+    """
+    known = ~np.isnan(truth)
+    y = truth[known]
+    if not 0 < y.sum() < len(y):
+        return None
+    return float(np.square(said[known] - y).mean()), float(np.square(y.mean() - y).mean())

@@ -37,8 +37,8 @@ class Stage:
         Folds of the archive that it sees; none: simulated recordings only.
     simulated
         Simulated recordings in a batch of `BATCH`.
-    until
-        After how many of `steps` it ends; None: all of them.
+    pairs
+        How many recordings of the archive are in a batch twice, each copy changed in its own way.
     """
 
     name: str
@@ -47,12 +47,7 @@ class Stage:
     end: float
     folds: tuple[int, ...]
     simulated: int
-    until: int | None = None
-
-    @property
-    def last(self) -> int:
-        """How many batches are learnt from."""
-        return self.until or self.steps
+    pairs: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class Setting:
     archive: Recordings | None
     seed: int
     folder: Path
-    say: Callable[[str], None]
+    say: Callable[..., None]
 
 
 def train(
@@ -90,14 +85,14 @@ def train(
     draw = _Sampler(stage, setting)
     learner.train()
     began, losses = time.monotonic(), []
-    for step in range(first, stage.last):
+    for step in range(first, stage.steps):
         for group in optimizer.param_groups:
             group["lr"] = _rate(stage, step)
         generator = torch.Generator().manual_seed(_mix(seed, stage.name, step))
         torch.manual_seed(_mix(seed, stage.name, step) + 1)
         batch = draw(step)
         logits, beside = learner(augmented(batch.signal, generator, Strength()))
-        main, total = loss(logits, beside, batch)
+        main, total = loss(logits, beside, batch, stage.pairs)
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -105,11 +100,11 @@ def train(
         average.update(learner, step)
         losses.append(main.item())
         done = step + 1
-        if done % save_every == 0 or done == stage.last:
+        if done % save_every == 0 or done == stage.steps:
             _save(path, done, learner, optimizer, average)
-            left = (time.monotonic() - began) / (done - first) * (stage.last - done)
+            left = (time.monotonic() - began) / (done - first) * (stage.steps - done)
             recent = float(np.mean(losses[-save_every:]))
-            say(f"{stage.name}: step {done} of {stage.last}, loss {recent:.4f}, {left / 60:.1f} min left")
+            say(f"{stage.name}: step {done} of {stage.steps}, loss {recent:.4f}, {left / 60:.1f} min left")
     return average.values
 
 
@@ -143,9 +138,11 @@ class _Sampler:
         count = BATCH if self.archive is None else self.stage.simulated
         picked = [(self.simulated, rng.choice(len(self.simulated), count, replace=False))]
         if self.archive is not None:
-            picked.append((self.archive, rng.choice(self.rows, BATCH - count, replace=False, p=self.weight)))
+            pairs = self.stage.pairs
+            drawn = rng.choice(self.rows, BATCH - count - pairs, replace=False, p=self.weight)
+            picked.insert(0, (self.archive, np.concatenate([drawn[:pairs], drawn])))
         fields = ("signal", "labels", "auxiliary", "intervals")
-        joined = {f: np.concatenate([getattr(source, f)[np.sort(rows)] for source, rows in picked]) for f in fields}
+        joined = {f: np.concatenate([getattr(source, f)[rows] for source, rows in picked]) for f in fields}
         joined["signal"] = joined["signal"].astype(np.float32) / STEPS
         return Batch(**{name: torch.from_numpy(values) for name, values in joined.items()})
 

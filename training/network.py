@@ -15,11 +15,20 @@ from ecg.models.ecgfm.network import EcgFm, Layer
 from training.recordings import INTERVALS
 from training.statements import AUXILIARY
 
-#: ECG-FM's own network at a small size: a strided front end of 80 ms a token, three pre-norm layers.
+#: ECG-FM's own network at a small size: a strided front end of 80 ms a token, and two wide pre-norm layers. Its
+#: 320 channels fill 640 places of the feature vector, which has 1,075 values then.
 SMALL = Architecture(
-    "finetuned", conv_layers=((48, 10, 5), (96, 5, 2), (128, 5, 2), (160, 4, 2)), embed_dim=160, ffn_dim=320,
-    n_layers=3, n_heads=5, conv_pos=24, conv_pos_groups=16, layer_norm_first=True, n_labels=len(LABELS),
-)  # fmt: skip
+    "finetuned",
+    conv_layers=((48, 10, 5), (96, 5, 2), (128, 5, 2), (160, 4, 2)),
+    embed_dim=320,
+    ffn_dim=640,
+    n_layers=2,
+    n_heads=5,
+    conv_pos=16,
+    conv_pos_groups=16,
+    layer_norm_first=True,
+    n_labels=len(LABELS),
+)
 DROPOUT = 0.1
 _TAKES_MAX = torch.tensor([label.aggregation == "max" for label in LABELS])
 
@@ -74,14 +83,28 @@ class Batch:
     intervals: Tensor
 
 
-def loss(logits: Tensor, beside: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The mean loss of a batch on its labels, and with what is learnt beside them. NaN targets count for nothing."""
-    main = _cross_entropy(aggregated(logits), batch.labels)
+#: How much two answers about one recording may not differ, against being right.
+AGREEMENT_WEIGHT = 4.0
+
+
+def loss(logits: Tensor, beside: Tensor, batch: Batch, pairs: int = 0) -> tuple[Tensor, Tensor]:
+    """The mean loss of a batch on its labels, and with what is learnt beside them. NaN targets count for nothing.
+
+    The first `pairs` recordings are the next `pairs`, too, changed in another way: the probabilities of both are to
+    agree whatever the filter, the rate and the noise are (R-Drop, Liang et al. 2021, arXiv 2106.14448, with squared
+    differences).
+    """
+    odds = aggregated(logits)
+    main = _cross_entropy(odds, batch.labels)
     codes = _cross_entropy(beside[:, : len(AUXILIARY)], batch.auxiliary)
     known = ~batch.intervals.isnan()
     given = batch.intervals.nan_to_num()
     distance = F.smooth_l1_loss(beside[:, len(AUXILIARY) :], given, reduction="none", beta=0.3)
-    return main, main + 0.3 * codes + 0.25 * (distance * known).sum() / known.sum().clamp(min=1)
+    total = main + 0.3 * codes + 0.25 * (distance * known).sum() / known.sum().clamp(min=1)
+    if pairs:
+        said = odds.sigmoid()
+        total = total + AGREEMENT_WEIGHT * (said[:pairs] - said[pairs : 2 * pairs]).square().mean()
+    return main, total
 
 
 def _cross_entropy(odds: Tensor, targets: Tensor) -> Tensor:

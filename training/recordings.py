@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ecg.errors import EcgError
 from ecg.formats import read
@@ -25,7 +27,7 @@ SAMPLES = 5000
 STEPS = 1000.0
 #: Learnt beside the labels: log2 of the rate over 75 per minute, then PR, QRS and QT over usual values and spreads.
 INTERVALS = ("rate", "pr", "qrs", "qt")
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,13 @@ class Recordings:
 
     def __len__(self) -> int:
         return len(self.fold)
+
+    def sha256(self) -> str:
+        """Of samples, targets and folds: two trainings with the same one learnt from the same."""
+        digest = hashlib.sha256()
+        for values in (self.signal, self.labels, self.auxiliary, self.intervals, self.fold):
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.hexdigest()
 
 
 def simulated(count: int, first_seed: int = 0) -> Iterator[Example]:
@@ -158,7 +167,8 @@ def _fill(table: Path, samples: Path, examples: Iterator[Example], what: str, sa
     """Write the two files of a cache entry; the table last, because its presence says that the entry is whole."""
     kept: list[Example] = []
     raw = samples.with_suffix(".raw")
-    with raw.open("wb") as file:
+    # With two threads matrix products round otherwise than with one, and the cache would be another.
+    with raw.open("wb") as file, threadpool_limits(limits=1, user_api="blas"):
         for example in examples:
             if example.signal.shape != (12, SAMPLES):
                 say(f"{example.name} is not ten seconds long and is left out")

@@ -3,8 +3,9 @@
     python -m training.small --archive ptb-xl/ --external diagnoses.csv --out build/small
 
 A stopped run goes on where it was. The archive is PTB-XL as downloaded (`ptbxl_database.csv` and its records
-of 500 Hz) or a folder of `foldN.npz`. Figures go to `log.jsonl` and `evidence.json`, the weights to `small.pt`
-(a fairseq-signals checkpoint) and `small.safetensors` (float16, what the package ships).
+of 500 Hz) or a folder of `foldN.npz`. Folds that are not learnt from (`--folds`) judge and calibrate. Figures go to
+`log.jsonl` and `evidence.json`, the weights to `small.pt` (a fairseq-signals checkpoint) and `small.safetensors`
+(float16, what the package ships).
 """
 
 import argparse
@@ -18,19 +19,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecg.labels import LABEL_NAMES
 from ecg.models.weight_file import file_sha256
 from ecg.pipeline import examine
 from training import recordings as data
 from training.copies import COPIES, copies
-from training.evidence import Judged, alike, by_label, calibrated, gate, table
+from training.evidence import Judged, alike, by_copy, calibrated, gate, table
 from training.export import write_checkpoint, write_shipped
 from training.external import labelled
 from training.loop import Log, Setting, Stage, log_odds, train
 from training.network import SMALL
 from training.recordings import STEPS, Recordings
 
-CHOOSING = 6
+#: Folds of PTB-XL to learn from. All others are evidence; docs/training.md says why these three.
+FOLDS = (1, 2, 4)
 DATABASES = ("ludb", "cinc2021_sample")
 
 
@@ -44,33 +45,32 @@ class Plan:
         How many recordings are simulated.
     foundation
         On simulated recordings alone: what every later stage starts from, and what no archive had a part in.
-    shipped
-        The network that is shipped.
-    judges
-        Nets that have not seen some folds, so that these can be judged, each with the folds it judges.
+    mixed
+        From there on, on the archive and simulated recordings together: the network that is shipped.
     """
 
     simulated: int
     foundation: Stage
-    shipped: Stage
-    judges: tuple[tuple[Stage, tuple[int, ...]], ...]
+    mixed: Stage
 
 
-PLAN = Plan(
-    simulated=6000,
-    foundation=Stage("foundation", 1000, 2e-3, 8e-4, (), 16),
-    shipped=Stage("shipped", 2000, 1.2e-3, 1e-5, (1, 2, 3, 4, 5), 6),
-    judges=((Stage("judge", 400, 1.2e-3, 1e-5, (1, 2, 3), 6, until=200), (4, 5)),),
-)
+def plan(folds: tuple[int, ...] = FOLDS) -> Plan:
+    """The plan of the shipped file, learning from `folds` of the archive."""
+    return Plan(
+        simulated=8000,
+        foundation=Stage("foundation", 700, 1.5e-3, 7e-4, (), 16),
+        mixed=Stage("mixed", 1300, 1e-3, 1e-5, folds, 4, pairs=6),
+    )
+
+
 Parameters = dict[str, torch.Tensor]
-Judges = list[tuple[Parameters, tuple[int, ...]]]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, judge, calibrate and write the model; the exit status is 0."""
     args = _parser().parse_args(arguments)
     torch.set_num_threads(args.threads)
-    make(PLAN, args.archive, args.external, args.out, args.seed)
+    make(plan(tuple(args.folds)), args.archive, args.external, args.out, args.seed)
     return 0
 
 
@@ -82,67 +82,72 @@ def make(plan: Plan, archive: Path, external: Path | None, out: Path, seed: int 
     as_downloaded = (archive / "ptbxl_database.csv").exists()
     read = data.ptbxl_archive if as_downloaded else data.ptbxl_standardised
     setting = Setting(simulated, data.cached(cache, "ptbxl", partial(read, archive), say), seed, out, say)
-    foundation = train(plan.foundation, None, setting)
-    shipped = train(plan.shipped, foundation, setting)
-    judges = [(train(stage, foundation, setting), folds) for stage, folds in plan.judges]
-    rounded = {name: value.half().float() for name, value in shipped.items()}  # what float16 leaves of it
-    judged, agreement = _judge(plan, rounded, judges, setting, external)
-    return _write(shipped, judged, agreement, _between_nets(judged[0], judges, setting), setting)
+    inputs = {"simulated": setting.simulated.sha256(), "archive": cast(Recordings, setting.archive).sha256()}
+    say(f"learning from {inputs}", seed=seed, folds=plan.mixed.folds, inputs=inputs)
+    learnt = train(plan.mixed, train(plan.foundation, None, setting), setting)
+    rounded = {name: value.half().float() for name, value in learnt.items()}  # what float16 leaves of it
+    judged, agreement = _judge(plan, rounded, setting, external)
+    source = {"seed": seed, "folds": plan.mixed.folds, "recordings": _learnt_from(plan, setting), "inputs": inputs}
+    return _write(learnt, judged, agreement, source, setting)
+
+
+def _learnt_from(plan: Plan, setting: Setting) -> dict[str, int]:
+    archive = cast(Recordings, setting.archive)
+    own = int(np.isin(archive.fold, plan.mixed.folds).sum())
+    return {"simulated": len(setting.simulated), "archive": own, "archive_unseen": len(archive) - own}
 
 
 def _judge(
-    plan: Plan, shipped: Parameters, judges: Judges, setting: Setting, external: Path | None
+    plan: Plan, parameters: Parameters, setting: Setting, external: Path | None
 ) -> tuple[list[Judged], dict[str, NDArray[np.float32]]]:
-    """What was seen of recordings that were not learnt from, the choosing fold first, and the log odds of copies."""
+    """What the network says of recordings that it has not learnt from (the archive first), and of their copies."""
     archive = cast(Recordings, setting.archive)
-    judged = [_of_folds(shipped, archive, (CHOOSING,), True)]
-    judged += [_of_folds(net, archive, folds, False) for net, folds in judges]
-    later = tuple(sorted(set(archive.fold.tolist()) - {*plan.shipped.folds, CHOOSING}))
-    if later:
-        judged.append(_of_folds(shipped, archive, later, True))
+    unseen = tuple(sorted(set(archive.fold.tolist()) - set(plan.mixed.folds)))
+    judged = [_of_folds(parameters, archive, unseen)]
     seen: list[dict[str, NDArray[np.float32]]] = []
     for database in DATABASES if external else ():
         setting.say(f"judging {database}")
-        own, odds = _external(shipped, cast(Path, external), database)
+        own, odds = _external(parameters, cast(Path, external), database)
         judged.append(own)
         seen.append(odds)
     return judged, {name: np.concatenate([each[name] for each in seen]) for name in COPIES if seen}
 
 
 def _write(
-    shipped: Parameters, judged: list[Judged], agreement: dict[str, NDArray[np.float32]],
-    seeds: dict[str, list[float | None]], setting: Setting,
+    parameters: Parameters, judged: list[Judged], agreement: dict[str, NDArray[np.float32]],
+    source: dict[str, Any], setting: Setting,
 ) -> Path:  # fmt: skip
     """Calibrate the labels that may speak, and write evidence, checkpoint and weights file."""
     calibration = calibrated(judged[0], gate(judged))
     checkpoint, weights = setting.folder / "small.pt", setting.folder / "small.safetensors"
-    network = {name.removeprefix("network."): v for name, v in shipped.items() if name.startswith("network.")}
+    network = {name.removeprefix("network."): v for name, v in parameters.items() if name.startswith("network.")}
     write_checkpoint(checkpoint, SMALL, network)
     evidence: dict[str, Any] = {
         "sha256": write_shipped(checkpoint, weights, calibration),
         "checkpoint_sha256": file_sha256(checkpoint),
-        "seed": setting.seed,
+        **source,
         "calibration": {name: list(line) for name, line in calibration.lines.items()},
         "alike": alike(calibration, agreement) if agreement else None,
-        "nets": seeds,
-        "labels": table(judged, judged[0]),
+        "by_copy": by_copy(judged[1:], agreement, list(calibration.lines)),
+        "labels": table(judged, calibration),
     }
     (setting.folder / "evidence.json").write_text(json.dumps(evidence, indent=1) + "\n")
     for name, row in evidence["labels"].items():
         setting.say(f"{name}: {'speaks' if row['speaks'] else 'silent'}, {row['all']}")
-    setting.say(f"wrote {weights}, SHA-256 {evidence['sha256']}")
+    setting.say(f"wrote {weights}, SHA-256 {evidence['sha256']}", sha256=evidence["sha256"])
     return weights
 
 
-def _of_folds(parameters: Parameters, archive: Recordings, folds: tuple[int, ...], shipped: bool) -> Judged:
+def _of_folds(parameters: Parameters, archive: Recordings, folds: tuple[int, ...]) -> Judged:
     rows = np.flatnonzero(np.isin(archive.fold, folds))
     age = archive.age[rows]
     groups = {
+        "fold": archive.fold[rows].astype(str),
         "sex": archive.sex[rows],
         "age": np.where(np.isnan(age), "", np.where(age < 60, "under 60", "60 and over")),
     }
     origin = f"PTB-XL folds {', '.join(map(str, folds))}"
-    return Judged(origin, log_odds(parameters, archive.signal[rows]), archive.labels[rows], shipped, groups)
+    return Judged(origin, log_odds(parameters, archive.signal[rows]), archive.labels[rows], groups)
 
 
 def _external(parameters: Parameters, table_path: Path, database: str) -> tuple[Judged, dict[str, NDArray[np.float32]]]:
@@ -155,15 +160,7 @@ def _external(parameters: Parameters, table_path: Path, database: str) -> tuple[
         joined = np.stack([copy[name].transpose(1, 0, 2).reshape(12, -1) for copy in made])
         odds[name] = log_odds(parameters, np.clip(np.rint(joined * STEPS), -32767, 32767).astype(np.int16))
     labels = np.stack([example.labels for example in examples])
-    return Judged(database, odds["raw"], labels, True, {"quality": grades}), odds
-
-
-def _between_nets(choosing: Judged, judges: Judges, setting: Setting) -> dict[str, list[float | None]]:
-    """AUROC of each label on the choosing fold: of the shipped net, then of each judge."""
-    archive = cast(Recordings, setting.archive)
-    found = [by_label([choosing])]
-    found += [by_label([_of_folds(net, archive, (CHOOSING,), False)]) for net, _ in judges]
-    return {name: [each[name].to_dict()["auroc"] for each in found] for name in LABEL_NAMES}
+    return Judged(database, odds["raw"], labels, {"quality": grades}), odds
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -173,6 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--archive", type=Path, required=True, help="folder of PTB-XL")
     parser.add_argument("--external", type=Path, help="table of labelled recordings of other databases (diagnoses.csv)")
     parser.add_argument("--out", type=Path, required=True, help="folder for cache, checkpoints, figures and the model")
+    parser.add_argument(
+        "--folds", type=int, nargs="+", default=FOLDS, help="folds of the archive to learn from (default: 1 2 4)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")
     return parser

@@ -2,8 +2,9 @@
 
     python -m training.together --archive ptbxl_40hz/ --external diagnoses.csv --out build/small
 
-Reads `small.safetensors` of `--out` and writes `together.json` beside it. For each validated label: the sensitivity of
-the rules at their own specificity, and of the model alone and of both (`ecg.report.conclusion.weighed`) at the same.
+Reads `small.safetensors` and `evidence.json` of `--out` and writes `together.json` beside them. For each validated
+label: the sensitivity of the rules at their own specificity, and of the model alone and of both
+(`ecg.report.conclusion.weighed`) at the same; and of the model at an even chance, and of both at that specificity.
 """
 
 import argparse
@@ -20,10 +21,10 @@ from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import infer
 from ecg.pipeline import examine
 from ecg.record import EcgRecord
-from ecg.report.conclusion import weighed
+from ecg.report.conclusion import SCORE_CUTOFF, weighed
 from training.external import labelled
 from training.recordings import standardised_records
-from training.small import CHOOSING, DATABASES
+from training.small import DATABASES
 from training.statements import labels_of
 
 Floats = NDArray[np.float32]
@@ -50,13 +51,20 @@ def compared(
         return None
     present = [None if np.isnan(rule) else bool(rule) for rule in rules]
     both = np.array([weighed(float(p), rule) for p, rule in zip(said, present, strict=True)])
-    specificity = float((rules[truth == 0] != 1).mean())
-    return {
-        "positives": int(truth.sum()), "negatives": int((truth == 0).sum()), "specificity": round(specificity, 4),
-        "rules": round(float((rules[truth == 1] == 1).mean()), 4),
-        "model": round(at_specificity(said, truth, specificity), 4),
-        "both": round(at_specificity(both, truth, specificity), 4),
-    }  # fmt: skip
+    specificity, even = float((rules[truth == 0] != 1).mean()), float((said[truth == 0] < SCORE_CUTOFF).mean())
+    figures = {
+        "specificity": specificity,
+        "rules": float((rules[truth == 1] == 1).mean()),
+        "model": at_specificity(said, truth, specificity),
+        "both": at_specificity(both, truth, specificity),
+        "specificity_of_model": even,
+        "model_alone": float((said[truth == 1] >= SCORE_CUTOFF).mean()),
+        "both_there": at_specificity(both, truth, even),
+        "answered_specificity": float((both[truth == 0] < SCORE_CUTOFF).mean()),
+        "answered": float((both[truth == 1] >= SCORE_CUTOFF).mean()),
+    }
+    counts = {"positives": int(truth.sum()), "negatives": int((truth == 0).sum())}
+    return counts | {name: round(value, 4) for name, value in figures.items()}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,7 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     model = load_model(args.out / "small.safetensors", "torch", "float32", threads=1)
     said, rules, truth = [], [], []
-    for record, labels in _recordings(args.archive, args.external):
+    learnt = frozenset(json.loads((args.out / "evidence.json").read_text())["folds"])
+    for record, labels in _recordings(args.archive, args.external, learnt):
         (result,) = infer(model, [prepare(record)])
         said.append(result.scores)
         found = {finding.label: finding.present for finding in examine(record).findings}
@@ -85,9 +94,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _recordings(archive: Path, external: Path) -> Iterator[tuple[EcgRecord, Floats]]:
+def _recordings(archive: Path, external: Path, learnt: frozenset[int]) -> Iterator[tuple[EcgRecord, Floats]]:
     for _, record, codes, person in standardised_records(archive):
-        if person.fold == CHOOSING:
+        if person.fold not in learnt:
             yield record, labels_of(codes)
     for database in DATABASES:
         for record, example in labelled(external, database):

@@ -85,7 +85,7 @@ def read_header(path: Path) -> WeightFileHeader:
 
 
 def write_weight_file(path: Path, tensors: "Mapping[str, Tensor]", header: WeightFileHeader) -> None:
-    """Write `tensors` (float32 or float16) and their description to `path`."""
+    """Write `tensors` (float32 or float16) and their description to `path`; the same ones make the same bytes."""
     from safetensors.torch import save_file
 
     metadata = {
@@ -98,7 +98,21 @@ def write_weight_file(path: Path, tensors: "Mapping[str, Tensor]", header: Weigh
     if header.calibration is not None:
         metadata["calibration"] = header.calibration.to_json()
     save_file(dict(tensors), path, metadata)
+    _sort_metadata(path)
     path.chmod(0o644)  # safetensors writes for the owner alone; a cache may be filled by one user and read by another
+
+
+def _sort_metadata(path: Path) -> None:
+    """Bring the description into alphabetical order in place: safetensors writes it in another order each time."""
+    with path.open("r+b") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        described = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
+        text = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+        if len(text) != length:  # offsets of tensors are counted from the end of the header
+            raise ValueError("The description of a weights file cannot be sorted in place.")
+        file.seek(8)
+        file.write(text)
 
 
 def read_tensors(path: Path) -> "dict[str, Tensor]":

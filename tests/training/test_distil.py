@@ -42,7 +42,7 @@ def test_the_command_reads_a_folder_and_writes_a_checkpoint(tmp_path: Path, caps
     arguments = ["--teacher", str(TEACHER), "--recordings", str(folder), "--out", str(out), "--steps", "2"]
     assert main(arguments) == 0
     assert "broken.hea is left out" in capsys.readouterr().out
-    assert load_model(out / "distilled.pt", "torch", "float32").weights.architecture.embed_dim == 160
+    assert load_model(out / "distilled.pt", "torch", "float32").weights.architecture.embed_dim == 320
     assert json.loads((out / "distilled.json").read_text())["teacher"].startswith("tiny_finetuned.pt@sha256:")
 
 

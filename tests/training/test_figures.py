@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.figures import Discrimination, auroc_interval, brier, discrimination, platt, probabilities
+from training.figures import Discrimination, auroc_interval, brier, brier_of, discrimination, platt, probabilities
 
 
 def test_auroc_counts_pairs_won_and_half_of_the_ties() -> None:
@@ -66,7 +66,32 @@ def test_with_few_positives_calibration_stays_near_the_network() -> None:
 def test_brier_is_better_than_prevalence_for_scores_that_tell_and_not_for_noise() -> None:
     rng = np.random.default_rng(2)
     truth = (rng.random(500) < 0.2).astype(float)
-    telling, usual = brier(4 * truth - 2 + rng.normal(0, 1, 500), truth) or (1, 0)
-    noise, _ = brier(rng.normal(0, 1, 500), truth) or (0, 0)
+    fold = np.arange(500) % 5
+    telling, usual = brier(4 * truth - 2 + rng.normal(0, 1, 500), truth, fold) or (1, 0)
+    noise, _ = brier(rng.normal(0, 1, 500), truth, fold) or (0, 0)
     assert telling < 0.6 * usual
     assert noise > 0.97 * usual
+
+
+def test_a_fold_is_judged_by_a_line_that_has_not_seen_it() -> None:
+    """A fold of positives among folds of negatives: the others say that there are none."""
+    truth, fold = np.repeat([1.0, 0.0], [10, 90]), np.repeat([1, 2, 3], [10, 45, 45])
+    _, usual = brier(np.zeros(100), truth, fold) or (0, 0)
+    # The ten are said to be impossible; the others have a prevalence of 10 in 55 said.
+    assert usual == pytest.approx((10 * 1 + 90 * (10 / 55) ** 2) / 100)
+
+
+def test_the_brier_score_of_given_probabilities() -> None:
+    score = brier_of(np.array([0.9, 0.2, 0.5]), np.array([1.0, 0.0, np.nan]))
+    assert score == pytest.approx(((0.01 + 0.04) / 2, 0.25))
+    assert brier_of(np.array([0.9]), np.array([1.0])) is None
+
+
+def test_calibration_is_not_left_where_its_search_began() -> None:
+    """Twenty-six positives among 293: a search by simplex from (1, 0) once ended at (0.41, -0.02)."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([1.0, 0.0], [26, 267])
+    odds = rng.normal(0, 1, 293) + 5 * truth
+    slope, intercept = platt(odds, truth)
+    assert slope > 1
+    assert intercept < -3

@@ -22,6 +22,8 @@ def test_a_good_rule_and_a_good_model_together_are_better_than_either() -> None:
     found = compared(said, rules, truth)
     assert found is not None
     assert (found["specificity"], found["rules"], found["model"], found["both"]) == (1.0, 0.6667, 0.6667, 1.0)
+    assert (found["specificity_of_model"], found["model_alone"], found["both_there"]) == (1.0, 0.6667, 1.0)
+    assert (found["answered_specificity"], found["answered"]) == (1.0, 1.0)
 
 
 def test_nothing_is_said_without_positives() -> None:
