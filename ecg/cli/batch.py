@@ -4,6 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
+from ecg.cli.arguments import at_least
 from ecg.cli.recordings import add_model_arguments, add_stated_arguments, stated
 from ecg.errors import BackendUnavailable, MalformedInput
 from ecg.models.cards import CARDS, cards_at
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--untrained", action="store_true", help="let models without training speak; what they say means nothing"
     )
-    parser.add_argument("--parts", type=_positive, metavar="N", help="output files a table (default: one for 256)")
+    parser.add_argument("--parts", type=at_least(1), metavar="N", help="output files a table (default: one for 256)")
     parser.add_argument("--address", help="Ray cluster to run on; a local one is started when this is not given")
     parser.add_argument(
         "--resume",
@@ -82,10 +83,3 @@ def run(args: argparse.Namespace) -> int:
         key=args.key,
     )
     return int(job.run(wanted))
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number

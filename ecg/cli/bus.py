@@ -17,8 +17,9 @@ from ecg.cardioai.bus.layout import Clients, Layout, connect, set_up, verify
 from ecg.cardioai.receiver import Receiver
 from ecg.cardioai.views import gauge, known_messages, prometheus, stats
 from ecg.cli import actions_of, write_line
+from ecg.cli.arguments import positive
 from ecg.cli.metrics_page import MetricsPage
-from ecg.errors import BusError, MalformedInput, StoreUnavailable
+from ecg.errors import BusError, StoreUnavailable
 from ecg.formats.cardioai_message import ORIGIN_CODES
 from ecg.store.database import open_database
 
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("redrive", _redrive, help="put dead letters back into their queues")
     watch = add("watch", _watch, help="show the queues' depths, one JSON line a time, until interrupted")
     watch.add_argument("--store", metavar="URL", help="also show the inbox's counts by origin, route and outcome")
-    watch.add_argument("--every", type=float, default=5.0, metavar="S", help="default 5")
+    watch.add_argument("--every", type=positive, default=5.0, metavar="S", help="default 5")
     watch.add_argument(
         "--metrics-port", type=int, metavar="N", help="also serve what is shown on this port, for Prometheus"
     )
@@ -78,8 +79,6 @@ def _redrive(clients: Clients, layout: Layout, _: argparse.Namespace) -> int:
 
 
 def _watch(clients: Clients, layout: Layout, args: argparse.Namespace) -> int:
-    if not args.every > 0:
-        raise MalformedInput("The time between two looks is not positive.", "every", "> 0 s", args.every)
     engine = open_database(args.store, create=False) if args.store else None
     with contextlib.ExitStack() as cleanup:
         page = None if args.metrics_port is None else cleanup.enter_context(MetricsPage(args.metrics_port))

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from ecg.cardioai.sender.extract import extract, map_line, read_manifest, script_line
+from ecg.cli.arguments import at_least, file
 from ecg.cli.batch_progress import Batch
 from ecg.errors import MalformedInput
 from ecg.formats.record_map import map_path
@@ -13,12 +14,12 @@ from ecg.formats.record_map import map_path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options, long and short as in the original tool."""
-    parser.add_argument("-m", "--manifest", type=Path, required=True, help="file with one .hea path a line")
-    parser.add_argument("-f", "--from-time", type=int, default=0, metavar="S", help="first second (default 0)")
+    parser.add_argument("-m", "--manifest", type=file, required=True, help="file with one .hea path a line")
+    parser.add_argument("-f", "--from-time", type=at_least(0), default=0, metavar="S", help="first second (default 0)")
     parser.add_argument(
         "-t",
         "--to-time",
-        type=int,
+        type=at_least(0),
         default=60,
         metavar="S",
         help="second to stop before; 0 is the end of the record (default 60)",
@@ -33,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Extract every record; a record that fails is reported and does not stop the others."""
-    if not args.manifest.is_file():
-        raise MalformedInput(f"{args.manifest} is not a file.", "manifest")
-    if args.from_time < 0 or args.to_time < 0 or 0 < args.to_time <= args.from_time:
+    if 0 < args.to_time <= args.from_time:
         raise MalformedInput("The window is empty.", "to-time", f"> {args.from_time}, or 0", args.to_time)
     headers = list(read_manifest(args.manifest))
     args.destination.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+from ecg.cli.arguments import folder
 from ecg.errors import MalformedInput
 
 _NO_LINE = re.compile("[\n\r\ud800-\udfff]")  # line breaks, and bytes of a name that are no UTF-8
@@ -12,14 +13,12 @@ _NO_LINE = re.compile("[\n\r\ud800-\udfff]")  # line breaks, and bytes of a name
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("directory", type=Path, help="directory to search, with everything below it")
+    parser.add_argument("directory", type=folder, help="directory to search, with everything below it")
     parser.add_argument("-o", "--output", type=Path, help="write the manifest here instead of to standard output")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the sorted paths; nothing found is bad input, and a name that is no line of text is reported."""
-    if not args.directory.is_dir():
-        raise MalformedInput(f"{args.directory} is not a directory.", "directory")
     found = sorted(str(path) for path in args.directory.rglob("*.hea") if path.is_file())
     headers = [header for header in found if not _NO_LINE.search(header)]
     for header in set(found) - set(headers):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ecg.cardioai.sender.payloads import record_id_of, write_payloads
+from ecg.cli.arguments import at_least, folder
 from ecg.cli.batch_progress import Batch
 from ecg.errors import MalformedInput
 from ecg.formats.cardioai_message import NOTHING_KNOWN
@@ -13,12 +14,12 @@ from ecg.formats.record_map import map_path, read_map
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options, long and short as in the original tool."""
-    parser.add_argument("-s", "--source", type=Path, required=True, help="directory of extracted CSV files (*.txt)")
+    parser.add_argument("-s", "--source", type=folder, required=True, help="directory of extracted CSV files (*.txt)")
     parser.add_argument(
         "-d", "--destination", type=Path, required=True, help="directory for the payload files; made if it is not there"
     )
-    parser.add_argument("--max-bytes", type=int, metavar="N", help="every message has fewer bytes than this")
-    parser.add_argument("--max-samples", type=int, metavar="N", help="rows of a part at most")
+    parser.add_argument("--max-bytes", type=at_least(1), metavar="N", help="every message has fewer bytes than this")
+    parser.add_argument("--max-samples", type=at_least(1), metavar="N", help="rows of a part at most")
     parser.add_argument(
         "--version",
         type=int,
@@ -30,11 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert every file; a file that fails is reported and does not stop the others."""
-    if not args.source.is_dir():
-        raise MalformedInput(f"{args.source} is not a directory.", "source")
-    for name in ("max_bytes", "max_samples"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise MalformedInput("A limit must be at least 1.", name.replace("_", "-"), ">= 1", getattr(args, name))
     record_map = map_path(args.source)
     known = read_map(record_map) if args.version == 2 and record_map.is_file() else {}
     sources = sorted(args.source.glob("*.txt"))

@@ -12,6 +12,7 @@ from ecg.cardioai.sender.payloads import DEVICE_CODE_RESERVE
 from ecg.cardioai.sender.progress_file import Checkpoint, Destination
 from ecg.cardioai.sender.relay import Plan, Relay
 from ecg.cli import write_line
+from ecg.cli.arguments import at_least, folder, positive
 from ecg.errors import MalformedInput
 from ecg.formats.cardioai_message import ORIGIN_CODES
 
@@ -19,7 +20,7 @@ from ecg.formats.cardioai_message import ORIGIN_CODES
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the options, long and short as in the original tool; ``-h`` is threads there, so help is ``--help``."""
     parser = command.add_argument_group("sending", conflict_handler="resolve")
-    parser.add_argument("-s", "--source", type=Path, required=True, help="directory of payload files (*.json)")
+    parser.add_argument("-s", "--source", type=folder, required=True, help="directory of payload files (*.json)")
     parser.add_argument("-a", "--adapter", required=True, choices=tuple(ADAPTERS), help="the way to send")
     parser.add_argument(
         "-n",
@@ -29,24 +30,28 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--origin-code", required=True, choices=ORIGIN_CODES, help="who the sender is")
     parser.add_argument("-v", "--device-code", required=True, help="device model, such as D3F153")
-    parser.add_argument("-b", "--before", type=int, default=0, metavar="MS", help="pause before the first message")
-    parser.add_argument("-f", "--after", type=int, default=0, metavar="MS", help="pause after each message")
     parser.add_argument(
-        "-c", "--cycle", type=int, default=2000, metavar="MS", help="how often figures are shown (default 2000)"
+        "-b", "--before", type=at_least(0), default=0, metavar="MS", help="pause before the first message"
     )
-    parser.add_argument("-h", "--threads", type=int, default=1, metavar="N", help="senders at a time (default 1)")
+    parser.add_argument("-f", "--after", type=at_least(0), default=0, metavar="MS", help="pause after each message")
+    parser.add_argument(
+        "-c", "--cycle", type=at_least(1), default=2000, metavar="MS", help="how often figures are shown (default 2000)"
+    )
+    parser.add_argument(
+        "-h", "--threads", type=at_least(1), default=1, metavar="N", help="senders at a time (default 1)"
+    )
     parser.add_argument(
         "-x",
         "--maximum",
         "--maximun",
-        type=int,
+        type=at_least(1),
         metavar="N",
         help="messages per thread, going round the files again as needed (default: every file once)",
     )
-    parser.add_argument("--rate", type=float, metavar="HZ", help="open-loop rate of all threads together")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="wait for one answer (default 30)")
+    parser.add_argument("--rate", type=positive, metavar="HZ", help="open-loop rate of all threads together")
+    parser.add_argument("--timeout", type=positive, default=30.0, metavar="S", help="wait for one answer (default 30)")
     parser.add_argument(
-        "--patience", type=float, default=600.0, metavar="S", help="retry one message this long (default 600)"
+        "--patience", type=positive, default=600.0, metavar="S", help="retry one message this long (default 600)"
     )
     parser.add_argument(
         "--checkpoint",
@@ -103,16 +108,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _checked(args: argparse.Namespace) -> list[Path]:
     """The payload files, after the options were found sound."""
-    if not args.source.is_dir():
-        raise MalformedInput(f"{args.source} is not a directory.", "source")
-    for name, least in (("before", 0), ("after", 0), ("cycle", 1), ("threads", 1), ("maximum", 1)):
-        value = getattr(args, name)
-        if value is not None and value < least:
-            raise MalformedInput(f"{name} is too small.", name, f">= {least}", value)
-    for name in ("rate", "timeout", "patience"):
-        value = getattr(args, name)
-        if value is not None and not 0 < value < float("inf"):
-            raise MalformedInput(f"{name} is not a positive number.", name, "> 0", value)
     if not args.device_code.isprintable() or not 0 < len(args.device_code.encode()) <= DEVICE_CODE_RESERVE:
         raise MalformedInput("The device code is not short text.", "device-code", f"1..{DEVICE_CODE_RESERVE} bytes")
     files = sorted(args.source.glob("*.json"))

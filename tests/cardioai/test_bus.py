@@ -41,6 +41,7 @@ from ecg.cli.metrics_page import MetricsPage
 from ecg.errors import BusError, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
 from ecg.formats.cardioai_message import Sender, encode_payload
 from ecg.store.database import open_database
+from tests.builders.command import exit_status
 from tests.builders.fault_proxy import proxy_to
 from tests.builders.messages import FS_500, message, payload, rows
 
@@ -482,7 +483,7 @@ def test_a_page_without_text_is_unavailable() -> None:
 @pytest.mark.parametrize("every", ["0", "-1", "nan"])
 def test_a_watch_needs_a_time_between_looks(aws: str, every: str) -> None:
     base = ["bus", "--bucket", "b", "--region", "eu-central-1", "--endpoint", aws]
-    assert main([*base, "watch", "--every", every]) == 2
+    assert exit_status([*base, "watch", "--every", every]) == 2
 
 
 def _when_there(url: str) -> str:

@@ -19,6 +19,7 @@ import pytest
 from ecg.cardioai.sender.http import retry_after_s
 from ecg.cli import main
 from ecg.formats.cardioai_message import encode_payload
+from tests.builders.command import exit_status
 from tests.builders.fault_proxy import FaultProxy, proxy_to, read_http
 from tests.builders.messages import payload
 
@@ -314,7 +315,7 @@ def test_an_open_loop_rate_counts_waiting_as_latency(
     ],
 )
 def test_bad_arguments_exit_with_2(source: Path, options: list[str]) -> None:
-    assert main(arguments(source, 1, *options)) == 2
+    assert exit_status(arguments(source, 1, *options)) == 2
 
 
 def test_help_is_long_and_h_is_threads(capsys: pytest.CaptureFixture[str]) -> None:

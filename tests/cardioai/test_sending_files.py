@@ -15,6 +15,7 @@ from ecg.cardioai.sender.payloads import DEVICE_CODE_RESERVE
 from ecg.cli import main
 from ecg.formats.cardioai_message import Sender, decode_payload, encode_message
 from ecg.formats.cardioai_rows import parse_rows
+from tests.builders.command import exit_status
 
 
 def write_record(folder: Path, name: str, samples: np.ndarray, fs: float = 500, **header: object) -> Path:
@@ -43,8 +44,8 @@ def archive(tmp_path: Path) -> Path:
 def extracted(tmp_path: Path, archive: Path, *options: str) -> tuple[int, Path]:
     destination = tmp_path / "csv"
     destination.mkdir(exist_ok=True)
-    assert main(["manifest", str(archive), "-o", str(tmp_path / "manifest")]) == 0
-    return main(["extract", "-m", str(tmp_path / "manifest"), "-d", str(destination), *options]), destination
+    assert exit_status(["manifest", str(archive), "-o", str(tmp_path / "manifest")]) == 0
+    return exit_status(["extract", "-m", str(tmp_path / "manifest"), "-d", str(destination), *options]), destination
 
 
 def by_source(destination: Path) -> dict[str, dict]:
@@ -218,7 +219,7 @@ def test_the_rows_of_payload_files_parse(tmp_path: Path, archive: Path) -> None:
 
 def test_a_manifest_of_nothing_is_an_error(tmp_path: Path) -> None:
     assert main(["manifest", str(tmp_path)]) == 2
-    assert main(["manifest", str(tmp_path / "absent")]) == 2
+    assert exit_status(["manifest", str(tmp_path / "absent")]) == 2
 
 
 def test_a_name_that_is_no_line_of_text_is_reported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -242,7 +243,7 @@ def test_a_manifest_may_be_any_editors(tmp_path: Path, content: bytes) -> None:
 def test_what_cannot_be_read_or_written_is_bad_input_and_no_traceback(tmp_path: Path) -> None:
     write_record(tmp_path, "r", np.zeros((500, 2)))
     (tmp_path / "m").write_bytes(b"\xff\n")
-    assert main(["extract", "-m", str(tmp_path / "m"), "-d", str(tmp_path)]) == 2
+    assert exit_status(["extract", "-m", str(tmp_path / "m"), "-d", str(tmp_path)]) == 2
     assert main(["manifest", str(tmp_path), "-o", "/nowhere/manifest"]) == 2
     assert main(["manifest", str(tmp_path), "-o", str(tmp_path / "m")]) == 0
     assert main(["extract", "-m", str(tmp_path / "m"), "-d", str(tmp_path), "-s", "/nowhere/file"]) == 2
