@@ -128,7 +128,8 @@ def _block(label: str, evidence: Evidence, pattern: bool | None, words: str) -> 
         return Finding(label, None, "the ventricles are paced")
     if evidence.qrs < CONDUCTION.incomplete_ms:
         return Finding(label, False, f"QRS {evidence.qrs:.0f} ms; criterion ≥ {CONDUCTION.block_ms:.0f} ms")
-    if ventricular_tachycardia(evidence).present is not False:
+    # Wide and irregular without P waves is fibrillation with the block: ventricular tachycardia is regular.
+    if not fibrillates(evidence) and ventricular_tachycardia(evidence).present is not False:
         return Finding(label, None, f"a wide tachycardia of {evidence.heart_rate or 0:.0f} bpm may be ventricular")
     if not pattern:
         return Finding(label, False, f"{width} without the pattern: {words}")

@@ -149,7 +149,12 @@ class Evidence:
             return False
         fast = self.heart_rate >= FIXED_RATIO.fast_bpm and self.irregularity_rms < FIXED_RATIO.very_steady
         needed = FIXED_RATIO.fit_with_t_fast if fast else FIXED_RATIO.fit_with_t
-        return with_t >= needed or (fit >= FIXED_RATIO.fit and with_t >= FIXED_RATIO.fit_least_with_t)
+        # Outside of T one P wave is a short stretch that a wave of any rate fits: at the slow rate of a sinus rhythm
+        # that varies it says nothing.
+        one_p = self.pr is not None and self.heart_rate <= RHYTHM.tachycardia_bpm
+        one_p = one_p and self.irregularity_rms >= FIXED_RATIO.steady_with_p
+        outside = not one_p and fit >= FIXED_RATIO.fit and with_t >= FIXED_RATIO.fit_least_with_t
+        return with_t >= needed or outside
 
     @property
     def atrial_clock_s(self) -> float | None:

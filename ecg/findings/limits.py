@@ -68,6 +68,7 @@ class FixedRatioLimits:
 
     steady: float = limit(0.03, "of RR", "fitted: root mean square RR difference below which the ratio may be fixed")
     very_steady: float = limit(0.01, "of RR", "fitted: as only flutter and re-entry are")
+    steady_with_p: float = limit(0.005, "of RR", "fitted: sinus rhythm with P, up to 100/min, varies by more")
     fast_bpm: float = limit(110.0, "bpm", "fitted: above it a very steady rhythm needs less of an oscillation")
     ratio_margin: float = limit(0.02, "of the ratio", "fitted: distance from a whole number")
     fit_with_t: float = limit(0.50, "of variance", "fitted")

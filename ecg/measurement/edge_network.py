@@ -49,31 +49,26 @@ class Network:
 
 
 @lru_cache(maxsize=1)
-def networks() -> tuple[Network, ...]:
-    """The ensemble whose mean counts, read once from the file beside this module."""
+def network() -> Network:
+    """The network of the file beside this module, read once."""
     with resources.files("ecg.measurement").joinpath(WEIGHTS).open("rb") as file, np.load(file) as stored:
         arrays = {name: stored[name].astype(np.float32) for name in stored.files}
-    count = 1 + max(int(name.split(".")[0]) for name in arrays)
-    return tuple(
-        Network(
-            tuple(arrays[f"{number}.kernel{layer}"] for layer in range(len(DILATIONS))),
-            tuple(arrays[f"{number}.bias{layer}"][:, None] for layer in range(len(DILATIONS))),
-            arrays[f"{number}.head"],
-            arrays[f"{number}.head_bias"][:, None],
-        )
-        for number in range(count)
+    return Network(
+        tuple(arrays[f"kernel{layer}"] for layer in range(len(DILATIONS))),
+        tuple(arrays[f"bias{layer}"][:, None] for layer in range(len(DILATIONS))),
+        arrays["head"],
+        arrays["head_bias"][:, None],
     )
 
 
-def lead_edges(smooth: Float, r: int, ensemble: tuple[Network, ...] | None = None) -> tuple[Float, Float]:
+def lead_edges(smooth: Float, r: int) -> tuple[Float, Float]:
     """QRS onset and offset of every lead of a beat [lead, sample] at 500 Hz with R at `r`, float64 [lead] samples.
 
-    The beat is low-passed at 40 Hz. `ensemble` is `networks()` unless others are given.
+    The beat is low-passed at 40 Hz.
     """
     at = np.clip(np.arange(r + FIRST, r + LAST, STEP), 0, smooth.shape[1] - 1)
-    features = channels(smooth[:, at].astype(np.float32))
-    masks = np.mean([_masks(network, features) for network in ensemble or networks()], axis=0)
-    past, to_come = STEP * masks.sum(axis=2)
+    masks = _masks(network(), channels(smooth[:, at].astype(np.float32)))
+    past, to_come = STEP * masks.sum(axis=2, dtype=np.float64)
     return r + LAST - STEP / 2 - past, r + FIRST - STEP / 2 + to_come
 
 
@@ -124,7 +119,8 @@ def _layer(values: Single, kernel: Single, bias: Single, dilation: int) -> Singl
     for tap in range(TAPS):
         start = _PAD + (tap - TAPS // 2) * dilation
         columns[tap] = padded[:, :, start : start + n]
-    out = kernel @ columns.reshape(TAPS * n_channels, n_leads * n) + bias
+    out = kernel @ columns.reshape(TAPS * n_channels, n_leads * n)
+    out += bias
     np.maximum(out, 0.0, out=out)
     positive: Single = out.reshape(-1, n_leads, n)
     return positive

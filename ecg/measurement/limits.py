@@ -130,11 +130,10 @@ class MedianBeatLimits:
     max_beats: int = 60  # more do not make a better median
     p_agreement: float = 0.56  # correlation that three quarters of the beats' P waves must reach in sinus rhythm
     p_agreement_share: float = 0.25  # quantile of the beats at which it is asked
-    per_irregularity: float = 1.15  # and more of it for each unit of irregularity: fibrillatory waves agree by chance
+    per_irregularity: float = 0.8  # and more of it for each unit of irregularity: fibrillatory waves agree by chance
     sinus_irregularity: float = 0.05  # irregularity that sinus rhythm has
     max_excess: float = 0.25  # irregularity beyond which no more is asked
     agrees: float = 0.65  # correlation from which a beat counts as having the P wave
-    max_p_s: float = 0.22  # s, the longest P wave
     late: float = 0.85  # share of the longest RR after which a beat is late, first try
     rather_late: float = 0.7  # the same, second try
     late_agreement: float = 0.8  # correlation of every late beat; a quarter of them in fibrillation stay below 0.8
@@ -171,7 +170,7 @@ class QrsLimits:
     offset_shift: float = 0.0  # samples from the crossings to the offset reported, where device programs put it
     toe_before: float = 4.5  # samples before the reported onset in which the complex already stirs: no P, no level
     toe_after: float = 3.5  # samples after the reported offset in which it still fades
-    network_onset_weight: float = 0.7  # weight of the network's onset against the velocity's (LUDB, cross-validated)
+    network_onset_weight: float = 0.5  # weight of the network's onset against the velocity's
     network_offset_weight: float = 0.5  # weight of the network's offset
     network_reach: float = 8.0  # samples by which the network's edges may differ; what lies beyond is its error
     network_onset_shift: float = -0.3  # samples from the median of the network's onsets to the reported level
@@ -208,6 +207,10 @@ class PWaveLimits:
     share_high: float = 0.2  # second threshold
     expected_s: float = 0.105  # s from the P peak to the QRS onset
     tolerance_s: float = 0.07  # s, standard deviation about it
+    longest_s: float = 0.22  # s, the longest P wave
+    next_likely: float = 0.2  # share of the likeliest summit from which another one is tried after it
+    apart: int = 20  # samples between such summits
+    others: int = 2  # how many of them are tried
     search_s: float = 0.42  # s before the QRS onset in which P is looked for: a PR of 380 ms and its level
     shortest_search_s: float = 0.08  # s that must be there
     min_prominence: float = 0.1  # share of the higher wave by which each of two rises

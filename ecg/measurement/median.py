@@ -177,7 +177,7 @@ class _Waves:
         excess = min(max(self.beats.irregularity - MEDIAN_BEAT.sinus_irregularity, 0.0), MEDIAN_BEAT.max_excess)
         needed = MEDIAN_BEAT.p_agreement + MEDIAN_BEAT.per_irregularity * excess
         fraction = float((agreement >= MEDIAN_BEAT.agrees).mean()) if len(agreement) else 0.0
-        too_long = wave.offset - wave.onset > MEDIAN_BEAT.max_p_s * FS_HZ
+        too_long = wave.offset - wave.onset > P_WAVE.longest_s * FS_HZ
         if len(agreement) == 0 or np.quantile(agreement, MEDIAN_BEAT.p_agreement_share) < needed or too_long:
             return None, fraction, "no P wave is common to the beats"
         return wave, fraction, None
@@ -195,7 +195,7 @@ def _late_p(conditioned: Conditioned, beats: Beats, qrs_onset: float) -> bool:
             continue
         stack = stack_beats(conditioned.signal[conditioned.usable], beats.r_samples[late][: MEDIAN_BEAT.max_beats])
         wave = p_wave(level_beat(median_signal(stack)), qrs_onset, BEFORE - 0.6 * longest)
-        if wave is None or wave.offset - wave.onset > MEDIAN_BEAT.max_p_s * FS_HZ:
+        if wave is None or wave.offset - wave.onset > P_WAVE.longest_s * FS_HZ:
             continue
         agreement = p_agreement(stack, wave, qrs_onset)
         if len(agreement) >= MEDIAN_BEAT.min_beats and agreement.min() >= MEDIAN_BEAT.late_agreement:

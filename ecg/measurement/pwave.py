@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal as dsp
 from scipy.ndimage import uniform_filter1d
 
@@ -36,8 +37,9 @@ class PWave:
 def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     """The most likely P wave of a beat [lead, sample]; None when nothing there rises and falls.
 
-    Nothing before the sample `earliest` is looked at. The stretch before the QRS onset is cut off before it is
-    low-passed, so that the complex does not leak into it.
+    Where the likeliest summit is no wave, or one too long for the atria, the next likely ones are tried. Nothing before
+    the sample `earliest` is looked at. The stretch before the QRS onset is cut off before it is low-passed, so that the
+    complex does not leak into it.
     """
     end = round(qrs_onset)
     start = int(max(5, end - P_WAVE.search_s * FS_HZ, earliest))
@@ -48,11 +50,40 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     first, last = rank(smooth[:, :12], 0.5)[:, None], smooth[:, -8:].mean(axis=1, keepdims=True)
     height = np.sqrt(((smooth - first - (last - first) * np.linspace(0.0, 1.0, n)) ** 2).mean(axis=0))
     seconds = (np.arange(n) - n) / FS_HZ
-    likely = np.exp(-0.5 * ((seconds + P_WAVE.expected_s) / P_WAVE.tolerance_s) ** 2)
-    peak = 8 + int((height * likely)[8 : n - 8].argmax())
+    likely = height * np.exp(-0.5 * ((seconds + P_WAVE.expected_s) / P_WAVE.tolerance_s) ** 2)
     slope = slopes(smooth)
+    qrs_height = np.ptp(beat[:, end:], axis=1)
+    too_long = None
+    for peak in _summits(likely[8 : n - 8]) + 8:
+        above = smooth[:, peak] - first[:, 0] - (last - first)[:, 0] * peak / (n - 1)
+        wave = _wave_at(smooth, slope, above, int(peak), qrs_height)
+        if wave is None:
+            continue
+        moved = PWave(wave.onset + start, wave.peak + start, wave.offset + start, wave.onset_sd)
+        if wave.offset - wave.onset <= P_WAVE.longest_s * FS_HZ:
+            return moved
+        too_long = too_long or moved
+    return too_long
+
+
+def _summits(likely: Float) -> NDArray[np.int64]:
+    """The likeliest place of a peak first, then the next likely summits, int64."""
+    inner = likely[1:-1]
+    summits = np.flatnonzero(
+        (inner >= likely[:-2]) & (inner > likely[2:]) & (inner >= P_WAVE.next_likely * likely.max())
+    )
+    best = np.array([likely.argmax()])
+    others = (summits + 1)[np.abs(summits + 1 - best) > P_WAVE.apart]
+    return np.concatenate([best, others[np.argsort(-likely[others])][: P_WAVE.others]])
+
+
+def _wave_at(smooth: Float, slope: Float, above: Float, peak: int, qrs_height: Float) -> PWave | None:
+    """The wave about a peak of a `smooth` stretch [lead, sample], in its samples; None when it is no hump.
+
+    `above` [lead] is the deflection there, `qrs_height` [lead] that of the complex.
+    """
+    n = smooth.shape[1]
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
-    above = smooth[:, peak] - first[:, 0] - (last - first)[:, 0] * peak / (n - 1)
     rise, fall, top = _flanks(speed[0], above @ np.gradient(smooth, axis=1), peak)
     quiet = rank(speed[0], 0.1)
     thresholds = quiet + _SHARES * (top - quiet)
@@ -62,10 +93,10 @@ def p_wave(beat: Float, qrs_onset: float, earliest: float) -> PWave | None:
     # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
     begin = float(np.fmax(onset, _valley(speed[0, : rise + 1], P_WAVE.other_wave * top)).mean())
     at_end = float(np.nanmean(offset)) if not np.isnan(offset).all() else n - 1.0
-    if not _is_hump(smooth[:, int(begin) : int(at_end) + 1], np.ptp(beat[:, end:], axis=1)):
+    if not _is_hump(smooth[:, int(begin) : int(at_end) + 1], qrs_height):
         return None
     spread = lead_spread(_lead_onsets(slope, rise))
-    return PWave(begin + start + P_WAVE.onset_shift, float(peak + start), at_end + start + P_WAVE.offset_shift, spread)
+    return PWave(begin + P_WAVE.onset_shift, float(peak), at_end + P_WAVE.offset_shift, spread)
 
 
 def t_p_valley(beat: Float, qrs_onset: float, begin: float) -> float | None:

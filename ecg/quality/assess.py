@@ -12,6 +12,7 @@ from ecg.quality.reversal import (
     INDEPENDENT_LEADS,
     Suspicion,
     exchanged,
+    has_clear_p,
     limb_models,
     limb_reversal,
     precordial_reversal,
@@ -108,7 +109,8 @@ def _suspicion(
     if limb is not None and pair is not None:
         # exchanged precordial leads contradict the limb leads, too: they must do so when put in order
         limb = limb_reversal(exchanged(waves, pair), rate, models)
-    found = [one for one in (limb, turned_over(waves), precordial) if one is not None]
+    turned = turned_over(waves, clear_p=has_clear_p(waves, rate))
+    found = [one for one in (limb, turned, precordial) if one is not None]
     if float(np.median(figures.noise)) > GRADING.noisy:  # the P wave, and what needs it, are not to be trusted
         found = [one for one in found if one.certain and one.what != "LA/LL"]
     return min(found, key=lambda one: not one.certain, default=None)

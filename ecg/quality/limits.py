@@ -139,6 +139,7 @@ class ReversalLimits:
     ventricles: float = limit(0.5, "log-likelihood", "how much of that QRS and T want alone; " + _LUDB)
     ventricles_alone: float = limit(5.5, "log-likelihood", "the same where no P wave tells; " + _LUDB)
     polarity: float = limit(-0.5, "sign", "sums of the signs of I, II and of V5, V6 below which all leads are turned")
+    polarity_without_p: float = limit(-0.7, "sign", "of QRS and of T in I, II and in V5, V6, where no P wave tells")
     qrs_polarity: float = limit(-0.2, "sign", "and that of the QRS complex")
     exchange_gain: float = limit(1.07, "times", "by which exchanging two precordial leads shortens V1 to V6; " + _LUDB)
     turn_gain: float = limit(1.3, "times", "the same for turning one of V2 to V6 over; " + _LUDB)

@@ -127,17 +127,23 @@ def verdict(gains: dict[str, tuple[float, float]], *, clear_p: bool) -> Suspicio
     )
 
 
-def turned_over(waves: dict[str, Floats]) -> Suspicion | None:
+def turned_over(waves: dict[str, Floats], *, clear_p: bool) -> Suspicion | None:
     """All leads with the wrong sign, when P, QRS and T point away from I, II, V5 and V6; None otherwise.
 
-    No exchange of electrodes does that. Not certain when the waves are of two minds.
+    No exchange of electrodes does that. Infarction and conduction disturbances turn QRS and T over, and leave the
+    atria alone: it is certain only where a clear P wave says so, too, or, without P, both others without exception.
     """
     signs = np.array([[_sign(vectors[:, [0, 1]]), _sign(vectors[:, [6, 7]])] for vectors in waves.values()])
     frontal, lateral = signs.sum(axis=0)
     qrs = signs[list(waves).index("QRS")].mean()
     if qrs >= 0.0 or frontal + lateral >= 0.0:
         return None
-    return Suspicion("all leads", bool(qrs < REVERSAL.qrs_polarity and max(frontal, lateral) < REVERSAL.polarity))
+    most = qrs < REVERSAL.qrs_polarity and max(frontal, lateral) < REVERSAL.polarity
+    if "P" in waves:
+        sure = clear_p and signs[list(waves).index("P")].max() < REVERSAL.polarity
+    else:
+        sure = len(waves) > 1 and signs.max() < REVERSAL.polarity_without_p
+    return Suspicion("all leads", bool(most and sure))
 
 
 def _sign(values: Floats) -> float:

