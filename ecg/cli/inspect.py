@@ -84,4 +84,4 @@ def _show_origin(origin: Origin | None) -> None:
         if text:
             print(f"  {head:9s} {text}")
     if origin.identifying:
-        print(f"  note      the file identifies a person by: {', '.join(origin.identifying)} (not read)")
+        print(f"  note      fields that may identify a person are there and not read: {', '.join(origin.identifying)}")

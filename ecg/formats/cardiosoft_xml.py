@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
@@ -11,6 +12,7 @@ from ecg.formats.device_file import (
     MAX_VALUES,
     DeviceFile,
     age_of,
+    filters_of,
     measurements_of,
     moment_of,
     needed,
@@ -19,6 +21,7 @@ from ecg.formats.device_file import (
     sex_of,
     statements_of,
     text_of,
+    withheld,
 )
 from ecg.formats.number_list import numbers_of
 from ecg.formats.stated import Stated
@@ -52,7 +55,7 @@ _IDENTIFYING = {
 
 def claims(name: str, head: bytes) -> bool:
     """Whether the first bytes are those of a CardioSoft document."""
-    return b"<CardiologyXML" in head.replace(b"\0", b"")
+    return bool(re.search(rb"<(?:\w+:)?CardiologyXML", head.replace(b"\0", b"")))
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
@@ -86,19 +89,21 @@ def _origin(root: Element) -> Origin:
     measured = next(root.iter("RestingECGMeasurements"), None)
     notch = next((hz for hz in (50.0, 60.0) if text_at(filters, f"Filter{hz:.0f}Hz") == "Yes"), None)
     bounds = (("high-pass", "HighPass"), ("low-pass", "LowPass"), ("cubic spline", "CubicSpline"))
+    said = list(texts(root, "Interpretation//Statement"))
+    statements = statements_of(said)
     return Origin(
         manufacturer="GE Healthcare",
         model=text_of(text_at(device, "Desc")),
         software=text_of(text_at(device, "SoftwareVer")),
-        filters=tuple(f"{what} {text_of(text_at(filters, tag))}" for what, tag in bounds if text_at(filters, tag)),
+        filters=filters_of([f"{what} {text_at(filters, tag)}" for what, tag in bounds if text_at(filters, tag)]),
         high_pass_hz=number_of(text_at(filters, "HighPass")),
         low_pass_hz=number_of(text_at(filters, "LowPass")),
         notch_hz=notch,
         age_years=age_of(text_at(person, "Age"), attribute_at(person, "Age", "units") or "years"),
         sex=sex_of(text_at(person, "Gender")),
         measurements=measurements_of({name: text_at(measured, tag) for name, tag in _MEASUREMENTS.items()}),
-        statements=statements_of(list(texts(root, "Interpretation//Statement"))),
-        identifying=tuple(dict.fromkeys(identifying(root, _IDENTIFYING))),
+        statements=statements,
+        identifying=(*identifying(root, _IDENTIFYING), *withheld(said, statements)),
     )
 
 

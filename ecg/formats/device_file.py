@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats.channels import Channel, choose
+from ecg.formats.device_words import is_filter_setting, is_statement
 from ecg.formats.stated import Stated
 from ecg.leads import distinct_leads
 from ecg.origin import Origin
@@ -22,6 +23,7 @@ from ecg.record import EcgRecord, Signal, check_announced, check_names, millivol
 
 MAX_VALUES = 40_000_000  # samples of all signals of a file
 MAX_STATEMENTS = 64
+_MAX_FILTERS = 16
 _MAX_TEXT = 200
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{0,15})?(?:[eE][-+]?\d{1,3})?", re.ASCII)
 #: Largest magnitudes of a device's measurements that are no mark of a missing value, by the end of the name.
@@ -34,15 +36,6 @@ _PER_YEAR = {
     **dict.fromkeys(("days", "day", "d"), 365.25),
     **dict.fromkeys(("hours", "hour", "h"), 8766.0),
 }
-#: A statement that may hold a person's name, such as that of the physician who confirmed the others.
-_NAMES_A_PERSON = re.compile(
-    r"\b(?:confirmed|reviewed|overread|edited|signed|referred|ordered|acquired|performed|requested|interpreted|read|"
-    r"verified|approved|validated|analy[sz]ed|dictated) by\b|^\W*by\b|\battending\b|\bknown as\b|\becg of\b|"
-    r"\btest ind\b|\b(?:valid|confirm|revis|interpret|bevestig|best[aä]tig)\w* (?:par|por|da|von|durch|door)\b|"
-    r"[^\W\d_]+, [^\W\d_]+ \(\d+\)|"  # "SURNAME, NAME (24)"
-    r"\bDr\b|\bM\.?D\.?\b|\btechnician\b|\bpatient\b|\bname\b",
-    re.IGNORECASE,
-)
 ENOUGH_LOW_PASS_HZ = 150.0  # Kligfield et al. 2007, for adults
 _OLDEST = 90.0  # an age above is as identifying as a birth date
 
@@ -194,8 +187,18 @@ def measurements_of(values: Mapping[str, object]) -> dict[str, float]:
 
 def statements_of(texts: Sequence[object]) -> tuple[str, ...]:
     """The device's statements, bounded in number and length; those that may name a person are left out."""
-    found = map(text_of, texts[:MAX_STATEMENTS])
-    return tuple(text for text in found if text and not _NAMES_A_PERSON.search(text))
+    return tuple(text for text in map(text_of, texts[:MAX_STATEMENTS]) if text and is_statement(text))
+
+
+def withheld(texts: Sequence[object], shown: Sequence[str]) -> tuple[str, ...]:
+    """What `Origin.identifying` says of the statements that `statements_of` left out."""
+    given = [text for text in map(text_of, texts[:MAX_STATEMENTS]) if text]
+    return ("statements of words that are no terms",) if len(given) > len(shown) else ()
+
+
+def filters_of(settings: Sequence[object]) -> tuple[str, ...]:
+    """Filter settings as the file words them, bounded; those with other words than filters have are left out."""
+    return tuple(text for text in map(text_of, settings[:_MAX_FILTERS]) if text and is_filter_setting(text))
 
 
 def age_of(value: object, unit: str = "years") -> float | None:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ecg.formats.device_file import age_of, measurements_of, number_of, sex_of, statements_of, text_of
+from ecg.formats.device_file import age_of, measurements_of, number_of, sex_of, statements_of, text_of, withheld
 from ecg.origin import Origin
 
 #: Names of measurements, without blanks and in lower case, as devices write them.
@@ -28,6 +28,11 @@ _IDENTIFYING = {
     "ReferringPhysicianName": "physician",
     "AdmissionID": "admission id",
 }
+_TEXTS = ("LO", "SH", "LT", "ST", "UT", "UC", "UN")
+_HARMLESS = frozenset(
+    {"Manufacturer", "ManufacturerModelName", "SoftwareVersions", "Modality", "SpecificCharacterSet"}
+    | {"DeidentificationMethod", "PatientIdentityRemoved"}
+)
 
 
 def origin_of(dataset: Any, definition: Any) -> Origin:
@@ -54,6 +59,19 @@ def origin_of(dataset: Any, definition: Any) -> Origin:
         age_years=age_of(age[1], age[2]) if age else None,
         sex=sex_of(dataset.get("PatientSex")),
         measurements=measurements_of(measured),
-        statements=statements_of([text for text in statements if text]),
-        identifying=tuple(what for name, what in _IDENTIFYING.items() if str(dataset.get(name) or "").strip()),
+        statements=statements_of(statements),
+        identifying=(*_identifying(dataset), *withheld(statements, statements_of(statements))),
     )
+
+
+def _identifying(dataset: Any) -> list[str]:
+    """Kinds of elements that may identify a person; none is decoded, since what breaks the rules there is no matter."""
+    from pydicom.datadict import dictionary_VR, keyword_for_tag
+
+    found = [what for name, what in _IDENTIFYING.items() if dataset.get_item(name) and dataset.get_item(name).value]
+    for tag, element in dataset.items():
+        keyword = keyword_for_tag(tag)
+        if element.value and keyword not in _IDENTIFYING and keyword not in _HARMLESS:
+            kind = element.VR or (dictionary_VR(tag) if keyword else "UN")
+            found.append("names of persons" if kind == "PN" else "other texts" if kind in _TEXTS else "")
+    return [what for what in dict.fromkeys(found) if what]

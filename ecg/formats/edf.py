@@ -13,6 +13,7 @@ from ecg.errors import MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
 from ecg.formats.device_file import (
     DeviceFile,
+    filters_of,
     more_than_announced,
     number_of,
     record_of,
@@ -39,6 +40,7 @@ class _Signal:
     physical: tuple[float, float]
     digital: tuple[float, float]
     filters: str
+    transducer: str
     per_record: int
 
 
@@ -78,7 +80,6 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         (low, high), (digital_low, digital_high) = signal.physical, signal.digital
         return np.asarray((counts - digital_low) * ((high - low) / (digital_high - digital_low)) + low, np.float64)
 
-    first = signals[kept[0]] if kept else None
     leads = [channel for channel in channels if channel.is_standard] or channels
     per_record = int(leads[0].rate) if leads else 0
     file = DeviceFile(
@@ -87,7 +88,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         per_record / seconds,
         records * per_record,
         samples,
-        _origin(head, first),
+        _origin(head, signals, kept),
         notes,
         acquired=_time(head),
     )
@@ -106,7 +107,9 @@ def _signals(data: bytes, n_signals: int) -> list[_Signal]:
         columns.append([block[i * width : (i + 1) * width].strip() for i in range(n_signals)])
         at += width * n_signals
     signals = []
-    for label, _, unit, low, high, digital_low, digital_high, filters, per_record, _ in zip(*columns, strict=True):
+    for label, transducer, unit, low, high, digital_low, digital_high, filters, per_record, _ in zip(
+        *columns, strict=True
+    ):
         limits = [number_of(text) for text in (low, high, digital_low, digital_high)]
         if None in limits or limits[0] == limits[1] or limits[2] == limits[3]:
             raise MalformedInput(
@@ -114,7 +117,7 @@ def _signals(data: bytes, n_signals: int) -> list[_Signal]:
             )
         a, b, c, d = (limit or 0.0 for limit in limits)
         count = whole(per_record, "fs", "number of samples in a record", 10**7)
-        signals.append(_Signal(label, unit, (a, b), (c, d), filters, count))
+        signals.append(_Signal(label, unit, (a, b), (c, d), filters, transducer, count))
     return signals
 
 
@@ -143,7 +146,9 @@ def _time(head: str) -> datetime.datetime | None:
     return timestamp_of(f"{year}{day[2]}{day[1]}{time[1]}{time[2]}{time[3]}")
 
 
-def _origin(head: str, signal: _Signal | None) -> Origin:
+def _origin(head: str, signals: list[_Signal], kept: list[int]) -> Origin:
+    signal = signals[kept[0]] if kept else None
+    texts = ("annotations",) * (len(kept) < len(signals)) + ("transducers",) * any(s.transducer for s in signals)
     patient = head[8:88].split()
     recording = head[88:168].split()
     filters = {kind.upper(): float(value) for kind, value in _FILTER.findall(signal.filters if signal else "")}
@@ -155,10 +160,10 @@ def _origin(head: str, signal: _Signal | None) -> Origin:
         model=text_of(recording[4].replace("_", " "))
         if stated and len(recording) > 4 and recording[4] != "X"
         else None,
-        filters=tuple(filter(None, [text_of(signal.filters)])) if signal else (),
+        filters=filters_of([signal.filters]) if signal else (),
         high_pass_hz=filters.get("HP"),
         low_pass_hz=filters.get("LP"),
         notch_hz=filters.get("N"),
         sex=sex_of(patient[1]) if plus else None,
-        identifying=("patient field",) * bool(named) + ("recording field",) * bool(others),
+        identifying=("patient field",) * bool(named) + ("recording field",) * bool(others) + texts,
     )

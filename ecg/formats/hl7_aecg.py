@@ -20,6 +20,7 @@ from ecg.formats.device_file import (
     statements_of,
     text_of,
     timestamp_of,
+    withheld,
 )
 from ecg.formats.number_list import numbers_of
 from ecg.formats.stated import Stated
@@ -47,7 +48,7 @@ _SUBJECT = ".//subjectDemographicPerson"
 
 def claims(name: str, head: bytes) -> bool:
     """Whether the first bytes are those of an aECG document."""
-    return b"AnnotatedECG" in head
+    return b"AnnotatedECG" in head.replace(b"\0", b"")
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
@@ -126,17 +127,17 @@ def _origin(root: Element, series: Element) -> Origin:
         sex=sex_of(attribute_at(subject, "administrativeGenderCode", "code")),
         measurements=measurements_of(measured),
         statements=statements_of(statements),
-        identifying=_identifying(root, subject),
+        identifying=(*_identifying(root, subject), *withheld(statements, statements_of(statements))),
         **filters,  # type: ignore[arg-type]
     )
 
 
 def _identifying(root: Element, subject: Element | None) -> tuple[str, ...]:
     found = []
-    if subject is not None and identifying(subject, {"name": "patient name", "name/family": "patient name"}):
+    if subject is not None and any(text_at(subject, path) for path in ("name", "name/family", "name/given")):
         found.append("patient name")
     if attribute_at(subject, "birthTime", "value"):
         found.append("birth date")
     if root.find(".//trialSubject/id") is not None:
         found.append("patient id")
-    return tuple(found)
+    return (*found, *identifying(root, {}))

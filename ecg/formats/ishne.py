@@ -89,6 +89,9 @@ def _origin(data: bytes) -> Origin:
     found = [what for at, size, what in _IDENTIFYING if data[at : at + size].strip(b"\0 ")]
     if any(_short(data, at) > 0 for at in (132, 134, 136)):
         found.append("birth date")
+    (variable,) = struct.unpack_from("<i", data, 10)
+    if any(text.strip(b"\0 ") for text in (data[274:_HEADER], data[_HEADER : _HEADER + variable])):
+        found.append("other texts")
     recorder = text_of(data[232:272].split(b"\0")[0].decode("latin-1"))
     return Origin(
         model=None if recorder is None or recorder.lower() in ("analog", "digital") else recorder,

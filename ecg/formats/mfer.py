@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
-from ecg.formats.device_file import MAX_VALUES, DeviceFile, age_of, moment_of, number_of, record_of, text_of
+from ecg.formats.device_file import MAX_VALUES, DeviceFile, age_of, filters_of, moment_of, number_of, record_of, text_of
 from ecg.formats.stated import Stated
 from ecg.leads import MAX_LEADS
 from ecg.origin import Origin
@@ -23,6 +24,7 @@ _COMPRESSION, _FILTER, _MISSING, _MAKER, _SAMPLES = 0x0E, 0x11, 0x12, 0x17, 0x1E
 _OF_CHANNEL, _END, _NAME_OF, _ID_OF, _AGE, _SEX, _TIME = 0x3F, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85
 _PER_CHANNEL = {_BLOCK, _SEQUENCES, _LEAD, _TYPE, _INTERVAL, _SENSITIVITY, _OFFSET, _MISSING, _WAVEFORM}
 _MAX_DEFINITIONS = 20_000
+_UNDERSTOOD = {_PREAMBLE, _FILTER, _NAME_OF, _ID_OF, _AGE, _SEX, _TIME}
 _DOMINANT_BEAT = 9
 _TYPES = {0: "i2", 1: "u2", 2: "i4", 3: "u1", 5: "i1", 6: "u4", 7: "f4", 8: "f8"}
 _LEADS = {
@@ -260,11 +262,13 @@ def _origin(state: _Definitions, about: dict[int, list[bytes]]) -> Origin:
     found = [what for tag, what in ((_NAME_OF, "patient name"), (_ID_OF, "patient id")) if any(about.get(tag, []))]
     if any(age[3:7]):
         found.append("birth date")
+    if any(re.search(rb"[A-Za-z]{2}", value) for tag in about.keys() - _UNDERSTOOD for value in about[tag]):
+        found.append("other texts")
     return Origin(
         manufacturer=text_of(maker[0]),
         model=text_of(maker[1]),
         software=text_of(maker[2]),
-        filters=tuple(filter(None, map(text_of, filters[:16]))),
+        filters=filters_of(filters),
         high_pass_hz=bounds.get("HPF"),
         low_pass_hz=bounds.get("LPF"),
         notch_hz=bounds.get("BEF"),

@@ -26,6 +26,7 @@ from ecg.formats.device_file import (
     statements_of,
     text_of,
     timestamp_of,
+    withheld,
 )
 from ecg.formats.stated import Stated
 from ecg.formats.xml_tree import child, read_xml
@@ -129,7 +130,7 @@ def _origin(root: Element) -> Origin:
             {"heart_rate": root.get("VENT_RATE"), **{name: measured.get(tag) for name, tag in _MEASUREMENTS.items()}}
         ),
         statements=statements_of(statements),
-        identifying=tuple(dict.fromkeys(found)),
+        identifying=(*dict.fromkeys(found), *withheld(statements, statements_of(statements))),
     )
 
 

@@ -17,6 +17,7 @@ from ecg.formats.device_file import (
     DeviceFile,
     age_of,
     decoded_base64,
+    filters_of,
     measurements_of,
     needed,
     number_of,
@@ -25,6 +26,7 @@ from ecg.formats.device_file import (
     statements_of,
     text_of,
     whole,
+    withheld,
 )
 from ecg.formats.stated import Stated
 from ecg.formats.xml_tree import child, identifying, read_xml, text_at, texts
@@ -33,7 +35,7 @@ from ecg.origin import Origin
 from ecg.record import EcgRecord
 
 NAME = "muse-xml"
-_ROOT = re.compile(rb"<RestingECG(?![A-Za-z])")
+_ROOT = re.compile(rb"<(?:\w+:)?RestingECG(?![A-Za-z])")
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "UV": "uV", "MV": "mV"}
 _MEASUREMENTS = {
     "heart_rate": "VentricularRate",
@@ -151,13 +153,15 @@ def _origin(root: Element, waveform: Element) -> Origin:
         )
     ]
     high_pass = number_of(text_at(waveform, "HighPassFilter"))
+    said = list(texts(root, "Diagnosis/DiagnosisStatement/StmtText"))
+    statements = statements_of(said)
     return Origin(
         manufacturer="GE Healthcare",
         model=text_of(text_at(root, "TestDemographics/AcquisitionDevice")),
         software=text_of(
             text_at(root, "TestDemographics/AcquisitionSoftwareVersion") or text_at(root, "MuseInfo/MuseVersion")
         ),
-        filters=tuple(f"{what} {text_of(text)}" for what, text in filters if text),
+        filters=filters_of([f"{what} {text}" for what, text in filters if text]),
         high_pass_hz=None if high_pass is None else high_pass / 100,  # MUSE counts hundredths of a hertz
         low_pass_hz=number_of(text_at(waveform, "LowPassFilter")),
         age_years=age_of(
@@ -165,6 +169,6 @@ def _origin(root: Element, waveform: Element) -> Origin:
         ),
         sex=sex_of(text_at(root, "PatientDemographics/Gender")),
         measurements=measurements_of({name: text_at(found, tag) for name, tag in _MEASUREMENTS.items()}),
-        statements=statements_of(list(texts(root, "Diagnosis/DiagnosisStatement/StmtText"))),
-        identifying=tuple(dict.fromkeys(identifying(root, _IDENTIFYING))),
+        statements=statements,
+        identifying=(*identifying(root, _IDENTIFYING), *withheld(said, statements)),
     )

@@ -4,6 +4,7 @@ XLI and the rule by which four limb leads are stored as residuals were found by 
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -17,6 +18,7 @@ from ecg.formats.device_file import (
     DeviceFile,
     age_of,
     decoded_base64,
+    filters_of,
     measurements_of,
     needed,
     number_of,
@@ -26,6 +28,7 @@ from ecg.formats.device_file import (
     text_of,
     timestamp_of,
     whole,
+    withheld,
 )
 from ecg.formats.stated import Stated
 from ecg.formats.xml_tree import attribute_at, child, identifying, read_xml, text_at, texts
@@ -34,6 +37,7 @@ from ecg.origin import Origin
 from ecg.record import EcgRecord
 
 NAME = "philips-xml"
+_ROOT = re.compile(rb"<(?:\w+:)?restingecgdata[\s>]")
 _VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
 _BITS = 10  # of an LZW code
 _LAST_CODE = 2**_BITS - 2
@@ -57,7 +61,7 @@ _IDENTIFYING = {
 
 def claims(name: str, head: bytes) -> bool:
     """Whether the first bytes are those of a Philips document, also in UTF-16."""
-    return b"<restingecgdata" in head.replace(b"\0", b"")
+    return bool(_ROOT.search(head.replace(b"\0", b"")))
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
@@ -211,19 +215,22 @@ def _origin(root: Element) -> Origin:
     rate = text_at(measured, "heartrate") or text_at(measured, "meanventrate")
     signals = "dataacquisition/signalcharacteristics"
     band = (text_at(root, f"{signals}/signalbandwidth") or "-").split("-")
-    statements = [
+    said = [
         " ".join(filter(None, (text_at(s, "leftstatement"), text_at(s, "rightstatement"))))
         for s in root.iterfind("interpretations/interpretation/statement")
     ]
+    statements = statements_of(said)
     notch = text_at(root, f"{signals}/acsetting") if text_at(root, f"{signals}/notchfiltered") == "True" else None
     return Origin(
         manufacturer="Philips",
         model=text_of(machine.text if machine is not None else None),
         software=text_of(machine.get("detaildescription") if machine is not None else None),
-        filters=tuple(
-            f"report {what} {text_of(text)}"
-            for what, tag in (("high-pass", "highpass"), ("low-pass", "lowpass"), ("notch", "notch"))
-            for text in texts(root, f"reportinfo/reportbandwidth/{tag}filtersetting")
+        filters=filters_of(
+            [
+                f"report {what} {text}"
+                for what, tag in (("high-pass", "highpass"), ("low-pass", "lowpass"), ("notch", "notch"))
+                for text in texts(root, f"reportinfo/reportbandwidth/{tag}filtersetting")
+            ]
         ),
         high_pass_hz=number_of(text_at(root, f"{signals}/hipass") or band[0]),
         low_pass_hz=number_of(text_at(root, f"{signals}/lowpass") or band[-1]),
@@ -233,6 +240,6 @@ def _origin(root: Element) -> Origin:
         measurements=measurements_of(
             {"heart_rate": rate, **{name: text_at(measured, tag) for name, tag in _MEASUREMENTS.items()}}
         ),
-        statements=statements_of(statements),
-        identifying=tuple(dict.fromkeys(identifying(root, _IDENTIFYING))),
+        statements=statements,
+        identifying=(*identifying(root, _IDENTIFYING), *withheld(said, statements)),
     )

@@ -3,7 +3,7 @@
 import datetime
 import struct
 
-from ecg.formats.device_file import age_of, measurements_of, moment_of, statements_of, text_of
+from ecg.formats.device_file import age_of, measurements_of, moment_of, statements_of, text_of, withheld
 from ecg.origin import Origin
 
 _NOT_MEASURED = 29999
@@ -13,7 +13,19 @@ _IDENTIFYING = {
     2: "patient id",
     3: "patient name",
     5: "birth date",
+    10: "medication",
+    13: "referral",
+    16: "institution",
+    17: "institution",
+    18: "institution",
+    19: "institution",
     20: "physician",
+    21: "physician",
+    22: "operator",
+    23: "room",
+    30: "comment",
+    31: "number of the recording",
+    35: "medical history",
 }
 _AGE_UNITS = {1: "years", 2: "months", 3: "weeks", 4: "days", 5: "hours"}
 
@@ -33,6 +45,8 @@ def origin_of(sections: dict[int, bytes]) -> Origin:
     device = tags.get(14, b"")
     age = struct.unpack("<HB", tags[4]) if len(tags.get(4, b"")) == 3 else (0, 0)
     baseline, low_pass = (struct.unpack("<H", tags[t])[0] if len(tags.get(t, b"")) == 2 else 0 for t in (27, 28))
+    said = _statements(sections.get(8, b""))
+    statements = statements_of(said)
     return Origin(
         model=text_of(_latin(device[8:14])),
         high_pass_hz=baseline / 100 or None,
@@ -40,9 +54,14 @@ def origin_of(sections: dict[int, bytes]) -> Origin:
         age_years=age_of(age[0], _AGE_UNITS.get(age[1], "unknown")) if age[0] else None,
         sex={1: "male", 2: "female"}.get(tags.get(8, b"\0")[0] if tags.get(8) else 0),
         measurements=_measurements(sections.get(7, b"")),
-        statements=statements_of(_statements(sections.get(8, b""))),
+        statements=statements,
         identifying=tuple(
-            dict.fromkeys(what for tag, what in _IDENTIFYING.items() if tags.get(tag, b"").strip(b"\0 "))
+            dict.fromkeys(
+                [
+                    *(what for tag, what in _IDENTIFYING.items() if tags.get(tag, b"").strip(b"\0 ")),
+                    *withheld(said, statements),
+                ]
+            )
         ),
     )
 

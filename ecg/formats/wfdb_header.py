@@ -266,4 +266,4 @@ def _start(text: str | None) -> tuple[str | None, tuple[str, ...]]:
                 return datetime.datetime(year, month, day, hour, minute, second, microsecond).isoformat(), ()
             except ValueError:
                 break
-    return None, (f"The start time {text[:40]!r} of the header is not understood.",)
+    return None, ("The start time of the header is not understood.",)

@@ -15,6 +15,7 @@ from ecg.formats.stated import Stated
 from ecg.formats.wfdb_header import MAX_VALUES, Header, SignalLine, read_header
 from ecg.formats.wfdb_samples import GAPS, aligned, check_sum, frames_in, read_frames
 from ecg.leads import distinct_leads
+from ecg.origin import Origin
 from ecg.record import EcgRecord, Signal, check_announced, millivolts_per
 
 NAME = "wfdb"
@@ -77,6 +78,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         format=NAME,
         notes=notes,
         acquired=None if header.acquired is None else datetime.fromisoformat(header.acquired),
+        origin=Origin(identifying=("comments",)) if any(header.comments) else None,
     )
 
 

@@ -7,6 +7,18 @@ from xml.etree.ElementTree import Element, ParseError
 from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
 
 MAX_ELEMENTS = 200_000
+_LOOKED_AT = 200  # characters of a text in which letters are looked for
+_LETTERS = re.compile(r"[^\W\d_]")
+_PERSONAL = re.compile(
+    r"name|id$|ident|number|order|patient|subject|person|birth|address|phone|mail|md|doctor|physic|nurse|tech|operator|"
+    r"editor|reader|refer|attend|confirm|author|investig|site|instit|depart|facil|hospital|clinic|ward|room|bed|locat|"
+    r"comment|remark|note|reason|histor|medic|visit|text|descr|race|priority|custom|user",
+    re.IGNORECASE,
+)
+_OF_DEVICE = re.compile(
+    r"manufact|model|software|device|wave|lead|unit|filter|document|statement|stmt|measure|number(?:of|channels)",
+    re.IGNORECASE,
+)
 _NAMESPACE = re.compile(r"^\{[^}]*\}")
 
 
@@ -61,6 +73,16 @@ def texts(element: Element, path: str) -> Iterator[str]:
             yield found.text.strip()
 
 
-def identifying(element: Element, fields: dict[str, str]) -> tuple[str, ...]:
-    """Names of the fields, by path, that the document fills in."""
-    return tuple(name for path, name in fields.items() if text_at(element, path))
+def identifying(root: Element, fields: dict[str, str]) -> tuple[str, ...]:
+    """Names of the fields, by path, that the document fills in, and a word for others that say by their tag what they
+    may hold."""
+    found = [name for path, name in fields.items() if text_at(root, path)]
+    if any(_may_identify(element) for element in root.iter()):
+        found.append("other texts")
+    return tuple(dict.fromkeys(found))
+
+
+def _may_identify(element: Element) -> bool:
+    tag = str(element.tag)
+    text = f"{element.text or ''}{element.get('extension') or ''}"
+    return bool(_LETTERS.search(text[:_LOOKED_AT]) and _PERSONAL.search(tag) and not _OF_DEVICE.search(tag))

@@ -150,8 +150,18 @@ def _scp_leads(rows: np.ndarray, coding: int) -> bytes:
     return struct.pack(f"<{len(parts)}H", *map(len, parts)) + b"".join(parts)
 
 
-def scp(samples: np.ndarray, coding: int = 2, plain: bool = False, beat: np.ndarray | None = None) -> bytes:
-    """An SCP-ECG file of eight leads at 500 Hz and 2.5 µV, perhaps with a reference beat subtracted at two places."""
+def scp(
+    samples: np.ndarray,
+    coding: int = 2,
+    plain: bool = False,
+    beat: np.ndarray | None = None,
+    tags: bytes = b"",
+    statement: bytes = b"sinusrytm \xe5",
+) -> bytes:
+    """An SCP-ECG file of eight leads at 500 Hz and 2.5 µV, perhaps with a reference beat subtracted at two places.
+
+    `tags` stand before the usual ones of section 1.
+    """
     rows = samples.astype(np.int64)
     n_leads, n_samples = rows.shape
     fiducial, centres = 40, (150, 400)
@@ -159,10 +169,11 @@ def scp(samples: np.ndarray, coding: int = 2, plain: bool = False, beat: np.ndar
         for centre in centres:
             begin = centre - fiducial
             rows[:, begin : begin + beat.shape[1]] -= beat
-    tags = [(2, CANARY.encode()), (0, CANARY.encode()), (8, b"\2"), (4, struct.pack("<HB", 61, 1)),
+    usual = [(2, CANARY.encode()), (0, CANARY.encode()), (8, b"\2"), (4, struct.pack("<HB", 61, 1)),
             (25, struct.pack("<HBB", 2017, 5, 4)), (26, bytes([16, 35, 7])), (28, struct.pack("<H", 35)),
             (14, b"\0" * 8 + b"MDW14\0")]  # fmt: skip
-    demographics = b"".join(bytes([tag]) + struct.pack("<H", len(value)) + value for tag, value in tags) + b"\xff\0\0"
+    demographics = tags + b"".join(bytes([tag]) + struct.pack("<H", len(value)) + value for tag, value in usual)
+    demographics += b"\xff\0\0"
     definitions = bytes([n_leads, (beat is not None) | n_leads << 3]) + b"".join(
         struct.pack("<IIB", 1, n_samples, code) for code in range(1, n_leads + 1)
     )
@@ -173,7 +184,7 @@ def scp(samples: np.ndarray, coding: int = 2, plain: bool = False, beat: np.ndar
         body = _scp_leads(rows, coding)
     contents = {1: demographics, 2: struct.pack("<H", 19999), 3: definitions, 6: head + body}
     contents[7] = struct.pack("<BBHH5H3h", 1, 0, 1000, 0, 100, 200, 267, 355, 653, 48, -20, 29999)
-    contents[8] = bytes(8) + b"\1\1" + struct.pack("<H", 12) + b"sinusrytm \xe5\0"
+    contents[8] = bytes(8) + b"\1\1" + struct.pack("<H", len(statement) + 1) + statement + b"\0"
     if plain:
         del contents[2]
     if beat is not None:

@@ -13,7 +13,6 @@ import scipy.io
 
 from ecg import formats, read
 from ecg.errors import EcgError, InputTooLarge, MalformedInput, UnknownFormat, UnusableRecording
-from ecg.formats.device_file import _NAMES_A_PERSON
 from ecg.formats.stated import Stated
 from ecg.leads import STANDARD_LEADS
 from tests.ecg.formats import archive_files as archives
@@ -279,29 +278,6 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.csv")
     with pytest.raises(UnusableRecording, match="regular file"):
         read(tmp_path / "p.csv")
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "Interpreted by ZORBLATT",
-        "Read by Zorblatt",
-        "By: ZORBLATT",
-        "Attending: Zorblatt",
-        "Valid\u00e9 par Zorblatt",
-        "Confirmado por Zorblatt",
-        "Bevestigd door Zorblatt",
-        "ZORBLATT, ANNA (24) on 3/4/2020",
-        "Compared with ECG of Zorblatt",
-    ],
-)
-def test_a_statement_that_names_a_person_is_left_out(statement: str) -> None:
-    assert _NAMES_A_PERSON.search(statement)
-
-
-def test_a_statement_about_the_heart_is_kept() -> None:
-    for statement in ("Sinus rhythm", "Left bundle branch block, age undetermined", "Masked by fascicular block?"):
-        assert not _NAMES_A_PERSON.search(statement)
 
 
 def test_the_free_words_of_plain_edf_are_no_device() -> None:

@@ -75,7 +75,7 @@ def test_inspect_says_what_device_and_that_a_person_is_named(
     said = capsys.readouterr().out
     assert "PageWriter" in said
     assert "heart_rate 41" in said
-    assert "identifies a person by: patient id, patient name, institution" in said
+    assert "may identify a person are there and not read: patient id, patient name, institution" in said
     assert made.CANARY not in said
 
 
