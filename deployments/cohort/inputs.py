@@ -75,6 +75,8 @@ def read_recording(location: str, stated: Stated) -> EcgRecord:
 
     def fetch(file: str) -> bytes:
         at = f"{folder}/{_unquoted(file) if quoted else file}"
+        if isinstance(filesystem, pafs.LocalFileSystem):
+            formats.check_regular(Path(at))  # a pipe would be waited for
         with filesystem.open_input_file(os.fsencode(at)) as stream:
             if stream.size() > MAX_FILE_BYTES:
                 raise InputTooLarge("The file is too large for a recording.", "file", MAX_FILE_BYTES, stream.size())
@@ -100,10 +102,14 @@ def _expand(location: str, passed_over: Counter[str]) -> Iterator[str]:
     if found.type == pafs.FileType.Directory:
         for found_path in _walk(filesystem, path, passed_over):
             yield from _contents(filesystem, found_path, locate, passed_over)
-    elif found.type == pafs.FileType.NotFound and filesystem.get_file_info(os.fsencode(f"{path}.hea")).is_file:
-        yield locate(path)
     elif found.type == pafs.FileType.NotFound:
-        raise MalformedInput("There is no such file or folder.", "input", "a recording, folder or manifest", location)
+        if not filesystem.get_file_info(os.fsencode(f"{path}.hea")).is_file:
+            raise MalformedInput(
+                "There is no such file or folder.", "input", "a recording, folder or manifest", location
+            )
+        yield locate(path)
+    elif found.type == pafs.FileType.Unknown:  # a pipe or a device: reading it says so
+        yield locate(path)
     elif name.endswith(".parquet"):
         yield from (_beside(path, entry, locate) for entry in _table(filesystem, path))
     elif name == "RECORDS" or (name.endswith(".txt") and not kinds.is_table_of_samples(_head(filesystem, path) or b"")):

@@ -11,19 +11,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ecg.errors import InputTooLarge, MalformedInput, UnknownFormat, UnusableRecording
-from ecg.formats import hdf5, zip_archive
+from ecg.formats import hdf5, matlab, zip_archive
 from ecg.formats.record_map import mapped_beside
 from ecg.formats.stated import Stated
 from ecg.formats.table import FORMATS, XML, ZIP_ENDINGS, ZIP_MEDIA_TYPES, Format
 from ecg.record import EcgRecord, check_duration
 
-__all__ = ["FORMATS", "is_named_like_a_recording", "media_types", "parse", "read", "read_files", "read_path"]
+__all__ = [
+    "FORMATS",
+    "check_regular",
+    "is_named_like_a_recording",
+    "media_types",
+    "parse",
+    "read",
+    "read_files",
+    "read_path",
+]
 
 _MAX_NAME = 255
 #: Of a file on disk. A day of 12 leads at 1,000 Hz and 16 bits has 2.07 GB.
 MAX_FILE_BYTES = 2**31
 _NOTHING_STATED = Stated()
 _HEAD_BYTES = 4096
+_MAY_HOLD_MANY = (hdf5.NAME, matlab.NAME)
 
 
 def read(  # noqa: PLR0913  what a file may leave out
@@ -49,7 +59,8 @@ def read(  # noqa: PLR0913  what a file may leave out
 def read_path(path: Path, stated: Stated) -> EcgRecord:
     """As `read`, with what was stated in one piece."""
     if path.name.lower().endswith(hdf5.ENDINGS):  # an archive may be larger than memory
-        _check_regular(path)
+        if not check_regular(path):
+            raise _empty(path.name)
         with path.open("rb") as stream:
             return hdf5.read_stream(stream, path.name, stated)
     mapped = mapped_beside(path)
@@ -60,14 +71,14 @@ def read_path(path: Path, stated: Stated) -> EcgRecord:
 
 
 def _bytes(path: Path) -> bytes:
-    """All of a regular file. Raises `InputTooLarge`, and what `_check_regular` raises."""
-    size = _check_regular(path)
+    """All of a regular file. Raises `InputTooLarge`, and what `check_regular` raises."""
+    size = check_regular(path)
     if size > MAX_FILE_BYTES:
         raise InputTooLarge("The file is larger than any recording.", "file", f"<= {MAX_FILE_BYTES}", size)
     return path.read_bytes()
 
 
-def _check_regular(path: Path) -> int:
+def check_regular(path: Path) -> int:
     """The size of a file; `UnusableRecording` for a pipe or a device, which may have no end."""
     about = path.stat()
     if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
@@ -89,10 +100,12 @@ def read_files(name: str, fetch: Callable[[str], bytes], stated: Stated, max_dur
         except FileNotFoundError:
             pass
     data = fetch(name) if data is None else data
+    if not data:
+        raise _empty(name)
     if zip_archive.claims(name.lower(), data[:_HEAD_BYTES]):
         return parse({name.rpartition("/")[2]: data}, stated, max_duration_s)
     files = {name: data}
-    reader = _format_of(name, data)
+    reader = _format_of(name, data, stated)
     for companion in reader.companions(data):
         found = _fetched(fetch, companion)
         if found is not None:
@@ -132,10 +145,12 @@ def parse(
     main = next((name for name in files if name.lower().endswith(".hea")), next(iter(files), None))
     if main is None:
         raise MalformedInput("No file was given.", "file", "at least one file", 0)
+    if not files[main]:
+        raise _empty(main)
     if zip_archive.claims(main.lower(), files[main][:_HEAD_BYTES]) and len(files) == 1:
         files = _recording_of(zip_archive.unpacked(files[main]))
         main = next(iter(files))
-    reader = _format_of(main, files[main])
+    reader = _format_of(main, files[main], stated)
     companions = {name.rpartition("/")[2] for name in reader.companions(files[main])}
     strangers = sorted(set(files) - {main, *companions})
     if strangers:
@@ -176,11 +191,17 @@ def media_types() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(kind for reader in FORMATS for kind in reader.media_types), *ZIP_MEDIA_TYPES)))
 
 
-def _format_of(name: str, data: bytes) -> Format:
+def _empty(name: str) -> MalformedInput:
+    return MalformedInput(f"{name} is empty.", "file", "a recording", "0 bytes")
+
+
+def _format_of(name: str, data: bytes, stated: Stated = _NOTHING_STATED) -> Format:
     head = data[:_HEAD_BYTES]
     lower = name.lower()
     for reader in FORMATS:
         if reader.claims(lower, head):
+            if reader.name not in _MAY_HOLD_MANY:
+                stated.check_alone()
             return reader
     stem = name.rpartition(".")[0]
     if lower.endswith((".dat", ".xyz", ".atr", ".qrs")):

@@ -5,17 +5,19 @@ from pathlib import Path
 import numpy as np
 
 from ecg.errors import MalformedInput
+from ecg.leads import STANDARD_LEADS
 from ecg.record import EcgRecord
 
 _STEP_UV = 1.0
 _LARGEST = 32767
+_LABEL = 16  # characters
 
 
 def write_edf(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     """Write `NAME.edf` and return its path.
 
     Raises `MalformedInput` for a record of unknown unit, with missing samples (EDF has no mark for them) or beyond
-    ±32.767 mV, and for a rate that the header's eight characters cannot hold.
+    ±32.767 mV, and for a rate or a lead name that the header cannot hold.
     """
     if record.unit != "mV":
         raise MalformedInput("EDF states a unit; this record has none.", "units", "mV", record.unit)
@@ -26,6 +28,10 @@ def write_edf(record: EcgRecord, folder: Path, name: str) -> list[Path]:
         raise MalformedInput(
             "Samples beyond the 16-bit range.", "signal", "up to 32.767 mV", float(np.abs(counts).max())
         )
+    labels = [f"ECG {lead}" if lead in STANDARD_LEADS else lead for lead in record.leads]
+    for label in labels:
+        if len(label) > _LABEL or not label.isascii() or not label.isprintable():
+            raise MalformedInput("An EDF label has at most 16 ASCII characters.", "lead_names", "such as V7", label)
     per_record = max(k for k in range(1, int(2 * record.fs_hz) + 1) if record.n_samples % k == 0)
     duration = f"{per_record / record.fs_hz:.8f}"[:8].rstrip("0").rstrip(".")
     if float(duration) <= 0 or abs(per_record / float(duration) / record.fs_hz - 1) > 1e-6:
@@ -34,7 +40,7 @@ def write_edf(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     head = f"{'0':8}{'X X X X':80}{'Startdate X X X X':80}01.01.8500.00.00{256 * (n_leads + 1):<8}{'':44}"
     head += f"{n_records:<8}{duration:8}{n_leads:<4}"
     fields = (
-        (16, [f"ECG {lead}" for lead in record.leads]),
+        (_LABEL, labels),
         (80, [""] * n_leads),
         (8, ["uV"] * n_leads),
         (8, [-_LARGEST] * n_leads),

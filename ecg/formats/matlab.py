@@ -42,6 +42,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     data = files[main]
     if data.startswith(hdf5.SIGNATURE) or b"MATLAB 7.3" in data[:128]:
         return replace(hdf5.parse(files, main, stated, max_duration_s), format=NAME)
+    if stated.index not in (None, 0):
+        raise MalformedInput("The file holds one recording.", "index", 0, stated.index)
     from scipy.io import loadmat
 
     try:

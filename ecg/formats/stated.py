@@ -20,6 +20,15 @@ class Stated:
     index: int | None = None
     variable: str | None = None
 
+    def check_alone(self) -> None:
+        """Raise `MalformedInput` when one of several was asked for, in a file that holds a single recording."""
+        if self.index not in (None, 0):
+            raise MalformedInput("The file holds one recording.", "index", 0, self.index)
+        if self.variable is not None:
+            raise MalformedInput(
+                "Matrices have names in MATLAB and HDF5 files only.", "variable", None, self.variable[:80]
+            )
+
     def settle_fs(self, in_file: float | None) -> float:
         """The sampling rate in Hz, from the file or the statement; `MalformedInput` when neither says."""
         settled = self.fs_hz if in_file is None else in_file

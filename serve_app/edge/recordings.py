@@ -73,6 +73,8 @@ class Upload:
         names = None if leads is None else tuple(name.strip() for name in leads.split(","))
         stated = Stated(_number(parameters, "fs"), names, parameters.get("units"), _index(parameters))
         main = next(iter(self.files), "")
+        if self.kind in (JSON, NPY, INT16):
+            stated.check_alone()
         if self.kind == JSON:
             is_message = cardioai_json.claims("", self.files[main][:_HEAD_BYTES])
             parse = cardioai_json.parse if is_message else json_body.parse

@@ -1,5 +1,6 @@
 """Public archives as they are downloaded: what is read, what is passed over, and their tables joined."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from deployments.cohort import kinds, metadata
 from deployments.cohort.inputs import list_recordings, read_recording
 from deployments.cohort.job import BatchJob, run
-from ecg.errors import MalformedInput, ModelError
+from ecg.errors import MalformedInput, ModelError, UnusableRecording
 from ecg.formats.stated import Stated
 from ecg.leads import STANDARD_LEADS
 from tests.ecg.formats import archive_files, device_files
@@ -147,3 +148,13 @@ def test_untrained_models_are_refused_unless_they_are_wanted(ptbxl: Path, tmp_pa
     with pytest.raises(ModelError, match="--untrained"):
         run(job)
     assert not list((tmp_path / "out").glob("recordings/*"))
+
+
+@pytest.mark.parametrize("ending", [".h5", ".hea", ".csv", ".txt", ".zip", ""])
+def test_a_pipe_is_refused_and_not_waited_for(ending: str, tmp_path: Path) -> None:
+    path = f"{tmp_path}/x{ending}"
+    os.mkfifo(path)
+    assert list_recordings([path]) == [path]
+    with pytest.raises(UnusableRecording, match="regular file"):
+        read_recording(path, Stated())
+    assert list_recordings([str(tmp_path)]) == []

@@ -1,7 +1,6 @@
 """Files of devices: samples to the count, what is said beside them, and nothing that identifies a person."""
 
 import io
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -264,20 +263,6 @@ def test_big_endian_dicom_is_refused_and_not_read_with_swapped_bytes() -> None:
     head = b"\0" * 128 + b"DICM" + b"\x02\x00\x10\x00UI\x14\x00" + b"1.2.840.10008.1.2.2\0"
     with pytest.raises(UnusableRecording, match="Big-endian"):
         formats.parse({"x.dcm": head + b"\0" * 500}, Stated())
-
-
-@pytest.mark.parametrize("name", ["huge.mat", "huge.csv", "huge.edf"])
-def test_a_file_larger_than_any_recording_is_refused_before_it_is_read(tmp_path: Path, name: str) -> None:
-    with (tmp_path / name).open("wb") as file:
-        file.truncate(6 * 2**30)  # without taking any room
-    with pytest.raises(InputTooLarge):
-        read(tmp_path / name)
-
-
-def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "p.csv")
-    with pytest.raises(UnusableRecording, match="regular file"):
-        read(tmp_path / "p.csv")
 
 
 def test_the_free_words_of_plain_edf_are_no_device() -> None:

@@ -102,3 +102,13 @@ def test_a_name_that_a_wfdb_header_cannot_hold_is_refused_and_nothing_is_written
     with pytest.raises(MalformedInput, match="ASCII"):
         ENDINGS[".hea"](replace(simulate().record, leads=("\u00b5", *STANDARD_LEADS[1:])), tmp_path, "x")
     assert not list(tmp_path.iterdir())
+
+
+def test_edf_keeps_the_names_of_other_leads_or_refuses_them(tmp_path: Path) -> None:
+    leads = ("I", "V7", "MLII", "Z")
+    record = EcgRecord(recording().signal[:4], leads, 500.0, "mV")
+    assert read(write_edf(record, tmp_path, "x")[0]).leads == leads
+    for name in ("\u00b5", "a name of more than sixteen"):
+        with pytest.raises(MalformedInput, match="EDF label"):
+            write_edf(replace(record, leads=(name, *leads[1:])), tmp_path, "y")
+    assert not (tmp_path / "y.edf").exists()
