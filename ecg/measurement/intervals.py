@@ -102,7 +102,8 @@ def _measured(record: EcgRecord) -> Measurements:
     rate = _rate(rr_mean, rr, steps)
     paced = found.is_class("paced").sum() >= SPIKES.min_spikes
     suspect = median is not None and not paced and may_be_paced(median, rate["heart_rate"].value)
-    pacing_open = suspect and not spikes_show(record.signal, record.fs_hz)
+    low_pass_hz = None if record.origin is None else record.origin.low_pass_hz
+    pacing_open = suspect and not spikes_show(record.signal, record.fs_hz, low_pass_hz)
     last = record.n_samples - 1
     r_samples = np.minimum(np.rint(found.r_samples * conditioned.ratio).astype(np.int64), last)
     return Measurements(

@@ -38,6 +38,7 @@ class SpikeLimits:
     min_spikes: int = 3  # fewer are artefacts
     smeared_every_s: float = 10.0  # s for each smeared spike; rarer ones are artefacts or odd beats
     sure_fs_hz: float = 400.0  # Hz; below it not all spikes are found (at 250 Hz five of the six of LUDB)
+    sure_low_pass_hz: float = 120.0  # Hz; a low-pass below it that the file names leaves too little of a spike
     high_from_hz: float = 135.0  # Hz; a recording brought to a higher rate holds nothing in the first band
     high_to_hz: float = 195.0  # Hz, end of that first band
     below_from_hz: float = 70.0  # Hz, beginning of the second band

@@ -38,9 +38,12 @@ def find_spikes(signal: Float, rise: int) -> NDArray[np.int64]:
     return spikes
 
 
-def spikes_show(signal: NDArray[np.floating], fs_hz: float) -> bool:
-    """Whether sampling rate and bandwidth of a recording [lead, sample] are enough for pacing spikes to show."""
-    if fs_hz < SPIKES.sure_fs_hz:
+def spikes_show(signal: NDArray[np.floating], fs_hz: float, low_pass_hz: float | None = None) -> bool:
+    """Whether sampling rate and bandwidth of a recording [lead, sample] are enough for pacing spikes to show.
+
+    `low_pass_hz` is the low-pass that its file names: what is left above a gentle one looks like a full bandwidth.
+    """
+    if fs_hz < SPIKES.sure_fs_hz or (low_pass_hz is not None and low_pass_hz < SPIKES.sure_low_pass_hz):
         return False
     power = np.abs(np.fft.rfft(np.nan_to_num(signal) * np.hanning(signal.shape[1]), axis=1)) ** 2
     hz = np.fft.rfftfreq(signal.shape[1], 1.0 / fs_hz)

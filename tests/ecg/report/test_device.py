@@ -9,10 +9,11 @@ from ecg.cli import main
 from ecg.formats import parse
 from ecg.formats.device_file import statements_of
 from ecg.local import measured
+from ecg.measurement.intervals import measure
 from ecg.origin import Origin
 from ecg.record import EcgRecord
 from ecg.report.device import COMPARED, device_dict, differences
-from ecg.simulation import SCENARIOS, simulate
+from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
 from tests.ecg.formats import device_files as made
 
 THEIRS = {"heart_rate": 60.0, "qrs_duration": 100.0, "qtc_interval": 410.0, "qrs_axis": -170.0, "t_axis": 30.0}
@@ -77,3 +78,12 @@ def test_measure_shows_both(tmp_path: object, capsys: pytest.CaptureFixture[str]
     assert line["device"]["measurements"] == {"heart_rate": 61, "qrs_duration": 98}
     assert main(["measure", path]) == 0
     assert "(device: 61" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("low_pass_hz", "known"), [(None, True), (150.0, True), (100.0, False), (35.0, False)])
+def test_pacing_is_open_where_the_file_names_a_low_pass_that_hides_spikes(
+    low_pass_hz: float | None, known: bool
+) -> None:
+    scenario = Scenario(shape="lbbb", qrs_ms=150, artefacts=(Artefact("muscle", 0.01),))
+    wide = replace(simulate(scenario).record, origin=Origin(low_pass_hz=low_pass_hz))
+    assert (measure(wide).rhythm.paced_fraction.value is not None) == known
