@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecg.labels import LABEL_NAMES
 from ecg.models.calibration import Calibration
-from training.figures import Discrimination, brier, brier_of, discrimination, platt, probabilities
+from training.figures import LEAST_POSITIVES, Discrimination, brier, brier_of, discrimination, platt, probabilities
 
+Line = tuple[float, float]
 #: Copies of a recording are alike when a probability differs by no more than this.
 ALIKE = 0.1
 
@@ -36,42 +37,60 @@ def by_label(judged: Sequence[Judged]) -> dict[str, Discrimination]:
     }
 
 
-def gate(judged: Sequence[Judged]) -> list[str]:
-    """The labels that may speak: those whose evidence passes."""
-    return [name for name, found in by_label(judged).items() if found.passes]
+def gate(judged: Sequence[Judged]) -> Calibration:
+    """The labels that may speak, and how their scores become probabilities.
 
-
-def calibrated(archive: Judged, labels: Sequence[str]) -> Calibration:
-    """The calibration of `labels`, from recordings of the archive that were not learnt from."""
-    lines = {}
-    for name in labels:
+    Their evidence passes, and their probabilities are better than saying the prevalence: on the archive, the first of
+    `judged`, on which the lines are fitted, and in each other set with enough positives.
+    """
+    archive, lines = judged[0], {}
+    for name, found in by_label(judged).items():
         index = LABEL_NAMES.index(name)
-        lines[name] = platt(archive.odds[:, index], archive.labels[:, index])
+        if found.passes:
+            line = platt(archive.odds[:, index], archive.labels[:, index])
+            if all(score < usual for score, usual in _brier_scores(judged, index, line, LEAST_POSITIVES).values()):
+                lines[name] = line
     return Calibration(lines)
+
+
+def _brier_scores(
+    judged: Sequence[Judged], index: int, line: Line | None, least: int = 1
+) -> dict[str, tuple[float, float]]:
+    """By origin, Brier score and that of the prevalence.
+
+    Each fold of the archive is calibrated on the others; other origins need a `line`, which they had no part in, and
+    at least so many positives.
+    """
+    scores = {}
+    for each in judged:
+        odds, truth = each.odds[:, index], each.labels[:, index]
+        if each is judged[0]:
+            score = brier(odds, truth, each.groups["fold"])
+        else:
+            told = line is not None and np.nansum(truth) >= least
+            score = brier_of(probabilities(odds, *cast(Line, line)), truth) if told else None
+        if score is not None:
+            scores[each.origin] = score
+    return scores
 
 
 def table(judged: Sequence[Judged], calibration: Calibration) -> dict[str, Any]:
     """Everything the model card says about each label, JSON-ready.
 
-    The first of `judged` is the archive, whose groups have the key ``fold``: its Brier scores are of each fold,
-    calibrated on the others. Those of the other origins are of `calibration`, which none of them had a part in.
+    `calibration` is that of the labels that speak.
     """
     found = by_label(judged)
-    archive, others = judged[0], judged[1:]
     rows = {}
     for index, name in enumerate(LABEL_NAMES):
-        scores = {archive.origin: brier(archive.odds[:, index], archive.labels[:, index], archive.groups["fold"])}
-        if name in calibration.lines:
-            line = calibration.lines[name]
-            scores |= {o.origin: brier_of(probabilities(o.odds[:, index], *line), o.labels[:, index]) for o in others}
+        scores = _brier_scores(judged, index, calibration.lines.get(name))
         rows[name] = {
-            "speaks": found[name].passes,
+            "speaks": name in calibration.lines,
             "all": found[name].to_dict(),
             "by_origin": {
                 each.origin: discrimination([(each.odds[:, index], each.labels[:, index])]).to_dict() for each in judged
             },
             "by_group": _groups(judged, index),
-            "brier": {origin: [round(v, 4) for v in score] for origin, score in scores.items() if score is not None},
+            "brier": {origin: [round(v, 4) for v in score] for origin, score in scores.items()},
         }
     return rows
 

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ecg.models.ecgfm.architecture import Architecture
 from training.augment import Strength, augmented, plain
-from training.network import Average, Batch, Learner, aggregated, loss
+from training.network import SMALL, Average, Batch, Learner, aggregated, loss
 from training.recordings import STEPS, Recordings
 
 BATCH = 16
@@ -108,9 +109,11 @@ def train(
     return average.values
 
 
-def log_odds(parameters: Mapping[str, Tensor], signal: NDArray[np.int16]) -> NDArray[np.float32]:
+def log_odds(
+    parameters: Mapping[str, Tensor], signal: NDArray[np.int16], architecture: Architecture = SMALL
+) -> NDArray[np.float32]:
     """Log odds of recordings int16 [n, 12, 5000] as the service aggregates segments: float32 [n, 17]."""
-    learner = Learner()
+    learner = Learner(architecture)
     learner.load_state_dict(dict(parameters))
     learner.eval()
     parts = []

@@ -1,12 +1,13 @@
 """The small network, what is only there while it learns, and the loss."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from scipy.signal import firwin
 from torch import Tensor, nn
 
 from ecg.labels import LABELS
@@ -29,6 +30,11 @@ SMALL = Architecture(
     layer_norm_first=True,
     n_labels=len(LABELS),
 )
+#: A low-pass of 40 Hz (-6 dB) at 500 Hz, which the shipped network has in its first convolution: a recording and its
+#: filtered copy come in alike.
+LOW_PASS = firwin(21, 40.0, fs=500.0)
+#: `SMALL` with its low-pass: 20 samples more in the kernel of its first convolution.
+SHIPPED = replace(SMALL, conv_layers=((48, SMALL.conv_layers[0][1] + len(LOW_PASS) - 1, 5), *SMALL.conv_layers[1:]))
 DROPOUT = 0.1
 _TAKES_MAX = torch.tensor([label.aggregation == "max" for label in LABELS])
 
@@ -61,6 +67,18 @@ class Learner(nn.Module):
 
     def _drop(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return F.dropout(output, DROPOUT, self.training)
+
+
+def smoothed(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Parameters of a `Learner` of `SHIPPED` that answers as that of `SMALL` does to low-passed recordings.
+
+    A filter and a convolution are one convolution, whose kernel is the kernel filtered.
+    """
+    name = "network.feature_extractor.conv_layers.0.0.weight"
+    kernel = parameters[name]
+    taps = torch.tensor(LOW_PASS, dtype=kernel.dtype)
+    wide = F.conv1d(kernel.reshape(-1, 1, kernel.shape[-1]), taps.flip(0)[None, None], padding=len(taps) - 1)
+    return {**parameters, name: wide.reshape(*kernel.shape[:2], -1)}
 
 
 def aggregated(logits: Tensor) -> Tensor:

@@ -23,11 +23,11 @@ from ecg.models.weight_file import file_sha256
 from ecg.pipeline import examine
 from training import recordings as data
 from training.copies import COPIES, copies
-from training.evidence import Judged, alike, by_copy, calibrated, gate, table
+from training.evidence import Judged, alike, by_copy, gate, table
 from training.export import write_checkpoint, write_shipped
 from training.external import labelled
 from training.loop import Log, Setting, Stage, log_odds, train
-from training.network import SMALL
+from training.network import SHIPPED, smoothed
 from training.recordings import STEPS, Recordings
 
 #: Folds of PTB-XL to learn from. All others are evidence; docs/training.md says why these three.
@@ -84,7 +84,7 @@ def make(plan: Plan, archive: Path, external: Path | None, out: Path, seed: int 
     setting = Setting(simulated, data.cached(cache, "ptbxl", partial(read, archive), say), seed, out, say)
     inputs = {"simulated": setting.simulated.sha256(), "archive": cast(Recordings, setting.archive).sha256()}
     say(f"learning from {inputs}", seed=seed, folds=plan.mixed.folds, inputs=inputs)
-    learnt = train(plan.mixed, train(plan.foundation, None, setting), setting)
+    learnt = smoothed(train(plan.mixed, train(plan.foundation, None, setting), setting))
     rounded = {name: value.half().float() for name, value in learnt.items()}  # what float16 leaves of it
     judged, agreement = _judge(plan, rounded, setting, external)
     source = {"seed": seed, "folds": plan.mixed.folds, "recordings": _learnt_from(plan, setting), "inputs": inputs}
@@ -118,10 +118,10 @@ def _write(
     source: dict[str, Any], setting: Setting,
 ) -> Path:  # fmt: skip
     """Calibrate the labels that may speak, and write evidence, checkpoint and weights file."""
-    calibration = calibrated(judged[0], gate(judged))
+    calibration = gate(judged)
     checkpoint, weights = setting.folder / "small.pt", setting.folder / "small.safetensors"
     network = {name.removeprefix("network."): v for name, v in parameters.items() if name.startswith("network.")}
-    write_checkpoint(checkpoint, SMALL, network)
+    write_checkpoint(checkpoint, SHIPPED, network)
     evidence: dict[str, Any] = {
         "sha256": write_shipped(checkpoint, weights, calibration),
         "checkpoint_sha256": file_sha256(checkpoint),
@@ -147,7 +147,7 @@ def _of_folds(parameters: Parameters, archive: Recordings, folds: tuple[int, ...
         "age": np.where(np.isnan(age), "", np.where(age < 60, "under 60", "60 and over")),
     }
     origin = f"PTB-XL folds {', '.join(map(str, folds))}"
-    return Judged(origin, log_odds(parameters, archive.signal[rows]), archive.labels[rows], groups)
+    return Judged(origin, log_odds(parameters, archive.signal[rows], SHIPPED), archive.labels[rows], groups)
 
 
 def _external(parameters: Parameters, table_path: Path, database: str) -> tuple[Judged, dict[str, NDArray[np.float32]]]:
@@ -158,7 +158,7 @@ def _external(parameters: Parameters, table_path: Path, database: str) -> tuple[
     odds = {}
     for name in COPIES:
         joined = np.stack([copy[name].transpose(1, 0, 2).reshape(12, -1) for copy in made])
-        odds[name] = log_odds(parameters, np.clip(np.rint(joined * STEPS), -32767, 32767).astype(np.int16))
+        odds[name] = log_odds(parameters, np.clip(np.rint(joined * STEPS), -32767, 32767).astype(np.int16), SHIPPED)
     labels = np.stack([example.labels for example in examples])
     return Judged(database, odds["raw"], labels, {"quality": grades}), odds
 

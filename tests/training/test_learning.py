@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 
 from ecg.labels import aggregate, sigmoid
 from ecg.models import load_model
 from training.export import write_checkpoint
 from training.loop import Setting, Stage, log_odds, train
-from training.network import SMALL, Average, Batch, Learner, aggregated, loss
+from training.network import LOW_PASS, SHIPPED, SMALL, Average, Batch, Learner, aggregated, loss, smoothed
 from training.recordings import STEPS, Recordings, cached, simulated
 from training.statements import AUXILIARY
 
@@ -51,6 +52,19 @@ def test_the_checkpoint_is_a_genuine_one_and_answers_as_the_learner(few: Recordi
     odds = log_odds(learner.state_dict(), few.signal[:1])[0]
     assert served.logits is not None
     np.testing.assert_allclose(aggregate(served.logits), sigmoid(odds), atol=1e-5)
+
+
+def test_the_shipped_network_low_passes_what_it_is_given(few: Recordings) -> None:
+    torch.manual_seed(0)
+    learner = Learner().eval()
+    shipped = Learner(SHIPPED).eval()
+    shipped.load_state_dict(smoothed(learner.state_dict()))
+    x = torch.from_numpy(few.signal[:1].astype(np.float32) / STEPS)
+    filtered = torch.from_numpy(lfilter(LOW_PASS, 1.0, x.double().numpy())[..., 20:]).float()
+    with torch.inference_mode():
+        wide = shipped.network.feature_extractor.conv_layers[0][0](x)
+        narrow = learner.network.feature_extractor.conv_layers[0][0](filtered)
+    torch.testing.assert_close(wide, narrow, atol=1e-4, rtol=0)  # float32 sums of 360 products
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(few: Recordings, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ecg.models import load_model
 from ecg.models.calibration import Calibration
 from ecg.models.weight_file import file_sha256, read_header
 from tests.training.test_archives import write_standardised
-from training.evidence import Judged, alike, by_copy, calibrated, gate, table
+from training.evidence import Judged, alike, by_copy, gate, table
 from training.loop import Stage
 from training.small import Plan, make
 
@@ -77,7 +77,14 @@ def told() -> Judged:
 
 
 def test_the_gate_lets_through_what_is_told_and_has_positives(told: Judged) -> None:
-    assert gate([told]) == [LABEL_NAMES[0]]
+    assert list(gate([told]).lines) == [LABEL_NAMES[0]]
+
+
+def test_a_label_that_is_badly_calibrated_elsewhere_stays_silent(told: Judged) -> None:
+    """The same order of recordings, so the same AUROC, with all log odds ten higher than where the line was fitted."""
+    elsewhere = replace(told, origin="elsewhere", odds=told.odds + 10)
+    assert LABEL_NAMES[0] in gate([told, replace(told, origin="elsewhere")]).lines
+    assert LABEL_NAMES[0] not in gate([told, elsewhere]).lines
 
 
 def test_the_table_gives_every_label_with_its_groups(told: Judged) -> None:
@@ -103,7 +110,7 @@ def test_each_copy_is_told_by_itself(told: Judged) -> None:
 
 
 def test_copies_are_alike_when_probabilities_move_little(told: Judged) -> None:
-    calibration = calibrated(told, [LABEL_NAMES[0]])
+    calibration = gate([told])
     moved = told.odds.copy()
     moved[:44, 0] -= 20
     shares = alike(calibration, {"raw": told.odds, "other": moved})
