@@ -46,6 +46,7 @@ def test_the_answer_is_that_to_the_sample() -> None:
             assert theirs["probability"] is None
         else:
             assert label["probability"] == pytest.approx(theirs["probability"], abs=0.005)
+            assert label["with_rules"] == pytest.approx(theirs["with_rules"], abs=0.005)
     weights = shown["provenance"]["models"]["clinical"]["weights"]
     assert weights == real["provenance"]["models"]["clinical"]["weights"]
     clinical, measured = real["clinical_analysis"], real["measurements"]

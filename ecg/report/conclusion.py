@@ -51,12 +51,15 @@ class LabelScore:
         Whether the score is a probability.
     reason
         Why there is no score, where that depends on the label.
+    with_rules
+        A calibrated score together with the rule of the label (`weighed`): what decides; None without either.
     """
 
     name: str
     score: float | None
     calibrated: bool = False
     reason: str | None = None
+    with_rules: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def conclude(analysis: Analysis) -> Conclusion:
         confidence=confidence,
         source=source,
         axis=None if reversal else axis_deviation(examination.measurements.qrs_axis.rounded),
-        labels=_clinical_labels(scores, clinical is not None and clinical.calibrated),
+        labels=_clinical_labels(scores, examination.findings, clinical is not None and clinical.calibrated),
         additional={
             name: _label_scores(analysis, name)
             for name in analysis.results
@@ -165,11 +168,14 @@ def _model_scores(analysis: Analysis) -> dict[str, float] | None:
     return {label.name: float(score) for label, score in named if not math.isnan(score)}
 
 
-def _clinical_labels(scores: dict[str, float] | None, calibrated: bool) -> tuple[LabelScore, ...]:
+def _clinical_labels(
+    scores: dict[str, float] | None, findings: tuple[Finding, ...], calibrated: bool
+) -> tuple[LabelScore, ...]:
     if scores is None:
         return tuple(LabelScore(label.name, None) for label in LABELS)
+    together = _all_weighed(scores, findings) if calibrated else {}
     return tuple(
-        LabelScore(label.name, scores[label.name], calibrated)
+        LabelScore(label.name, scores[label.name], calibrated, with_rules=together.get(label.name))
         if label.name in scores
         else LabelScore(label.name, None, reason=NOT_VALIDATED)
         for label in LABELS
@@ -217,11 +223,16 @@ def weighed(probability: float, present: bool | None) -> float:
     return odds / (1.0 + odds)
 
 
+def _all_weighed(scores: dict[str, float], findings: tuple[Finding, ...]) -> dict[str, float]:
+    """`weighed` of each label that has a calibrated score, by name; one without a finding keeps its score."""
+    return scores | {f.label: weighed(scores[f.label], f.present) for f in findings if f.label in scores}
+
+
 def _together(
     scores: dict[str, float], findings: tuple[Finding, ...]
 ) -> tuple[str | None, tuple[str, ...], float | None]:
     """Rhythm, abnormalities and the model's probability of the rhythm; a label without probability is the rule's."""
-    certain = {f.label: weighed(scores[f.label], f.present) for f in findings if f.label in scores}
+    certain = _all_weighed(scores, findings)
     certain |= {f.label: 1.0 for f in findings if f.label not in scores and f.present}
     found = [label.name for label in LABELS if certain.get(label.name, 0.0) >= SCORE_CUTOFF]
     rhythms = [name for name in found if name in RHYTHMS]

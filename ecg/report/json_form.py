@@ -81,6 +81,7 @@ def labels_list(labels: Iterable[LabelScore]) -> list[dict[str, Any]]:
             "probability": None if label.score is None else round(label.score, 6),
             "calibrated": label.calibrated,
             **({} if label.reason is None else {"reason": label.reason}),
+            **({} if label.with_rules is None else {"with_rules": round(label.with_rules, 6)}),
         }
         for label in labels
     ]

@@ -77,6 +77,21 @@ def test_labels_that_were_not_validated_stay_silent_and_say_why(sinus: EcgRecord
     assert (silent.score, silent.calibrated, silent.reason) == (None, False, "not validated")
 
 
+def test_a_label_says_what_rule_and_model_come_to_together(sinus: EcgRecord, examination: Examination) -> None:
+    conclusion = concluded(sinus, examination, validated(Sinus_rhythm=0.3, Tachycardia=0.8))
+    by_name = {label.name: label for label in conclusion.labels}
+    rules = {finding.label: finding.present for finding in examination.findings}
+    assert (rules["Sinus rhythm"], rules["Tachycardia"]) == (True, False)
+    assert by_name["Sinus rhythm"].with_rules == pytest.approx(weighed(0.3, True))
+    assert by_name["Tachycardia"].with_rules == pytest.approx(weighed(0.8, False))
+    assert by_name["Infarction"].with_rules is None  # not validated
+
+
+def test_what_is_not_calibrated_is_not_weighed(sinus: EcgRecord, examination: Examination) -> None:
+    conclusion = concluded(sinus, examination, clinical(Sinus_rhythm=0.9))
+    assert {label.with_rules for label in conclusion.labels} == {None}
+
+
 @pytest.mark.parametrize(
     ("probability", "present", "odds"), [(0.5, None, 1.0), (0.5, True, 7.389), (0.9, False, 1.218)]
 )
