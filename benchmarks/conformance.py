@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import floors, page, ptbxl, reference_set, simulator_set
+from benchmarks import floors, page, ptbxl, reference_set, simulator_set, small_model
 from benchmarks.datasets import DATA
 from benchmarks.results import Report, Section
 from benchmarks.tables import show
@@ -43,7 +43,8 @@ def main() -> int:
     cases = simulator_set.run(QUICK if arguments.quick else 1)
     sections.append(simulator_set.section(cases))
     if DATA.is_dir():
-        for build in (*reference_set.SECTIONS, *([ptbxl.ptbxl] if ptbxl.FOLDER.is_dir() else [])):
+        own = [small_model.small_model] if small_model.available() else []
+        for build in (*reference_set.SECTIONS, *([ptbxl.ptbxl] if ptbxl.FOLDER.is_dir() else []), *own):
             progress.print(f"{build.__name__.replace('_', ' ')} ...")
             sections.append(build())
     else:

@@ -72,6 +72,14 @@ class Server:
                 continue
         return total / 2**20
 
+    def pss_mib(self) -> float:
+        """Proportional memory of the whole tree: a page that n processes share counts as an nth in each."""
+        total = 0
+        for process in self.tree():
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += process.memory_full_info().pss
+        return total / 2**20
+
     def replicas(self, deployment: str) -> int:
         """Replica processes of a deployment."""
         count = 0

@@ -1,9 +1,10 @@
-"""How long until the service answers, and how much memory does it take?
+"""How long until the service answers, how long does a lone request take, and how much memory is it?
 
-    python -m benchmarks.startup [--rounds 3] [--weights DIR | stand-in]
+    python -m benchmarks.startup [--rounds 3] [--weights DIR | small | stand-in]
 
-Seconds from the command to a clinical answer, to both models, and the largest resident memory of the process tree.
-The first round finds nothing translated in the cache; pages that processes share count once for each.
+Seconds from the command to a clinical answer and to both models; the median of lone requests, one after the other, of
+ten seconds as JSON with all parts; the memory of the process tree: resident (pages that processes share count once for
+each), and proportional (PSS: a shared page counts in parts). The first round finds nothing translated in the cache.
 """
 
 import argparse
@@ -12,15 +13,21 @@ import statistics
 import subprocess
 import tempfile
 import time
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psutil
 
 from benchmarks.figures import ROOT, save, show
 from benchmarks.service import Server, answers, command, free_port
 from benchmarks.weights import full_size
+from serve_app.openapi import sample_body
+
+WARM_UP = 5
+LONE = 40
 
 
 def start(weights: str, cache: Path) -> dict[str, Any]:
@@ -45,17 +52,35 @@ def start(weights: str, cache: Path) -> dict[str, Any]:
                 if name not in at and answers(server.url + path, needle):
                     at[name] = round(time.monotonic() - begin, 1)
             time.sleep(0.1)
+        lone = _lone_ms(server.url)
         settled = server.rss_mib()
+        shared = server.pss_mib()
         process.terminate()
         process.wait(90)
-    return at | {"peak_rss_mib": round(peak), "ready_rss_mib": round(settled)}
+    memory = {"peak_rss_mib": round(peak), "ready_rss_mib": round(settled), "ready_pss_mib": round(shared)}
+    return at | {"lone_ms": lone} | memory
+
+
+def _lone_ms(url: str) -> float:
+    """The median of `LONE` requests after a few that warm up, in milliseconds."""
+    body = orjson.dumps(sample_body())
+    taken = []
+    for _ in range(WARM_UP + LONE):
+        request = urllib.request.Request(url + "/analyze", body, {"Content-Type": "application/json"})
+        begin = time.perf_counter()
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+        taken.append(1000 * (time.perf_counter() - begin))
+    return round(statistics.median(taken[WARM_UP:]), 1)
 
 
 def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--weights", help="a folder, or stand-in; untrained ones of the published size if not given")
+    parser.add_argument(
+        "--weights", help="a folder, small, or stand-in; untrained ones of the published size if not given"
+    )
     options = parser.parse_args()
     weights = options.weights or str(full_size())
     with tempfile.TemporaryDirectory(prefix="ecg-bench-cache-") as cache:

@@ -9,14 +9,14 @@ label: the sensitivity of the rules at their own specificity, and of the model a
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecg.labels import LABEL_NAMES
-from ecg.models import load_model
+from ecg.models import Model, load_model
 from ecg.models.ecgfm.preparation import prepare
 from ecg.models.result import infer
 from ecg.pipeline import examine
@@ -28,6 +28,8 @@ from training.small import DATABASES
 from training.statements import labels_of
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+ARCHIVE = "PTB-XL"
 
 
 def at_specificity(scores: NDArray[np.float64], truth: NDArray[np.float32], specificity: float) -> float:
@@ -67,6 +69,31 @@ def compared(
     return counts | {name: round(value, 4) for name, value in figures.items()}
 
 
+def unseen(archive: Path, external: Path, learnt: Collection[int]) -> Iterator[tuple[str, EcgRecord, Floats]]:
+    """Origin, recording and labels [17] of a folder of `foldN.npz` without the folds learnt from, and of a table."""
+    for _, record, codes, person in standardised_records(archive):
+        if person.fold not in learnt:
+            yield ARCHIVE, record, labels_of(codes)
+    for database in DATABASES:
+        for record, example in labelled(external, database):
+            yield database, record, example.labels
+
+
+def answers(
+    model: Model, recordings: Iterable[tuple[str, EcgRecord, Floats]]
+) -> tuple[NDArray[np.str_], Doubles, Doubles, Floats]:
+    """Origin [n], and probabilities, rules (1 present, 0 absent) and truth [n, 17]; NaN where there is no answer."""
+    origins, said, rules, truth = [], [], [], []
+    for origin, record, labels in recordings:
+        (result,) = infer(model, [prepare(record)])
+        present = {finding.label: finding.present for finding in examine(record).findings}
+        origins.append(origin)
+        said.append(result.scores)
+        rules.append([np.nan if (rule := present.get(name)) is None else float(rule) for name in LABEL_NAMES])
+        truth.append(labels)
+    return np.array(origins), np.array(said, np.float64), np.array(rules, np.float64), np.array(truth, np.float32)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Compare, and write what came of it; the exit status is 0."""
     parser = argparse.ArgumentParser(
@@ -76,31 +103,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--external", type=Path, required=True, help="table of labelled recordings (diagnoses.csv)")
     parser.add_argument("--out", type=Path, required=True, help="folder that training.small wrote to")
     args = parser.parse_args(arguments)
-    model = load_model(args.out / "small.safetensors", "torch", "float32", threads=1)
-    said, rules, truth = [], [], []
     learnt = frozenset(json.loads((args.out / "evidence.json").read_text())["folds"])
-    for record, labels in _recordings(args.archive, args.external, learnt):
-        (result,) = infer(model, [prepare(record)])
-        said.append(result.scores)
-        found = {finding.label: finding.present for finding in examine(record).findings}
-        rules.append([np.nan if found[name] is None else float(bool(found[name])) for name in LABEL_NAMES])
-        truth.append(labels)
-    scores, decided, known = np.array(said, np.float64), np.array(rules, np.float64), np.array(truth, np.float32)
+    model = load_model(args.out / "small.safetensors", "torch", "float32", threads=1)
+    _, scores, decided, known = answers(model, unseen(args.archive, args.external, learnt))
     table = {name: compared(scores[:, i], decided[:, i], known[:, i]) for i, name in enumerate(LABEL_NAMES)}
     kept = {name: row for name, row in table.items() if row is not None}
     (args.out / "together.json").write_text(json.dumps(kept, indent=1) + "\n")
     for name, row in kept.items():
         print(f"{name}: {row}")
     return 0
-
-
-def _recordings(archive: Path, external: Path, learnt: frozenset[int]) -> Iterator[tuple[EcgRecord, Floats]]:
-    for _, record, codes, person in standardised_records(archive):
-        if person.fold not in learnt:
-            yield record, labels_of(codes)
-    for database in DATABASES:
-        for record, example in labelled(external, database):
-            yield record, example.labels
 
 
 if __name__ == "__main__":
