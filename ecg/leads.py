@@ -29,7 +29,8 @@ _PREFIX = re.compile(r"^(?:mdc_ecg_lead_|(?:ecg|ekg)[\s:_-]*(?:lead)?|lead)[\s:_
 #: Names of ECG leads beyond the twelve: Frank, right and posterior chest, monitor and Holter leads.
 _OTHER_LEADS = re.compile(
     r"v?[xyz]|v?[xyz] ?\(frank\)|v[1-9]r|v[7-9]|c[1-9]r|c[7-9]|ml ?(?:i{1,3}|[1-3])|mcl ?[1-6]|m?v|mv[1-6]|"
-    r"c[msc]-?[1-6]|(?:ecg|ekg)(?:[\s_-]*(?:lead|ch(?:annel)?)?[\s_-]*\d{1,2})?|aux\d? ?ecg|d[45]|a-?[is]|e-?s|-avr",
+    r"c[msc]-?[1-6]|(?:ecg|ekg)(?:[\s_-]*(?:lead|ch(?:annel)?)?[\s_-]*\d{1,2})?|aux\d? ?ecg|d[45]|a-?[is]|e-?s|-avr|"
+    r"v[1-6]-v[1-6]",
     re.IGNORECASE,
 )
 

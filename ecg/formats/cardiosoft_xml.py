@@ -71,6 +71,10 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     if len(leads) > MAX_LEADS:
         raise MalformedInput("The document has too many leads.", "lead_names", f"<= {MAX_LEADS}", len(leads))
     rows = [numbers_of(lead.text or "", MAX_VALUES // MAX_LEADS) for lead in leads]
+    announced = number_of(text_at(strip, "ChannelSampleCountTotal"))
+    if announced and any(len(row) != announced for row in rows):
+        counts = sorted({len(row) for row in rows})[:5]
+        raise MalformedInput("A lead holds another number of samples than the strip says.", "signal", announced, counts)
     microvolts = number_of(text_at(strip, "Resolution"))
     in_microvolts = (attribute_at(strip, "Resolution", "units") or "").lower() == "uvperlsb"
     unit = "uV" if microvolts and in_microvolts else None

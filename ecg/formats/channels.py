@@ -13,10 +13,20 @@ _NO_LEAD = re.compile(
     r"(?:resp(?:iration|iratory.*)?|imp(?:edance)?|abp|art|ao|bp|nbp|nibp|cvp|pap|lap|rap|icp|uap|p[1-9]|pleth|ppg|spo2|"
     r"sao2|co2|etco2|o2|flow|airflow|volume|temp.*|eeg.*|emg.*|eog.*|chin.*|leg.*|snor.*|posi.*|acc(?:el.*)?|gyro.*|"
     r"gsr|eda|scg|pcg|heart ?sound.*|sound|light|marker|mark|event.*|trigger|status|annot.*|label|class|beat.*|"
+    r"(?:r_)?peaks?|"
     r"hr|heart ?rate|pulse|rr|edf annotations|bdf annotations|timestamp.*|crc.*|battery|pace[rd]?|index|sample.*|"
     r"unnamed.*|.*time.*|date.*)(?:[ _-]?\d{1,2})?(?: ?[(\[].*)?",
     re.IGNORECASE,
 )
+
+
+#: Electrodes of the 10-20 system, alone or against another. Beside them C3 is over the brain and not on the chest.
+_OF_BRAIN = re.compile(
+    r"(?:eeg[\s_-]*)?(?:(?:fp|af|f|fc|ft|t|tp|cp|p|po|o)(?:z|\d{1,2})|cz|c\d[\s/:_-]*(?:a|m)\d)(?:[\s/:_-].*)?",
+    re.IGNORECASE,
+)
+_PERHAPS_OF_BRAIN = re.compile(r"c\d(?:[\s/:_-].*)?", re.IGNORECASE)
+_FEWEST_OF_BRAIN = 2  # a single one, such as P1 for a pressure, is something else
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,8 @@ def choose(channels: Sequence[Channel]) -> Choice:
     can be a voltage. Beside leads of known names, a signal of an unknown name is left out. Raises `UnusableRecording`
     when the leads are of different rates, when only some are calibrated, and when no signal can be an ECG.
     """
-    judges = _judges(channels)
+    brain = _of_brain(channels)
+    judges = _judges(channels, brain)
     rates = sorted({channels[i].rate for i in judges})
     if len(rates) > 1:
         raise UnusableRecording("The leads differ in sampling rate.", "fs", "one rate", rates)
@@ -93,6 +104,8 @@ def choose(channels: Sequence[Channel]) -> Choice:
     notes: list[str] = []
     for i, channel in enumerate(channels):
         reason = None if i in judges else _reason_against(channel, rates[0], bool(bare), known)
+        if i in brain:
+            reason = "it is of the brain"
         if reason is None:
             rows.append(i)
         else:
@@ -111,8 +124,17 @@ def _called(number: int, channel: Channel) -> str:
     return channel.name[:40] if known else str(number + 1)
 
 
-def _judges(channels: Sequence[Channel]) -> list[int]:
-    every = range(len(channels))
+def _of_brain(channels: Sequence[Channel]) -> frozenset[int]:
+    """Numbers of the signals of an electroencephalogram."""
+    names = [channel.name.strip() for channel in channels]
+    sure = {i for i, name in enumerate(names) if _OF_BRAIN.fullmatch(name)}
+    if len(sure) < _FEWEST_OF_BRAIN:
+        return frozenset()
+    return frozenset(sure | {i for i, name in enumerate(names) if _PERHAPS_OF_BRAIN.fullmatch(name)})
+
+
+def _judges(channels: Sequence[Channel], left_out: frozenset[int]) -> list[int]:
+    every = [i for i in range(len(channels)) if i not in left_out]
     possible = [i for i in every if not is_no_lead(channels[i].name)]
     for judges in (
         [i for i in every if channels[i].is_standard],

@@ -37,6 +37,7 @@ _DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.8.")  # their size i
 _TYPES = {("SB", 8): "i1", ("UB", 8): "u1", ("SS", 16): "<i2", ("US", 16): "<u2", ("SL", 32): "<i4", ("UL", 32): "<u4"}
 #: ``2:1`` of MDC (ISO/IEEE 11073-10102), ``5.6.3-9-1`` of the older SCPECG scheme: one number for a lead in both.
 _LEAD_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d{1,3})", re.ASCII)
+_MEDIAN = re.compile(r"median|average|representative|template", re.IGNORECASE)
 _MOST_SKEW_MS = 5.0  # as much as the spread of a good interval
 _UNITS = {"uv": "uV", "mv": "mV", "v": "V", "nv": "nV", "microvolt": "uV", "millivolt": "mV"}
 
@@ -88,6 +89,9 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
             text_of(dataset.get("Modality")),
         )
     # A second group is often the median beat: the rhythm is the longest.
+    groups = [group for group in groups if not _MEDIAN.search(str(group.get("MultiplexGroupLabel") or ""))]
+    if not groups:
+        raise UnusableRecording("The DICOM file holds a median beat and no rhythm.", "file", "a rhythm waveform", None)
     group = max(groups, key=_length)
     n_channels = whole(group.get("NumberOfWaveformChannels"), "lead_names", "number of channels", MAX_LEADS)
     n_samples = whole(group.get("NumberOfWaveformSamples"), "signal", "number of samples", MAX_VALUES)

@@ -62,6 +62,13 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     if not seconds or seconds < 0:
         raise MalformedInput("The EDF header states no duration of a record.", "fs", "seconds", text_of(head[244:252]))
     start = 256 * (n_signals + 1)
+    if number_of(head[184:192]) != start:
+        raise MalformedInput(
+            "The EDF header is not as long as it says: what follows would be shifted.",
+            "file",
+            start,
+            text_of(head[184:192]),
+        )
     width = sum(signal.per_record for signal in signals)
     there = (len(data) - start) // (width * size)
     announced = number_of(head[236:244])
@@ -69,6 +76,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     if records > there or records < 1:
         raise MalformedInput("The EDF file is shorter than its header says.", "signal", f"{records} records", there)
     notes = [more_than_announced(there, records, "data records")] if there > records else []
+    if there == records and (len(data) - start) % (width * size):
+        notes.append("Bytes after the last whole data record are not read.")
     kept = [i for i, signal in enumerate(signals) if "annotation" not in signal.label.lower()]
     channels = [_channel(signals[i]) for i in kept]
     edges = np.cumsum([0, *(signal.per_record for signal in signals)])
@@ -111,11 +120,12 @@ def _signals(data: bytes, n_signals: int) -> list[_Signal]:
         *columns, strict=True
     ):
         limits = [number_of(text) for text in (low, high, digital_low, digital_high)]
-        if None in limits or limits[0] == limits[1] or limits[2] == limits[3]:
+        known = [limit for limit in limits if limit is not None]
+        if len(known) < 4 or known[0] == known[1] or known[2] >= known[3]:
             raise MalformedInput(
                 f"The scale of EDF signal {text_of(label)} is not possible.", "units", "two limits, twice", limits
             )
-        a, b, c, d = (limit or 0.0 for limit in limits)
+        a, b, c, d = known
         count = whole(per_record, "fs", "number of samples in a record", 10**7)
         signals.append(_Signal(label, unit, (a, b), (c, d), filters, transducer, count))
     return signals

@@ -75,7 +75,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         identifying=beside.identifying,
     )
     channels = [Channel(lead, stated.unit, 1.0) for lead in leads]
-    file = DeviceFile(NAME, channels, None, found.shape[1], lambda i: found[i], origin)
+    file = DeviceFile(NAME, channels, None, found.shape[1], lambda i: found[i], origin, beside.notes)
     return record_of(file, main, stated, max_duration_s)
 
 

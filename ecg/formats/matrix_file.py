@@ -18,8 +18,11 @@ _UNITS = frozenset({"unit", "units"})
 _LEADS = frozenset(
     {"lead", "leads", "leadname", "leadnames", "channels", "channelnames", "chnames", "signames", "signame"}
 )
+_SCALES = frozenset(
+    {"gain", "gains", "adcgain", "scale", "scales", "scalefactor", "scalingfactor", "baseline", "offset", "lsb"}
+)
 _PERSON = re.compile(r".*(?:name|patient|subject|person|birth|dob|comment|note|description|exam_?id).*", re.IGNORECASE)
-_KNOWN_BESIDE = _RATES | _UNITS | _LEADS | {"age", "sex", "gender"}
+_KNOWN_BESIDE = _RATES | _UNITS | _LEADS | _SCALES | {"age", "sex", "gender"}
 
 
 @dataclass
@@ -41,6 +44,14 @@ class Beside:
     def identifying(self) -> tuple[str, ...]:
         """As in `Origin`."""
         return ("texts beside the samples",) if self.texts else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the file says of scales, whose sense is not defined anywhere."""
+        found = sorted(
+            _SCALES & {name for name, values in self.values.items() if any({*value} - {0, 1} for value in values)}
+        )
+        return (f"Variables that are not applied to the samples: {', '.join(found)}.",) if found else ()
 
     def one(self, *names: str) -> object:
         """The one number or text of the first of these variables; None without any."""

@@ -65,11 +65,10 @@ def claims(name: str, head: bytes) -> bool:
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
     """The rhythm waveform in mV; the median beat is left out. Raises `MalformedInput`, `UnusableRecording`."""
     root = read_xml(files[main])
-    waveform = next(
-        (w for w in root.iterfind("Waveform") if (text_at(w, "WaveformType") or "").lower() == "rhythm"), None
-    )
-    if waveform is None:
+    rhythms = [w for w in root.iterfind("Waveform") if (text_at(w, "WaveformType") or "").lower() == "rhythm"]
+    if not rhythms:
         raise UnusableRecording("The MUSE document holds no rhythm waveform.", "file", "WaveformType Rhythm", None)
+    waveform = rhythms[0]
     written = text_at(waveform, "SampleExponent")
     exponent = needed(written, "fs", "SampleExponent that is a number") if written else 0.0
     if not -6 <= exponent <= 6:
@@ -89,9 +88,25 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         n_samples,
         lambda i: counts[i] * gains[i],
         _origin(root, waveform),
+        _notes(len(rhythms), leads),
         acquired=_time(root),
     )
     return record_of(file, main, stated, max_duration_s)
+
+
+def _notes(n_rhythms: int, leads: list[Element]) -> list[str]:
+    """What is odd about the leads; `UnusableRecording` for leads of different times."""
+    offsets = {text_at(lead, "LeadTimeOffset") or "0" for lead in leads}
+    if len(offsets) > 1:
+        raise UnusableRecording(
+            "The leads were not recorded at the same time.",
+            "signal",
+            "one LeadTimeOffset",
+            [*map(text_of, offsets)][:5],
+        )
+    notes = [f"Only the first of {n_rhythms} rhythm waveforms is read."] if n_rhythms > 1 else []
+    off = [text_of(text_at(lead, "LeadID")) or "?" for lead in leads if (text_at(lead, "LeadOff") or "") == "TRUE"]
+    return [*notes, f"The device found these leads off: {', '.join(off)[:200]}."] if off else notes
 
 
 def _channel(lead: Element, row: NDArray[np.int16]) -> Channel:

@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from ecg.errors import InconsistentInput
 
-_NAME = re.compile(r"(?:(?:elapsed[ _])?time|t)(?:_(?P<a>s|ms)|\s*[(\[](?P<b>s|sec|seconds|ms)[)\]])?", re.IGNORECASE)
-_SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3}
+_NAME = re.compile(
+    r"(?:(?:elapsed[ _])?time|t)(?:_(?P<a>s|ms|us)|\s*[(\[](?P<b>s|sec|seconds|ms|us|µs)[)\]])?", re.IGNORECASE
+)
+_SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
 _TOLERANCE = 0.001  # of the rate, beyond what the digits of the clock leave open: what clocks of devices drift apart
 _MOST_DIGITS = 12
 _TAIL = 16  # rows from which the last digit that the times are written with is found

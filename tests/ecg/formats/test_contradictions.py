@@ -164,3 +164,44 @@ def test_a_second_rhythm_series_is_noted() -> None:
 
 def test_an_ishne_file_of_the_announced_length_has_no_note() -> None:
     assert formats.parse({"x.ecg": other_device_files.ishne(np.asarray(COUNTS))}).notes == ()
+
+
+def test_an_edf_header_of_another_length_than_it_says_is_refused() -> None:
+    data = bytearray(FILES["edf"].files["x.edf"])
+    data[184:192] = b"2560    "
+    with pytest.raises(MalformedInput, match="shifted"):
+        formats.parse({"x.edf": bytes(data)})
+
+
+def test_an_edf_signal_with_reversed_digital_limits_is_refused() -> None:
+    data = bytearray(FILES["edf"].files["x.edf"])
+    at = 256 + 120 * 10
+    data[at : at + 8] = b"32767   "
+    with pytest.raises(MalformedInput, match="scale"):
+        formats.parse({"x.edf": bytes(data)})
+
+
+def test_a_dicom_file_of_a_median_beat_alone_is_refused() -> None:
+    def change(dataset: Any) -> None:
+        dataset.WaveformSequence[0].MultiplexGroupLabel = "MEDIAN BEAT"
+
+    with pytest.raises(UnusableRecording, match="median beat"):
+        formats.parse(dicom(change))
+
+
+def test_muse_leads_of_different_times_are_refused() -> None:
+    head, mark, last = made.muse_xml(COUNTS).rpartition(b"<LeadData>")
+    with pytest.raises(UnusableRecording, match="same time"):
+        formats.parse({"x.xml": head + mark + b"<LeadTimeOffset>2500</LeadTimeOffset>" + last})
+
+
+def test_muse_leads_that_were_off_are_named() -> None:
+    head, mark, last = made.muse_xml(COUNTS).rpartition(b"<LeadData>")
+    record = formats.parse({"x.xml": head + mark + b"<LeadOff>TRUE</LeadOff>" + last})
+    assert "The device found these leads off: V6." in record.notes
+
+
+def test_a_cardiosoft_strip_of_another_length_than_it_says_is_refused() -> None:
+    data = other_device_files.cardiosoft_xml(COUNTS).replace(b"Total>600<", b"Total>500<")
+    with pytest.raises(MalformedInput, match="another number of samples"):
+        formats.parse({"x.xml": data})

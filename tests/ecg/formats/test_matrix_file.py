@@ -120,3 +120,10 @@ def test_texts_beside_the_samples_are_said_and_not_repeated(write: Write) -> Non
     assert origin is not None
     assert origin.identifying == ("texts beside the samples",)
     assert "Zebedeus" not in repr(origin)
+
+
+@WRITERS
+def test_a_gain_beside_the_samples_is_noted_because_it_is_not_applied(write: Write) -> None:
+    assert formats.parse(write({"val": RAW, "gain": 200.0, "baseline": 0.0}), STATED).notes == (
+        "Variables that are not applied to the samples: gain.",
+    )
