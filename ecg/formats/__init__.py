@@ -197,6 +197,10 @@ def _empty(name: str) -> MalformedInput:
 
 def _format_of(name: str, data: bytes, stated: Stated = _NOTHING_STATED) -> Format:
     head = data[:_HEAD_BYTES]
+    if head.startswith(b"version https://git-lfs"):
+        raise UnknownFormat(
+            f"{name} is a pointer of Git LFS: `git lfs pull` brings the file.", "file", "the file", None
+        )
     lower = name.lower()
     for reader in FORMATS:
         if reader.claims(lower, head):

@@ -23,11 +23,17 @@ NAME = "csv"
 MAX_VALUES = 10_000_000  # cells: 64 MiB of text hold more only at less than seven characters each
 _MAX_HEADING = 16_384  # characters
 _MAX_COMMENTS = 1000
+_LOOKED_AT = 400  # characters of a comment
 _COMMENT = re.compile(
     r"#\s*(?:(?P<fs>fs|sfreq|sampl(?:e|ing)[ _-]?(?:rate|freq(?:uency)?))|units?)(?: \(hz\))?\s*[:=]\s*(?P<value>.+)",
     re.IGNORECASE,
 )
+_RATE_IN_WORDS = re.compile(
+    r"#(?!.*(?:filter|pass|cut|notch)).*?\b(?P<fs>fs|sampl|freq|rate)\w*\b.*?(?P<value>\d+(?:\.\d+)?) ?Hz\b",
+    re.IGNORECASE,
+)
 _UNIT_IN_WORDS = re.compile(r"#.*\b(?:in|units?|amplitudes?|voltages?)\b\W*(?:(?:is|are)\b\W*)?(?P<value>[mnuµμ]V)\b")
+_STATING = (_COMMENT, _RATE_IN_WORDS, _UNIT_IN_WORDS)
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][-+]?\d+)?", re.ASCII)
 
 
@@ -97,11 +103,15 @@ def _split(data: bytes) -> tuple[dict[str, str], str, str]:
         raise InputTooLarge("The table has too many comments.", "body", _MAX_COMMENTS, text.count("\n#"))
     if text.startswith("#") or "\n#" in text:
         for line in re.finditer(r"^#.*\n", text, re.MULTILINE):
-            found = _COMMENT.match(line[0]) or _UNIT_IN_WORDS.match(line[0])
+            begin = line[0][:_LOOKED_AT]
+            found = next(filter(None, (form.match(begin) for form in _STATING)), None)
             if found is None:
-                comments["other"] = "there" if re.search(r"[^\W\d_]", line[0]) else comments.get("other", "")
+                comments["other"] = "there" if re.search(r"[^\W\d_]", begin) else comments.get("other", "")
                 continue
-            key, value = ("fs" if found.groupdict().get("fs") else "unit"), found["value"].strip()
+            key = "fs" if found.groupdict().get("fs") else "unit"
+            value = found["value"].strip()
+            if key == "fs":
+                value = value.lower().removesuffix("hz").strip()
             if comments.setdefault(key, value) != value:
                 raise InconsistentInput(f"Two comments state different {key}.", key, comments[key][:80], value[:80])
         text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
@@ -160,7 +170,6 @@ def _first_mistake(rows: str, delimiter: str, n_columns: int) -> MalformedInput:
 def _comment_fs(text: str | None) -> float | None:
     if text is None:
         return None
-    number = text.lower().removesuffix("hz").strip()
-    if not _NUMBER.fullmatch(number):
+    if not _NUMBER.fullmatch(text):
         raise MalformedInput("The comment fs is not a number.", "fs", "Hz", text[:40])
-    return float(number)
+    return float(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecg import formats, read
-from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
+from ecg.errors import InputTooLarge, MalformedInput, UnknownFormat, UnusableRecording
 from ecg.formats.table import FORMATS
 from tests.ecg.formats import device_files as made
 from tests.ecg.formats.every_format import samples
@@ -29,6 +29,13 @@ def test_an_empty_file_of_any_ending_is_said_to_be_empty(ending: str, tmp_path: 
         read(path)
     with pytest.raises(MalformedInput, match="is empty"):
         formats.parse({path.name: b""})
+
+
+def test_a_pointer_of_git_lfs_is_said_to_be_one() -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n"
+    for name in ("x.dat", "x.mat", "x.edf", "x.csv"):
+        with pytest.raises(UnknownFormat, match="git lfs pull"):
+            formats.parse({name: pointer})
 
 
 @pytest.mark.parametrize("ending", [".h5", ".hea", ".csv", ".zip", ""])

@@ -100,12 +100,26 @@ def test_the_unit_of_a_column_that_is_left_out_contradicts_nothing() -> None:
     assert (record.leads, record.unit) == (LEADS, "mV")
 
 
-@pytest.mark.parametrize("comment", ["fs: 250", "Sampling rate: 250 Hz", "sampling_frequency = 250", "sfreq=250"])
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "fs: 250",
+        "Sampling rate: 250 Hz",
+        "sampled at 250 Hz",
+        "Frequency 250Hz",
+        "sampling_frequency = 250",
+        "sfreq=250",
+    ],
+)
 def test_a_rate_in_a_comment_is_read_and_held_against_the_stated_one(comment: str) -> None:
     data = table(f"# {comment}\nI,II,V1\n")
     assert read(data).fs_hz == 250
     with pytest.raises(InconsistentInput):
         read(data, fs_hz=500.0)
+
+
+def test_the_frequency_of_a_filter_is_no_rate() -> None:
+    assert read(table("# low-pass frequency: 40 Hz\n# fs: 250\nI,II,V1\n")).fs_hz == 250
 
 
 def test_only_columns_of_other_signals_are_refused() -> None:
