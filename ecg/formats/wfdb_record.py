@@ -10,7 +10,7 @@ import numpy as np
 
 from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats.channels import Channel, choose
-from ecg.formats.device_file import more_than_announced
+from ecg.formats.device_file import age_of, more_than_announced, sex_of
 from ecg.formats.stated import Stated
 from ecg.formats.wfdb_header import MAX_VALUES, Header, SignalLine, read_header
 from ecg.formats.wfdb_samples import GAPS, aligned, check_sum, frames_in, read_frames
@@ -20,6 +20,10 @@ from ecg.record import EcgRecord, Signal, check_announced, millivolts_per
 
 NAME = "wfdb"
 _LEAST_BEYOND = 8
+_AGE = re.compile(
+    r"(?<!\w)<?age>?\s*[:=]\s*(\d{1,3})(?:\.0*)?(?![\w.])(?!\s*(?:mo|months?|weeks?|days?|hours?)\b)", re.IGNORECASE
+)
+_SEX = re.compile(r"(?<!\w)<?(?:sex|gender)>?\s*[:=]\s*(male|female|m|f)(?!\w)", re.IGNORECASE)
 _FIRST_LINES = re.compile(
     rb"(?:\xef\xbb\xbf)?[\w/-]{1,99} \d{1,4} \d{1,6}(\.\d{1,20})?\S{0,40} \d{1,12}[^\n]{0,80}\n\S{1,99}\.(dat|mat) "
 )
@@ -78,7 +82,19 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         format=NAME,
         notes=notes,
         acquired=None if header.acquired is None else datetime.fromisoformat(header.acquired),
-        origin=Origin(identifying=("comments",)) if any(header.comments) else None,
+        origin=_origin(header.comments),
+    )
+
+
+def _origin(comments: tuple[str, ...]) -> Origin | None:
+    """Age and sex, which PhysioNet's databases write into comments as ``Age: 55``; of others that they are there."""
+    if not any(comments):
+        return None
+    ages, sexes = (list(filter(None, map(form.search, comments))) for form in (_AGE, _SEX))
+    return Origin(
+        age_years=age_of(ages[0][1]) if len({found[1] for found in ages}) == 1 else None,
+        sex=sex_of(sexes[0][1]) if len({found[1].lower() for found in sexes}) == 1 else None,
+        identifying=("comments",),
     )
 
 

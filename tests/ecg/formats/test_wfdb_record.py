@@ -9,6 +9,7 @@ import pytest
 from ecg import formats
 from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
 from ecg.record import EcgRecord
+from tests.ecg.formats.test_mutations import wfdb_files
 
 COUNTS = np.random.default_rng(7).integers(-2000, 2000, (3, 400)).astype("<i2")
 
@@ -98,3 +99,22 @@ def test_a_rate_is_an_ascii_number(rate: str) -> None:
 def test_reading_other_formats_does_not_load_wfdb() -> None:
     code = "import sys, ecg.formats; sys.exit('wfdb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("comments", "age", "sex"),
+    [
+        ("# Age: 78\n# Sex: Male\n# Dx: 426177001\n", 78, "male"),
+        ("#<age>: 51\n#<sex>: F\n#<diagnoses>:\n", 51, "female"),
+        ("#Age: 55  Sex: M\n", 55, "male"),
+        ("# age: 300\n# sex: Unknown\n", None, None),
+        ("# Age: NaN\n# Sex: NaN\n", None, None),
+        ("# age: 50\n# age: 60\n# sex: F\n", None, "female"),
+        ("# stage: 3\n# age: 6 months\n# Essex: M\n", None, None),
+    ],
+)
+def test_age_and_sex_are_read_from_comments(comments: str, age: float | None, sex: str | None) -> None:
+    files = wfdb_files("16")
+    origin = formats.parse(files | {"rec.hea": files["rec.hea"].replace(b"# age: 50\n", comments.encode())}).origin
+    assert origin is not None
+    assert (origin.age_years, origin.sex, origin.identifying) == (age, sex, ("comments",))
