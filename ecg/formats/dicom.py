@@ -188,6 +188,8 @@ def _scale(definition: Any) -> tuple[float, float]:
     """Units for one count, and the units of count 0 (PS3.3 C.10.9.1.4.2)."""
     sensitivity = needed(definition.get("ChannelSensitivity"), "units", "channel sensitivity")
     correction = number_of(definition.get("ChannelSensitivityCorrectionFactor"))
+    if correction == 0:
+        raise MalformedInput("The correction of a channel's sensitivity is 0.", "units", "a factor", 0)
     return sensitivity * (1.0 if correction is None else correction), number_of(
         definition.get("ChannelBaseline")
     ) or 0.0

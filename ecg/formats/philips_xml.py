@@ -126,9 +126,12 @@ class _Samples:
             raise UnusableRecording("The samples are encoded otherwise than in base64.", "file", "Base64", None)
         data = decoded_base64(self._waveforms.text, "signal")
         if method == "Uncompressed":
-            if len(data) < 2 * self._n_leads * self._n_samples:
+            if len(data) != 2 * self._n_leads * self._n_samples:  # lead after lead: more would shift all but the first
                 raise MalformedInput(
-                    "The samples are cut off.", "signal", 2 * self._n_leads * self._n_samples, len(data)
+                    "The file holds another number of samples than it says.",
+                    "signal",
+                    2 * self._n_leads * self._n_samples,
+                    len(data),
                 )
             flat = np.frombuffer(data, "<i2", self._n_leads * self._n_samples).astype(np.int64)
             return list(flat.reshape(self._n_leads, -1))
@@ -164,7 +167,9 @@ def _xli(data: bytes, n_leads: int, n_samples: int) -> list[NDArray[np.int64]]:
 
 def _unpacked(data: bytes, n_samples: int) -> NDArray[np.int64]:
     """The stored values: their high bytes first, then their low bytes."""
-    expanded = _lzw(data, 2 * n_samples + 2)
+    expanded = _lzw(data, 2 * n_samples + 3)
+    if len(expanded) > 2 * n_samples + 2:  # the low bytes begin in the middle: where that is would not be known
+        raise MalformedInput("A lead holds more samples than the file says.", "signal", n_samples, f"> {n_samples}")
     if len(expanded) < 2 * n_samples:
         raise MalformedInput("The compressed samples are cut off.", "signal", 2 * n_samples, len(expanded))
     half = (len(expanded) + 1) // 2

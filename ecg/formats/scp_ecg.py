@@ -57,6 +57,8 @@ def _parse(data: bytes, main: str, stated: Stated, max_duration_s: float) -> Ecg
     nanovolts, interval_us, coding, bimodal = struct.unpack_from("<HHBB", rhythm)
     if bimodal and subtracted:
         raise UnusableRecording("Bimodal SCP-ECG compression is not read.", "file", "one sampling rate", None)
+    if not nanovolts:
+        raise MalformedInput("The SCP-ECG file states no size of a count.", "units", "nanovolts", 0)
     if not interval_us:
         raise MalformedInput("The SCP-ECG file states no sampling interval.", "fs", "microseconds", 0)
     sizes = struct.unpack_from(f"<{len(leads)}H", rhythm, 6)

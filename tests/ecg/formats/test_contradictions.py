@@ -205,3 +205,25 @@ def test_a_cardiosoft_strip_of_another_length_than_it_says_is_refused() -> None:
     data = other_device_files.cardiosoft_xml(COUNTS).replace(b"Total>600<", b"Total>500<")
     with pytest.raises(MalformedInput, match="another number of samples"):
         formats.parse({"x.xml": data})
+
+
+@pytest.mark.parametrize("milliseconds", [800, 1196, 1204, 2400])
+def test_a_philips_document_of_another_length_than_it_says_is_refused(milliseconds: int) -> None:
+    """Cut off, its high and low bytes would be taken for one another."""
+    data = FILES["philips-xml"].files["x.xml"].decode("utf-16")
+    lying = data.replace('durationperchannel="1200"', f'durationperchannel="{milliseconds}"').encode("utf-16")
+    assert formats.parse({"x.xml": data.encode("utf-16")}).n_samples == 600
+    with pytest.raises(MalformedInput, match=r"samples"):
+        formats.parse({"x.xml": lying})
+
+
+def test_a_size_of_a_count_of_zero_is_refused() -> None:
+    head = struct.pack("<HHBB", 2500, 2000, 2, 0)
+    with pytest.raises(MalformedInput, match="size of a count"):
+        formats.parse({"x.scp": made.scp(COUNTS).replace(head, bytes(2) + head[2:])})
+
+    def change(dataset: Any) -> None:
+        dataset.WaveformSequence[0].ChannelDefinitionSequence[4].ChannelSensitivityCorrectionFactor = "0"
+
+    with pytest.raises(MalformedInput, match="correction"):
+        formats.parse(dicom(change))
