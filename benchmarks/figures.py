@@ -13,6 +13,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import quiet
+
+_STARTED = quiet.now()
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -30,14 +33,17 @@ def hardware() -> dict[str, Any]:
 
 
 def save(name: str, answer: Mapping[str, Any]) -> Path:
-    """Write `results/<name>.json`."""
+    """Write `results/<name>.json`, and print what disturbed the run."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
     document = {
         "benchmark": name, "command": " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]]), "commit": commit,
-        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "hardware": hardware(), **answer,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "hardware": hardware(),
+        "quiet": quiet.shares(_STARTED, quiet.now()), **answer,
     }  # fmt: skip
+    for remark in quiet.remarks(document["quiet"], answer.get("share", {})):
+        print(f"disturbed: {remark}")
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))

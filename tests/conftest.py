@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from ecg.leads import STANDARD_LEADS
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
+
+# Two workers with two threads each would wait for one another in every small product of matrices.
+threadpoolctl.threadpool_limits(1, "blas")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
