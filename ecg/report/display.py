@@ -26,10 +26,11 @@ def to_json(analysis: Analysis, conclusion: Conclusion) -> bytes:
 def waveform_dict(analysis: Analysis) -> dict[str, Any]:
     """The recording's samples, its beats and its median beat with the edges of the waves, JSON-ready.
 
-    Samples are little-endian int16 in base64, a string for each lead; times `scale` they are in `unit`. `beats` are in
-    seconds. Marks of the median beat are in milliseconds from its R; null where the wave was not found.
+    Limb leads that follow from I and II are there, too (`EcgRecord.completed`). Samples are little-endian int16 in
+    base64, a string for each lead; times `scale` they are in `unit`. `beats` are in seconds. Marks of the median beat
+    are in milliseconds from its R; null where the wave was not found.
     """
-    record, measurements = analysis.record, analysis.examination.measurements
+    record, measurements = analysis.record.completed(), analysis.examination.measurements
     beat = measurements.median_beat
     return _block(record.signal, record.leads, record.fs_hz, record.unit) | {
         "beats": [round(float(r) / record.fs_hz, 4) for r in measurements.beats.r_samples],

@@ -29,7 +29,10 @@ _MOST_LETTERS = 62
 
 
 def page(analysis: Analysis, conclusion: Conclusion, name: str | None = None, style: Style = PLAIN) -> "Figure":
-    """The answer as one landscape page; `name` is printed above, and nothing else of the patient."""
+    """The answer as one landscape page; `name` is printed above, and nothing else of the patient.
+
+    Limb leads that follow from I and II are drawn, too (`EcgRecord.completed`).
+    """
     measurements = analysis.examination.measurements
     values = [f"{title}: {_text(getattr(measurements, field), unit)}" for title, field, unit in VALUES]
     said = [conclusion.rhythm or "Rhythm not decided"]
@@ -41,7 +44,7 @@ def page(analysis: Analysis, conclusion: Conclusion, name: str | None = None, st
     facts += [f"Signal quality: {analysis.examination.quality.grade}", f"{record.duration_s:.1f} s of {record.format}"]
     facts += [f"{model}: {result.identity.weights.split('@')[0]}" for model, result in analysis.results.items()]
     facts.append(f"ecg-serve {__version__}, input {record.sha256[:12]}")
-    return figure(record, [values, _column(said), _column(facts)], style)
+    return figure(record.completed(), [values, _column(said), _column(facts)], style)
 
 
 def _text(value: Value, unit: str) -> str:

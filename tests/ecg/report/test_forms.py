@@ -77,6 +77,18 @@ def test_the_same_answer_gives_the_same_files() -> None:
         assert report.encoded(media_type) == report.encoded(media_type), media_type
 
 
+def test_eight_leads_are_drawn_as_twelve() -> None:
+    """What a recorder leaves out because it follows from I and II is on paper all the same, and on a display."""
+    twelve = simulate(Scenario()).record
+    stored = [lead for lead in twelve.leads if lead not in ("III", "aVR", "aVL", "aVF")]
+    eight = EcgRecord(np.stack([twelve.lead(lead) for lead in stored]), tuple(stored), twelve.fs_hz, "mV")
+    report = report_of(eight)
+    drawn = {line.get_gid() for line in page(report.analysis, report.conclusion).axes[0].lines}
+    assert {f"trace-{lead}" for lead in twelve.leads} <= drawn
+    shown = json.loads(report.encoded("application/vnd.ecg-serve.display+json"))["waveform"]
+    assert shown["leads"] == list(twelve.leads)
+
+
 def test_a_recording_without_unit_says_so_on_paper() -> None:
     record = EcgRecord.from_array(simulate(Scenario()).record.signal * 37.0, 500.0, simulate(Scenario()).record.leads)
     report = report_of(record)
