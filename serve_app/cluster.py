@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,13 @@ import yaml
 from ray import serve
 from ray.serve.scripts import cli
 
+from serve_app.keeper import kill_descendants
 from serve_app.launcher.log_file import FAILED, STEP
 
 EVERY_S = 0.5
+#: How long each try to start Ray waits for its node.
+PATIENCE_S = (45, 60, 120)
+_WAIT = "RAY_raylet_start_wait_time_s"
 
 
 def main(path: str, deploy_port: int | None = None) -> None:
@@ -35,14 +40,35 @@ def main(path: str, deploy_port: int | None = None) -> None:
     if deploy_port is not None:
         dashboard["dashboard_port"] = deploy_port
     _say(STEP + "starting Ray")
-    ray.init(namespace="serve", **dashboard)
     needed = processors(yaml.safe_load(Path(path).read_text()))
+    start_again_if_need_be(partial(ray.init, namespace="serve", **dashboard), kill_descendants, _say)
     if ray.cluster_resources().get("CPU", 0.0) < needed:
         ray.shutdown()
-        ray.init(namespace="serve", num_cpus=math.ceil(needed), **dashboard)
+        enough = partial(ray.init, namespace="serve", num_cpus=math.ceil(needed), **dashboard)
+        start_again_if_need_be(enough, kill_descendants, _say)
     _say(STEP + "starting Serve and its proxy")
     threading.Thread(target=_follow, daemon=True).start()
     cli(["run", path])
+
+
+def start_again_if_need_be(begin: Callable[[], Any], clear: Callable[[], None], say: Callable[[str], None]) -> None:
+    """Start Ray with `begin`; when it does not come up, `clear` what is there of it and begin again.
+
+    Ray's node aborts when its agent has not said its ports within 15 s, as happens on a busy machine, and `ray.init`
+    goes on waiting for a node that is dead. A second start finds everything in the page cache. Raises what the last
+    try raised.
+    """
+    for number, patience_s in enumerate(PATIENCE_S, 1):
+        os.environ[_WAIT] = str(patience_s)
+        try:
+            begin()
+            return
+        except Exception as error:
+            clear()
+            if number == len(PATIENCE_S):
+                say(f"{FAILED}Ray did not start in {number} tries: {cause(str(error))}")
+                raise
+            say(f"{STEP}starting Ray again (its node did not come up within {patience_s} s)")
 
 
 def _follow() -> None:

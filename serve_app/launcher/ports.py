@@ -64,8 +64,6 @@ def one_of_several(folder: Path) -> dict[str, str]:
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
             "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
             "RAY_ADDRESS": "local",
-            # On a machine that is busy with other things the first node takes longer than Ray's half minute.
-            "RAY_raylet_start_wait_time_s": "120",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
             "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 180
+START_LIMIT_S = 300  # with a second try of Ray's first node, which a busy machine needs now and then
 
 
 def free_port() -> int:
@@ -69,7 +69,7 @@ def service(launcher_log: Path, deployed: Deployed) -> Iterator[httpx.Client]:
     """A client of the running service."""
     log = launcher_log
     port = yaml.safe_load(deployed.config.read_text())["http_options"]["port"]
-    environment = os.environ | {"ECG_DATA_DIR": str(log.parent / "data")}
+    environment = os.environ | {"ECG_DATA_DIR": str(log.parent / "data"), "ECG_LOG_DIR": str(log.parent / "logs")}
     deploy_port = deployed.address.rpartition(":")[2]
     command = [sys.executable, "-m", "serve_app", "--config", str(deployed.config), "--deploy-port", deploy_port]
     with log.open("wb") as output:

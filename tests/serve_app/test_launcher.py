@@ -21,7 +21,7 @@ from rich.console import Console
 from ecg.errors import MalformedInput, WeightsUnavailable
 from ecg.models.hub import FILES
 from ecg.models.weights import SMALL, SMALL_NAME
-from serve_app.cluster import cause, follow, processors
+from serve_app.cluster import cause, follow, processors, start_again_if_need_be
 from serve_app.launcher import log_file
 from serve_app.launcher.options import parser, weights_by_model, with_options
 from serve_app.launcher.ports import is_free, local_url, one_of_several, refusal
@@ -235,6 +235,24 @@ def test_an_application_that_cannot_be_built_ends_with_its_cause() -> None:
     )
     assert failure == "ModuleNotFoundError: No module named 'alembic'"
     assert said == [log_file.STEP + "loading the application"]
+
+
+def test_a_ray_that_does_not_come_up_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "")  # put back afterwards
+    tries, said = [], []
+
+    def begin() -> None:
+        tries.append("begin")
+        if tries.count("begin") < 2:
+            raise TimeoutError("The current node timed out during startup.")
+
+    start_again_if_need_be(begin, lambda: tries.append("clear"), said.append)
+    assert tries == ["begin", "clear", "begin"]
+    assert said == [log_file.STEP + "starting Ray again (its node did not come up within 45 s)"]
+    with pytest.raises(ZeroDivisionError):
+        start_again_if_need_be(lambda: 1 / 0, lambda: tries.append("clear"), said.append)
+    assert said[-1] == log_file.FAILED + "Ray did not start in 3 tries: division by zero"
+    assert tries.count("clear") == 1 + 3
 
 
 def test_the_start_says_what_it_waits_for() -> None:
