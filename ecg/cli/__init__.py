@@ -8,19 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ecg._version import __version__
 from ecg.errors import EcgError
-
-#: Which extra of the package brings a library that a command may find missing.
-EXTRAS = {
-    **dict.fromkeys(("torch", "safetensors", "huggingface_hub", "filelock"), "torch"),
-    "openvino": "openvino",
-    **dict.fromkeys(("sqlalchemy", "alembic", "psycopg", "zstandard"), "inbox"),
-    **dict.fromkeys(("boto3", "botocore"), "aws"),
-    **dict.fromkeys(("pydicom", "soundfile", "defusedxml"), "formats"),
-    "matplotlib": "report",
-    "httpx": "client",
-    "pyarrow": "batch",
-    "pandas": "frame",
-}
+from ecg.extras import EXTRAS
 
 # name -> (module, one-line help); a module is imported only when its command is asked for.
 COMMANDS = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecg.errors import CheckpointRejected
+from ecg.extras import missing
 from ecg.models.calibration import Calibration
 from ecg.models.contract import Progress
 from ecg.models.ecgfm.architecture import Architecture
@@ -56,7 +57,10 @@ def is_weight_file(path: Path) -> bool:
 
 def read_header(path: Path) -> WeightFileHeader:
     """The header of a weights-only file; `CheckpointRejected` when it is damaged or not written by `ecg convert`."""
-    from safetensors import SafetensorError, safe_open
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ModuleNotFoundError as error:
+        raise missing("A model", error) from error
 
     try:
         with safe_open(path, framework="np") as file:  # checks the length of the file against its header, too

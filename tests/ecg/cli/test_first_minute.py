@@ -10,8 +10,9 @@ import pytest
 
 from ecg._version import __version__
 from ecg.cardioai.sender.progress_file import Checkpoint, Destination
-from ecg.cli import EXTRAS, main
+from ecg.cli import main
 from ecg.errors import InconsistentInput
+from ecg.extras import EXTRAS
 from ecg.formats.cardioai_message import ORIGIN_CODES
 from ecg.simulation import Artefact, Scenario, simulate
 from tests.e2e.conftest import free_port
@@ -59,6 +60,16 @@ def test_a_missing_library_is_one_line_with_the_command_that_brings_it(
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert f"pip install 'ecg-serve[{EXTRAS[libraries.partition(',')[0]]}]'" in done.stderr
+
+
+@pytest.mark.parametrize(("library", "code"), [("httpx", "ecg.Client()"), ("safetensors", "ecg.load_model('small')")])
+def test_a_missing_library_is_said_in_python_with_the_command_that_brings_it(library: str, code: str) -> None:
+    run = WITHOUT.replace("from ecg.cli import main\nraise SystemExit(main(sys.argv[2:]))", f"import ecg\n{code}")
+    command = [sys.executable, "-c", run, library]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ecg.errors.BackendUnavailable: ")
+    assert f"pip install 'ecg-serve[{EXTRAS[library]}]'" in last
 
 
 def payload_folder(tmp_path: Path) -> Path:
