@@ -37,7 +37,8 @@ _PAGE = {
     "index.html": "text/html",
     "page.css": "text/css",
     **{
-        f"{module}.js": "text/javascript" for module in ("api", "beat", "calipers", "main", "paper", "report", "signal")
+        f"{module}.js": "text/javascript"
+        for module in ("api", "beat", "calipers", "main", "paper", "report", "service", "signal")
     },
 }
 #: The page loads from its own origin only, runs no inline script, and is shown in no other page. Widths and heights in

@@ -24,6 +24,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "/data/v1/records/{recordId}": ("read", "ingest"),
     "/data/v1/stats": ("read",),
     "/data/v1/metrics": ("read",),
+    "/health/activity": ("read",),
 }
 _MOST_SUBJECT = 128
 

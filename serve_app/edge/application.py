@@ -12,6 +12,8 @@ from deployments.serve.graph import Graph
 from serve_app import pages
 from serve_app.edge import bulk
 from serve_app.edge.access import Access
+from serve_app.edge.activity import PATH as ACTIVITY
+from serve_app.edge.activity import Activity, Noted
 from serve_app.edge.analysis import AnalysisRoutes
 from serve_app.edge.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
 from serve_app.edge.middleware import Admission, Metrics, PlainPath, Problems, RequestId, SafeHeaders
@@ -22,11 +24,13 @@ from serve_app.settings import AppSettings
 
 def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> Starlette:
     """The ASGI application of one ingress replica."""
-    routes = _routes(settings, graph, inbox, Access.of(settings))
+    activity = Activity(settings.max_requests)
+    routes = _routes(settings, graph, inbox, Access.of(settings), activity)
     limit = AdmissionLimit(settings.max_requests, "The service is at its limit; try again shortly.", "requests")
     chain = [
         Middleware(RequestId),
         Middleware(Metrics),
+        Middleware(Noted, activity=activity),
         Middleware(SafeHeaders),
         Middleware(Problems, retry_after_s=settings.retry_after_s),
         Middleware(Admission, limit=limit),
@@ -37,7 +41,9 @@ def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> Star
     return app
 
 
-def _routes(settings: AppSettings, graph: Graph, inbox: InboxRoutes, access: Access) -> list[BaseRoute]:
+def _routes(
+    settings: AppSettings, graph: Graph, inbox: InboxRoutes, access: Access, activity: Activity
+) -> list[BaseRoute]:
     analysis = AnalysisRoutes(graph, settings)
     status = StatusRoutes(graph)
     kept = [
@@ -62,6 +68,7 @@ def _routes(settings: AppSettings, graph: Graph, inbox: InboxRoutes, access: Acc
         ),
         Route("/health", status.health),
         Route("/health/ready", status.ready),
+        Route(ACTIVITY, activity.show, middleware=access.guard(ACTIVITY)),
         Route("/labels", labels),
         Route("/features/schema", features_schema),
         *([] if settings.demo else kept),  # a public demo keeps nothing

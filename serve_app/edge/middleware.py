@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.serve.admission import AdmissionLimit
+from deployments.serve.ray_errors import as_ecg_error
 from deployments.serve.stage_metrics import LATENCY_BUCKETS_MS
 from serve_app.edge import problems
 from serve_app.edge.front import REQUEST_ID, usable_id
@@ -107,6 +108,8 @@ class Problems:
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
+            refusal = as_ecg_error(error)
+            scope["state"]["problem"] = "internal_error" if refusal is None else refusal.code
             await self._response(error, request_id(scope))(scope, receive, send)
 
     def _response(self, error: Exception, identity: str) -> Response:

@@ -1,16 +1,32 @@
 """The page in a real browser on a real service: scale, calipers, marks, formats, and no request elsewhere."""
 
+import asyncio
+import base64
 import json
+import re
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+import uvicorn
 
-from ecg.formats.writers import WRITERS, write_json
+from deployments.serve.graph import Handles
+from deployments.serve.model_state import ModelState
+from ecg.access.keys import KeyRing
+from ecg.formats import FORMATS
+from ecg.formats.writers import write_json
+from ecg.pipeline import examine
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
+from serve_app.edge.ingress import Ingress
+from serve_app.settings import AppSettings
+from tests.deployments.fakes import handle
+from tests.e2e.conftest import free_port
+from tests.ecg.formats.every_format import EIGHT, samples
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
@@ -134,20 +150,45 @@ def test_marks_lie_where_the_answer_says(page: "sync_api.Page", service: httpx.C
     assert chosen == ["p_onset", "qrs_onset"]
 
 
-@pytest.mark.parametrize("form", sorted(WRITERS))
-def test_every_writable_format_can_be_opened(
-    page: "sync_api.Page", recording: EcgRecord, tmp_path: Path, form: str
-) -> None:
-    paths = WRITERS[form](recording, tmp_path, "one")
-    if form in ("npy", "csv"):  # what these files do not say
-        page.click("summary")
-        if form == "npy":
-            page.fill("#fs", "500")
-            page.fill("#leads", ",".join(recording.leads))
-        page.select_option("#units", "mV")
-    opened(page, *paths)
-    assert "Sinus rhythm, 72/min" in (page.text_content("#headline") or "")
-    assert page.locator("path.trace").count() == 13 + 12  # twelve and the strip, and the median beat
+def dropped(page: "sync_api.Page", files: Mapping[str, bytes]) -> None:
+    """Drop files on the page, as a hand does."""
+    carried = page.evaluate_handle(
+        """files => {
+            const carried = new DataTransfer();
+            for (const [name, content] of Object.entries(files)) {
+                carried.items.add(new File([Uint8Array.from(atob(content), c => c.charCodeAt(0))], name));
+            }
+            return carried;
+        }""",
+        {name: base64.b64encode(content).decode() for name, content in files.items()},
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": carried})
+    page.wait_for_selector("#papers svg, .message.error")
+
+
+SIMULATED = simulate(Scenario(rr_sd_ms=0)).record
+COUNTS = np.rint(np.stack([SIMULATED.lead(lead) for lead in EIGHT]) / 0.0025).astype(np.int16)
+FILES = samples(COUNTS)
+
+
+def test_a_file_of_every_format_is_at_hand() -> None:
+    assert FILES.keys() == {reader.name for reader in FORMATS} | {"zip"}
+
+
+@pytest.mark.parametrize("form", sorted(FILES))
+def test_every_format_can_be_dropped(page: "sync_api.Page", form: str) -> None:
+    sample = FILES[form]
+    if sample.stated.fs_hz is not None:  # what these files do not say
+        page.click("summary:has-text('does not say')")
+        page.fill("#fs", f"{sample.stated.fs_hz:g}")
+        page.fill("#leads", ",".join(sample.stated.leads or ()))
+        page.select_option("#units", sample.stated.unit)
+    dropped(page, sample.files)
+    rate = re.search(r", (\d+)/min", page.text_content("#headline") or "")
+    assert rate is not None, page.text_content("#message")
+    assert int(rate[1]) == pytest.approx(72 * 300 / 500 if form == "edf" else 72, abs=1)  # its clock is slower
+    assert page.locator("#papers path.trace").count() == 13  # eight leads are completed to twelve; and the strip
+    assert page.locator("#beat path.trace").count() == 12
 
 
 def test_what_cannot_be_read_is_explained(page: "sync_api.Page", tmp_path: Path) -> None:
@@ -197,6 +238,9 @@ def test_nothing_serious_stands_in_a_readers_way(
     page.select_option("#sample", "noisy")
     page.wait_for_selector("#papers svg")
     found = axe.run(page).response["violations"]
+    page.get_by_role("button", name="Service", exact=True).click()
+    page.wait_for_selector("#service-load p")
+    found += axe.run(page).response["violations"]
     page.close()
     assert [json.dumps(v["id"]) for v in found if v["impact"] in ("serious", "critical")] == []
 
@@ -206,3 +250,86 @@ def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(service
     assert "default-src 'none'" in policy
     assert "script-src 'self'" in policy
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_the_service_view_shows_models_load_and_the_last_refusals(page: "sync_api.Page", tmp_path: Path) -> None:
+    wrong = tmp_path / "note.txt"
+    wrong.write_text("not an ECG")
+    page.set_input_files("#files", str(wrong))
+    page.wait_for_selector(".message.error")
+    page.get_by_role("button", name="Service", exact=True).click()
+    page.wait_for_selector("#service-last table")
+    assert "stand-in" in (page.text_content("#service-models") or "")
+    assert "untrained" in (page.text_content("#service-models") or "")
+    assert "requests in progress" in (page.text_content("#service-load") or "")
+    first = page.locator("#service-last tbody tr").first.text_content() or ""
+    assert "/analyze" in first
+    assert "unknown_format" in first or "malformed" in first, first
+    assert "note.txt" not in (page.text_content("#service-view") or "")
+    assert page.is_hidden("#recording-view")
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The edge with keys, in this process and without models: its address, and a key that may analyse."""
+    keys = tmp_path / "keys.json"
+    secret = KeyRing(keys).create("page", ("analyze",))[1]
+
+    async def state() -> ModelState:
+        return ModelState("waiting")
+
+    async def measured(record: EcgRecord, findings: bool, features: bool = False) -> object:
+        return examine(record, findings, features)
+
+    port = free_port()
+
+    def serve() -> None:
+        async def run() -> None:
+            models = {name: handle(state=state) for name in ("clinical", "features")}
+            handles = Handles(None, models, handle(examine=measured))
+            settings = AppSettings(keys_file=str(keys), inbox_url="sqlite://")
+            nothing = handle(accept=state, record=state, stats=state, metrics=state)
+            app = (await asyncio.to_thread(Ingress, settings, handles, nothing))._answer
+            server.config.app = app
+            await server.serve()
+
+        asyncio.run(run())
+
+    server = uvicorn.Server(uvicorn.Config("", port=port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=serve)
+    thread.start()
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+        assert client.get(f"{url}/health").status_code == 200
+    yield url, secret
+    server.should_exit = True
+    thread.join(30)
+
+
+def test_a_key_is_asked_for_and_presented(browser: "sync_api.Browser", guarded: tuple[str, str]) -> None:
+    """It is in no storage of the browser, and gone with the page."""
+    url, secret = guarded
+    page = browser.new_page()
+    page.goto(url)
+    page.wait_for_selector("#sample option:nth-child(2)", state="attached")
+    two = json.dumps(
+        {"signal": SIMULATED.signal[:2].tolist(), "fs": 500, "lead_names": ["I", "II"], "units": "mV"}
+    ).encode()
+    dropped(page, {"x.json": two})
+    assert "needs an API key" in (page.text_content("#message") or "")
+    assert page.evaluate("document.activeElement.id") == "key"
+    page.keyboard.type(secret)
+    page.keyboard.press("Enter")
+    dropped(page, {"x.json": two})
+    page.wait_for_selector("#papers svg")
+    assert "72/min" in (page.text_content("#headline") or "")
+    page.get_by_role("button", name="Service", exact=True).click()
+    page.wait_for_selector("#service-load p")
+    assert "scope read" in (page.text_content("#service-load") or "")
+    stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    assert secret not in stored
+    page.reload()
+    page.wait_for_selector("#sample option:nth-child(2)", state="attached")
+    dropped(page, {"x.json": two})
+    assert "needs an API key" in (page.text_content("#message") or "")
+    page.close()

@@ -8,14 +8,28 @@ const PARTS = "clinical,measurements,quality";
 const WITHOUT_MODELS = "measurements,quality";
 const UNFIT = ["missing_leads", "recording_too_short", "invalid_samples"];
 
+/** An API key, for as long as this page is open; it is written nowhere. */
+let key = "";
+
+/** @param {string} text */
+export function presentKey(text) { key = text.trim(); }
+
+/** @param {string} url @param {RequestInit} [request] @returns {Promise<Response>} with the key, if there is one */
+function send(url, request = {}) {
+  const headers = new Headers(request.headers);
+  if (key) headers.set("Authorization", `Bearer ${key}`);
+  return fetch(url, { ...request, headers });
+}
+
 /** @typedef {{files: File[], fields: Record<string, string>} | {sample: string}} Source */
 
 /** A refusal, with what the service says of it. */
 export class Refusal extends Error {
-  /** @param {string} message @param {string} [code] */
-  constructor(message, code = "") {
+  /** @param {string} message @param {string} [code] @param {number} [status] */
+  constructor(message, code = "", status = 0) {
     super(message);
     this.code = code;
+    this.status = status;
   }
 }
 
@@ -24,9 +38,9 @@ async function refusal(response) {
   try {
     const p = await response.json();
     const parts = [p.detail ?? p.title, p.field ? `Field: ${p.field}` : "", p.expected ? `Expected: ${JSON.stringify(p.expected)}` : "", p.got ? `Got: ${JSON.stringify(p.got)}` : ""];
-    return new Refusal(parts.filter(Boolean).join("\n"), p.code);
+    return new Refusal(parts.filter(Boolean).join("\n"), p.code, response.status);
   } catch {
-    return new Refusal(`The service answered ${response.status}.`);
+    return new Refusal(`The service answered ${response.status}.`, "", response.status);
   }
 }
 
@@ -46,7 +60,7 @@ async function body(source) {
 /** @param {RequestInit} request @param {string} accept @param {string} query */
 async function post(request, accept, query) {
   const headers = { ...(request.headers ?? {}), Accept: accept };
-  const response = await fetch(`/analyze${query}`, { method: "POST", ...request, headers });
+  const response = await send(`/analyze${query}`, { method: "POST", ...request, headers });
   if (!response.ok) throw await refusal(response);
   return response;
 }
@@ -68,6 +82,13 @@ export async function ask(source, accept = DISPLAY) {
 /** @returns {Promise<any>} */
 export async function health() {
   return (await fetch("/health")).json();
+}
+
+/** What the service did of late; refused with 401 or 403 to who may not know. @returns {Promise<any>} */
+export async function activity() {
+  const response = await send("/health/activity");
+  if (!response.ok) throw await refusal(response);
+  return response.json();
 }
 
 /** @returns {Promise<{name: string, title: string}[]>} */

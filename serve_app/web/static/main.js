@@ -1,10 +1,11 @@
 /** The page: what is open, and what the controls do. */
 
-import { ask, health, Refusal, samples } from "./api.js";
+import { ask, presentKey, Refusal, samples } from "./api.js";
 import { drawBeat } from "./beat.js";
 import { addCalipers } from "./calipers.js";
 import { draw } from "./paper.js";
 import * as report from "./report.js";
+import { showService } from "./service.js";
 import { decode } from "./signal.js";
 
 /** @typedef {{source: import("./api.js").Source, name: string, answer: any, signal: import("./signal.js").Signal}} Opened */
@@ -38,14 +39,17 @@ function sayScale() {
 function drawPapers() {
   const papers = byId("papers");
   papers.replaceChildren();
+  papers.className = opened.length > 1 ? "two" : "";
   for (const one of opened) {
     const { svg, cells, width, height } = draw(one.signal, look(), one.answer.quality.per_lead);
     svg.style.width = size(width);
     svg.style.height = size(height);
+    const place = report.node("section");
     const paper = report.node("div", "", "paper");
-    if (opened.length > 1) papers.append(report.node("h2", one.name));
+    if (opened.length > 1) place.append(report.node("h2", one.name));
     paper.append(svg);
-    papers.append(paper);
+    place.append(paper);
+    papers.append(place);
     addCalipers(svg, cells, one.signal, look(), () => input("march").checked, byId("caliper"));
   }
   sayScale();
@@ -60,7 +64,9 @@ function show() {
   byId("quality").replaceChildren(report.quality(answer));
   byId("beat").replaceChildren(drawBeat(answer.waveform.median_beat, (mm) => `${mm * CSS_PX_PER_MM * ruler}px`));
   byId("compare").hidden = opened.length < 2;
-  if (opened.length > 1) byId("compare").replaceChildren(report.compare(opened[0].answer, opened[1].answer));
+  byId("which").hidden = opened.length < 2;
+  byId("which").textContent = `Of the second, ${opened[opened.length - 1].name}:`;
+  if (opened.length > 1) byId("compare").replaceChildren(report.compare(opened[0], opened[1]));
   input("from").max = String(Math.max(0, opened[0].signal.seconds - 10));
   byId("result").hidden = false;
   drawPapers();
@@ -80,8 +86,7 @@ async function open(source, name) {
     message.textContent = `${name}: ${one.signal.seconds.toFixed(1)} s, ${one.signal.leads.length} leads.`;
     show();
   } catch (error) {
-    message.className = "message error";
-    message.textContent = error instanceof Refusal ? `${name} was not read.\n${error.message}` : "The service does not answer. Is it still running?";
+    sayFailure(error, `${name} was not read.`);
   }
 }
 
@@ -103,25 +108,19 @@ async function download(accept, ending) {
     link.click();
     URL.revokeObjectURL(link.href);
   } catch (error) {
-    byId("message").className = "message error";
-    byId("message").textContent = error instanceof Refusal ? error.message : "The service does not answer.";
+    sayFailure(error, `There is no ${ending} of it.`);
   }
 }
 
-async function showHealth() {
-  let state;
-  try {
-    state = await health();
-  } catch {
-    byId("weights").textContent = "The service does not answer.";
-    return;
+/** What came of a request that failed. @param {unknown} error @param {string} what */
+function sayFailure(error, what) {
+  const message = byId("message");
+  message.className = "message error";
+  message.textContent = error instanceof Refusal ? `${what}\n${error.message}` : "The service does not answer. Is it still running?";
+  if (error instanceof Refusal && error.status === 401) {
+    byId("key-box").setAttribute("open", "");
+    byId("key").focus();
   }
-  const models = Object.entries(state.models);
-  const say = ([name, m]) => `${name}: ${m.weights ? m.weights.replace(/@sha256:(.{8}).*/, " ($1…)") : m.state}${m.trained === false ? ", untrained, says nothing" : (m.weights || "").startsWith("ecg-serve/small") ? ", the small model of the package, some labels only" : ""}`;
-  byId("weights").textContent = `Models: ${models.map(say).join("; ")}.`;
-  byId("service-status").textContent = `${state.status}, version ${state.versions["ecg-serve"]}.`;
-  const rows = models.map(([name, m]) => [name, m.progress ? `${m.state}: ${m.progress.step}` : m.state, m.weights ?? m.detail ?? "", m.backend ? `${m.backend} ${m.precision}` : ""]);
-  byId("service-models").replaceChildren(report.table(["model", "state", "weights", "engine"], rows, "Models of the service"));
 }
 
 /** @param {boolean} service */
@@ -133,7 +132,13 @@ function view(service) {
 }
 
 byId("show-recording").addEventListener("click", () => view(false));
-byId("show-service").addEventListener("click", () => { view(true); showHealth(); });
+byId("show-service").addEventListener("click", () => { view(true); showService(); });
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  presentKey(input("key").value);
+  byId("key-said").textContent = input("key").value ? "The key is presented from now on." : "No key is presented.";
+  showService();
+});
 byId("open").addEventListener("submit", (event) => event.preventDefault());
 byId("files").addEventListener("change", () => { const files = input("files").files; if (files) openFiles(files); });
 for (const name of ["dragover", "dragenter"]) byId("drop").addEventListener(name, (event) => { event.preventDefault(); byId("drop").classList.add("over"); });
@@ -144,7 +149,7 @@ byId("drop").addEventListener("drop", (event) => {
   const dropped = /** @type {DragEvent} */ (event).dataTransfer;
   if (dropped) openFiles(dropped.files);
 });
-byId("sample").addEventListener("change", () => { const { value } = input("sample"); if (value) open({ sample: value }, value); });
+byId("sample").addEventListener("change", () => { const { value } = input("sample"); if (value) open({ sample: value }, /** @type {any} */ (input("sample")).selectedOptions[0].text); });
 for (const id of ["layout", "speed", "gain", "from", "march"]) byId(id).addEventListener("change", drawPapers);
 const zoomBy = (/** @type {number} */ factor) => { zoom = Math.min(8, Math.max(0.25, zoom * factor)); drawPapers(); };
 byId("zoom-in").addEventListener("click", () => zoomBy(1.25));
@@ -169,5 +174,5 @@ for (const button of document.querySelectorAll("[data-accept]")) {
   button.addEventListener("click", () => download(accept ?? "", ending ?? ""));
 }
 samples().then((list) => byId("sample").append(...list.map((s) => { const o = new Option(s.title, s.name); return o; })));
-showHealth();
-setInterval(showHealth, 5000);
+showService();
+setInterval(showService, 5000);

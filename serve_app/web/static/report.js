@@ -13,6 +13,10 @@ const ROWS = /** @type {[string, string][]} */ ([
   ["qtc_fridericia", "QTc (Fridericia)"], ["qtc_bazett", "QTc (Bazett)"], ["p_axis", "P axis"], ["qrs_axis", "QRS axis"], ["t_axis", "T axis"],
 ]);
 
+const SAID_BY = /** @type {Record<string, string>} */ ({
+  rules: "the measurements' rules", "ecg-fm": "the model", "ecg-fm and rules": "the model and the measurements' rules together",
+});
+
 /** @param {string} tag @param {string} [text] @param {string} [kind] */
 export function node(tag, text = "", kind = "") {
   const made = document.createElement(tag);
@@ -58,7 +62,7 @@ export function headline(answer) {
   line.append(rate.value === null ? ", rate not measured" : `, ${Math.round(rate.value)}/min. `);
   const others = c ? c.abnormalities.filter((/** @type {string} */ name) => name !== c.rhythm) : [];
   if (others.length) line.append(` ${others.join(", ")}.`);
-  line.append(` Said by ${c && c.source === "rules" ? "the measurements' rules" : "the model"}. Signal ${String(answer.signal_quality).toLowerCase()}.`);
+  line.append(` Said by ${c ? SAID_BY[c.source] ?? "the model" : "nobody"}. Signal ${String(answer.signal_quality).toLowerCase()}.`);
   const all = node("div");
   all.append(line);
   if (answer.warnings.length) {
@@ -123,6 +127,9 @@ export function intervals(answer) {
   return table(["", "value", "spread", "usual in adults", ...(device ? ["device", "difference"] : [])], rows, "Intervals, rate and axes");
 }
 
+/** A probability in per cent; never 0 or 100, which nobody can know. @param {number} p */
+const percent = (p) => (p < 0.001 ? "< 0.1 %" : p > 0.999 ? "> 99.9 %" : `${(100 * p).toFixed(1)} %`);
+
 /** @param {Answer} answer */
 export function model(answer) {
   const box = node("div");
@@ -131,17 +138,20 @@ export function model(answer) {
     box.append(node("p", "No trained model answered: probabilities are not given."));
   }
   if (labels) {
+    const ruled = new Map((answer.findings ?? []).map((/** @type {any} */ f) => [f.label, f.present]));
     const contradicted = new Set(answer.consistency.map((/** @type {any} */ c) => c.label));
     const rows = labels.filter((/** @type {any} */ l) => l.probability !== null).map((/** @type {any} */ l) => {
       const bar = node("span", "", "bar-room");
       const inner = node("span", "", "bar");
       inner.style.width = `${(100 * l.probability).toFixed(1)}%`;
       bar.append(inner);
-      const cell = node("span");
-      cell.append(bar, `${(100 * l.probability).toFixed(1)} %`);
-      return [l.name, cell, contradicted.has(l.name) ? node("span", "the measurements contradict", "contradicted") : ""];
+      const cell = node("span", "", "chance");
+      cell.append(bar, percent(l.probability));
+      const rule = ruled.get(l.name);
+      const agrees = typeof rule === "boolean" && rule === l.probability >= 0.5;
+      return [l.name, cell, contradicted.has(l.name) ? node("span", "contradict", "contradicted") : agrees ? "agree" : "open"];
     });
-    if (rows.length) box.append(table(["label", "probability", ""], rows, labels.some((/** @type {any} */ l) => l.calibrated) ? "Calibrated probabilities of the model" : "Probabilities of the model"));
+    if (rows.length) box.append(table(["label", "probability", "the rules"], rows, labels.some((/** @type {any} */ l) => l.calibrated) ? "Calibrated probabilities of the model" : "Probabilities of the model"));
     const silent = labels.filter((/** @type {any} */ l) => l.reason).map((/** @type {any} */ l) => l.name);
     if (silent.length) box.append(node("p", `Not validated, so not given: ${silent.join(", ")}.`));
   }
@@ -155,16 +165,25 @@ export function model(answer) {
 /** @param {Answer} answer */
 export function quality(answer) {
   const q = answer.quality;
-  const rows = Object.entries(q.per_lead).map(([lead, l]) => [lead, /** @type {any} */ (l).grade,
-    /** @type {any} */ (l).causes.map((/** @type {any} */ c) => c.code.replaceAll("_", " ")).join(", ")]);
   const box = node("div");
-  box.append(node("p", `${q.grade}.` + (q.lead_reversal ? ` Exchanged electrodes: ${q.lead_reversal}.` : "")));
-  box.append(table(["lead", "grade", "causes"], rows, "Quality by lead"));
+  const causes = (q.causes ?? []).map((/** @type {any} */ c) => c.code.replaceAll("_", " ")).filter((/** @type {string} */ c, /** @type {number} */ i, /** @type {string[]} */ all) => all.indexOf(c) === i);
+  const exchanged = q.lead_reversal ? ` Exchanged electrodes: ${q.lead_reversal}.` : q.possible_reversal ? ` Perhaps exchanged electrodes: ${q.possible_reversal}.` : "";
+  box.append(node("p", `${q.grade}${causes.length ? `: ${causes.join(", ")}` : ""}.${exchanged}`));
+  const leads = /** @type {[string, any][]} */ (Object.entries(q.per_lead));
+  const rows = leads.filter(([, l]) => l.causes.length).map(([lead, l]) => [lead, l.grade,
+    l.causes.map((/** @type {any} */ c) => c.code.replaceAll("_", " ")).join(", ")]);
+  if (rows.length) box.append(table(["lead", "grade", "causes"], rows, "Quality by lead"));
+  const clean = leads.filter(([, l]) => !l.causes.length).map(([lead]) => lead);
+  if (clean.length) box.append(node("p", `${clean.length === leads.length ? "All leads are" : `${clean.join(", ")}:`} without a remark.`));
   return box;
 }
 
-/** Differences of every interval, axis and finding. @param {Answer} first @param {Answer} second */
-export function compare(first, second) {
+/**
+ * Differences of every interval, axis and finding.
+ * @param {{name: string, answer: Answer}} one @param {{name: string, answer: Answer}} other
+ */
+export function compare(one, other) {
+  const [first, second] = [one.answer, other.answer];
   const rows = ROWS.filter(([key]) => key in first.measurements).map(([key, name]) => {
     const a = first.measurements[key];
     const b = second.measurements[key];
@@ -179,6 +198,6 @@ export function compare(first, second) {
     if (g && g.present !== f.present) rows.push([f.label ?? f.name, word(f.present), word(g.present), "changed"]);
   }
   const box = node("section");
-  box.append(node("h2", "The two recordings compared"), table(["", "first", "second", "difference"], rows, "Differences of two recordings"));
+  box.append(node("h2", "The two recordings compared"), table(["", one.name, other.name, "difference"], rows, "Differences of two recordings"));
   return box;
 }
