@@ -22,6 +22,7 @@ from ray.serve.scripts import cli
 
 from serve_app.keeper import kill_descendants
 from serve_app.launcher.log_file import FAILED, STEP
+from serve_app.ray_ports import choose_ports_first
 
 EVERY_S = 0.5
 #: How long each try to start Ray waits for its node.
@@ -40,6 +41,7 @@ def main(path: str, deploy_port: int | None = None) -> None:
     if deploy_port is not None:
         dashboard["dashboard_port"] = deploy_port
     _say(STEP + "starting Ray")
+    choose_ports_first()
     needed = processors(yaml.safe_load(Path(path).read_text()))
     start_again_if_need_be(partial(ray.init, namespace="serve", **dashboard), kill_descendants, _say)
     if ray.cluster_resources().get("CPU", 0.0) < needed:
@@ -54,9 +56,8 @@ def main(path: str, deploy_port: int | None = None) -> None:
 def start_again_if_need_be(begin: Callable[[], Any], clear: Callable[[], None], say: Callable[[str], None]) -> None:
     """Start Ray with `begin`; when it does not come up, `clear` what is there of it and begin again.
 
-    Ray's node aborts when its agent has not said its ports within 15 s, as happens on a busy machine, and `ray.init`
-    goes on waiting for a node that is dead. A second start finds everything in the page cache. Raises what the last
-    try raised.
+    A node that aborts while it starts (`serve_app.ray_ports` has a cause) is waited for by `ray.init` all the same. A
+    second start finds everything in the page cache. Raises what the last try raised.
     """
     for number, patience_s in enumerate(PATIENCE_S, 1):
         os.environ[_WAIT] = str(patience_s)
