@@ -7,6 +7,7 @@ the agents are told to listen on them. There is no option of Ray for that, so th
 pinned in pyproject.toml; where its parts are not as expected nothing is changed, and Ray chooses as it always does.
 """
 
+import importlib
 import socket
 from typing import Any
 
@@ -21,8 +22,8 @@ FILES = {
 
 def choose_ports_first() -> bool:
     """Have every node that this process starts know its agents' ports; False when this Ray is built otherwise."""
-    import ray._raylet as core
-    from ray._private.node import Node
+    core: Any = importlib.import_module("ray._raylet")  # compiled, and so without types
+    Node: Any = importlib.import_module("ray._private.node").Node  # noqa: N806  it is a class
 
     if not all(hasattr(core, constant) for constant in (*FILES.values(), "persist_port")):
         return False
