@@ -266,4 +266,5 @@ def _start(text: str | None) -> tuple[str | None, tuple[str, ...]]:
                 return datetime.datetime(year, month, day, hour, minute, second, microsecond).isoformat(), ()
             except ValueError:
                 break
-    return None, ("The start time of the header is not understood.",)
+    shown = "" if re.search(r"[^\W\d_]", text) else f" {text[:40]!r}"  # a word may be a name
+    return None, (f"The start time{shown} of the header is not understood.",)
