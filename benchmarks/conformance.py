@@ -38,9 +38,8 @@ def main() -> int:
         console = Console(width=WIDTH)
 
     sections: list[Section] = []
-    progress.print("simulator set ...")
     start = time.process_time()
-    cases = simulator_set.run(QUICK if arguments.quick else 1)
+    cases = simulator_set.run(QUICK if arguments.quick else 1, progress)
     sections.append(simulator_set.section(cases))
     if DATA.is_dir():
         own = [small_model.small_model] if small_model.available() else []
