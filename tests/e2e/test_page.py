@@ -131,6 +131,69 @@ def test_the_calipers_give_the_true_rr(page: "sync_api.Page", recording: EcgReco
     assert float(page.get_attribute("#caliper", "data-ms") or "nan") == pytest.approx(measured + 2)
 
 
+def test_equal_steps_march_out_from_two_lines(page: "sync_api.Page") -> None:
+    page.select_option("#sample", "sinus")
+    page.wait_for_selector("#papers svg")
+    page.check("#march")
+    page.focus("#papers svg")
+    for _ in range(100):  # 0.2 s of 500 Hz from where the first lead begins
+        page.keyboard.press("ArrowRight")
+    assert float(page.get_attribute("#caliper", "data-ms") or "nan") == pytest.approx(200)
+    assert "300 bpm" in (page.text_content("#caliper") or "")
+    assert " mV" in (page.text_content("#caliper") or "")
+    lines = page.eval_on_selector_all(
+        "#papers .caliper-line, #papers .caliper-march", "nodes => nodes.map(n => n.getBBox().x)"
+    )
+    assert len(lines) == 13  # every 0.2 s of a stretch of 2.5 s
+    assert np.diff(sorted(lines)) == pytest.approx(5.0, abs=0.01)  # millimetres
+    page.keyboard.press("Escape")
+    assert page.locator(".caliper-line").count() == 0
+
+
+def test_a_screen_is_ruled_once_and_print_is_true_all_the_same(page: "sync_api.Page") -> None:
+    page.select_option("#sample", "sinus")
+    page.wait_for_selector("#papers svg")
+    page.click("#ruler-open")
+    page.fill("#ruler-size", "1.25")
+    page.click("#ruler-done")
+    assert size_mm(page, "#papers .pulse")[1] == pytest.approx(12.5, rel=0.01)  # on a screen that shows less
+    assert "true size on this screen" in (page.text_content("#scale") or "")
+    page.reload()
+    page.wait_for_selector("#sample option:nth-child(2)", state="attached")
+    page.select_option("#sample", "sinus")
+    page.wait_for_selector("#papers svg")
+    page.click("#zoom-in")
+    assert size_mm(page, "#papers .pulse")[1] == pytest.approx(12.5 * 1.25, rel=0.01)
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert size_mm(page, "#papers .pulse")[1] == pytest.approx(10, rel=0.01)
+    assert size_mm(page, "#papers path.trace[data-lead=II]")[0] == pytest.approx(250, rel=0.01)
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert size_mm(page, "#papers .pulse")[1] == pytest.approx(12.5 * 1.25, rel=0.01)
+
+
+def test_the_keyboard_goes_through_the_page_in_reading_order(page: "sync_api.Page") -> None:
+    page.select_option("#sample", "sinus")
+    page.wait_for_selector("#papers svg")
+    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+    reached: list[list[float]] = []
+    for number in range(60):
+        page.keyboard.press("Tab")
+        at, tag = page.evaluate(
+            """() => {
+                const it = document.activeElement, all = [...document.querySelectorAll("*")];
+                return [all.indexOf(it), it.className + " " + it.tagName];
+            }"""
+        )
+        if number == 0:
+            assert tag == "skip A"
+        if reached and at <= reached[-1][0]:
+            break  # round to the beginning
+        reached.append([at])
+    assert len(reached) >= 30  # the order of the document, without a jump back
+    assert page.locator("[tabindex]:not([tabindex='0']):not([tabindex='-1'])").count() == 0
+
+
 def test_marks_lie_where_the_answer_says(page: "sync_api.Page", service: httpx.Client) -> None:
     page.select_option("#sample", "left-bundle-branch-block")
     page.wait_for_selector("#beat svg")

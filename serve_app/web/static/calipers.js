@@ -44,8 +44,8 @@ export function addCalipers(svg, cells, signal, look, marching, output) {
       const step = Math.abs(b - a);
       const first = Math.ceil(cell.from * signal.fs);
       const last = Math.floor((cell.from + cell.seconds) * signal.fs);
-      for (let s = a - step; s >= first; s -= step) line(s, "caliper-march");
-      for (let s = a + step; s <= last; s += step) line(s, "caliper-march");
+      for (let s = Math.min(a, b) - step; s >= first; s -= step) line(s, "caliper-march");
+      for (let s = Math.max(a, b) + step; s <= last; s += step) line(s, "caliper-march");
     }
     line(a, "caliper-line");
     line(b, "caliper-line");

@@ -72,6 +72,23 @@ def test_a_missing_library_is_said_in_python_with_the_command_that_brings_it(lib
     assert f"pip install 'ecg-serve[{EXTRAS[library]}]'" in last
 
 
+@pytest.mark.parametrize(
+    ("module", "run"),
+    [
+        ("ecg.cli.measure", "from ecg.cli import main; raise SystemExit(main(['measure', 'x.hea']))"),
+        ("serve_app.launcher.start", "from serve_app.__main__ import main; raise SystemExit(main())"),
+    ],
+)
+def test_ctrl_c_while_a_command_is_loaded_is_no_traceback(module: str, run: str) -> None:
+    interrupt = (
+        "import sys\nclass Interrupt:\n    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\nsys.meta_path.insert(0, Interrupt())\n"
+    )
+    command = [sys.executable, "-c", interrupt + run]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def payload_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "payloads"
     folder.mkdir()
