@@ -17,7 +17,7 @@ from ecg.errors import EcgError, MalformedInput, UnusableRecording
 from ecg.formats.channels import Channel
 from ecg.formats.device_file import DeviceFile, record_of
 from ecg.formats.hdf5_storage import Decoder, is_text, members, what_stands_beside
-from ecg.formats.matrix_file import chosen
+from ecg.formats.matrix_file import chosen, stands_beside
 from ecg.formats.stated import Stated
 from ecg.formats.xml_tree import missing_extra
 from ecg.origin import Origin
@@ -110,7 +110,8 @@ def _opened(stream: BinaryIO) -> Iterator[tuple[Any, Any]]:
 def _arrays(h5py: Any, file: Any) -> dict[str, Any]:
     """The numeric arrays of two or three dimensions by name, of the file and of its groups."""
     arrays = (item for item in members(h5py, file) if isinstance(item, h5py.Dataset) and item.ndim in (2, 3))
-    return {item.name: item for item in arrays if item.dtype.kind in "iuf" and item.size > 1 and not is_text(item)}
+    numbers = (item for item in arrays if item.dtype.kind in "iuf" and item.size > 1 and not is_text(item))
+    return {item.name: item for item in numbers if not stands_beside(item.name)}
 
 
 def _number(array: Any, index: int | None) -> tuple[int, int | None]:

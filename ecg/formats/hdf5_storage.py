@@ -45,7 +45,7 @@ def what_stands_beside(h5py: Any, file: Any, arrays: Iterable[Any]) -> Beside:
     for item in [file, *members(h5py, file)]:
         for name in list(item.attrs)[:_MAX_MEMBERS]:
             space = item.attrs.get_id(name)
-            if not name.startswith(("MATLAB_", "H5PATH")) and math.prod(space.shape) <= _MAX_BESIDE:
+            if not name.startswith(("MATLAB_", "H5PATH")) and math.prod(space.shape or ()) <= _MAX_BESIDE:
                 beside.add(name, _values(item.attrs[name], False))
         if isinstance(item, h5py.Dataset) and item.name not in known and item.size and item.size <= _MAX_BESIDE:
             plain = item.chunks is None and not item.is_virtual and not item.external

@@ -16,7 +16,7 @@ from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats import hdf5
 from ecg.formats.channels import Channel
 from ecg.formats.device_file import MAX_VALUES, DeviceFile, age_of, record_of, sex_of
-from ecg.formats.matrix_file import Beside, chosen
+from ecg.formats.matrix_file import Beside, chosen, stands_beside
 from ecg.formats.stated import Stated
 from ecg.origin import Origin
 from ecg.record import EcgRecord
@@ -119,7 +119,8 @@ def _matrices(variables: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], Be
         for path, part in parts.items():
             if not isinstance(part, np.ndarray):
                 continue
-            if part.dtype.kind in "iuf" and part.ndim == 2 and 1 < part.size <= MAX_VALUES:
+            numbers = part.dtype.kind in "iuf" and part.ndim == 2 and 1 < part.size <= MAX_VALUES
+            if numbers and not stands_beside(path):
                 matrices[path] = part
             elif part.size <= _MAX_BESIDE:
                 beside.add(path, [_plain(item) for item in part.reshape(-1)])

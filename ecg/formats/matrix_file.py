@@ -1,5 +1,6 @@
 """What MATLAB and HDF5 files share: which matrix is the recording, and what the variables beside it state."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ _SCALES = frozenset(
     {"gain", "gains", "adcgain", "scale", "scales", "scalefactor", "scalingfactor", "baseline", "offset", "lsb"}
 )
 _PERSON = re.compile(r".*(?:name|patient|subject|person|birth|dob|comment|note|description|exam_?id).*", re.IGNORECASE)
+_FEWEST_SAMPLES = 50  # of a lead; what has fewer is a list of peaks, gains or intervals
 _KNOWN_BESIDE = _RATES | _UNITS | _LEADS | _SCALES | {"age", "sex", "gender"}
 
 
@@ -36,7 +38,7 @@ class Beside:
         """A variable or attribute, its numbers or texts; a text under a name that is not known is only noticed."""
         plain = _plain(name)
         if plain in _KNOWN_BESIDE:
-            self.values.setdefault(plain, []).append(list(value))
+            self.values.setdefault(plain, []).append([part for part in value if isinstance(part, str | int | float)])
         elif _PERSON.fullmatch(name) or any(isinstance(part, str) and part.strip() for part in value):
             self.texts = True
 
@@ -63,9 +65,9 @@ class Beside:
 
     def settled(self, stated: Stated) -> Stated:
         """What was stated, completed by what the file says. Raises `InconsistentInput` where they contradict."""
-        fs_hz = self._said(_RATES, "fs", lambda value: _rate(value[0]) if len(value) == 1 else None)
-        unit = self._said(_UNITS, "units", lambda value: _text(value[0]) if len({*map(str, value)}) == 1 else None)
-        leads = self._said(_LEADS, "lead_names", _names)
+        fs_hz = self._said(_RATES, "fs", lambda value: [*map(_rate, value)])
+        unit = self._said(_UNITS, "units", lambda value: [*map(_text, value)])
+        leads = self._said(_LEADS, "lead_names", lambda value: [_names(value)])
         if isinstance(fs_hz, float):
             stated = replace(stated, fs_hz=stated.settle_fs(fs_hz))
         if isinstance(unit, str):
@@ -74,9 +76,10 @@ class Beside:
             stated = replace(stated, leads=stated.settle_leads(leads))
         return stated
 
-    def _said(self, names: frozenset[str], field_name: str, read: Callable[[list[object]], object]) -> object:
-        found = [read(value) for name in sorted(names) for value in self.values.get(name, [])]
-        found = [value for value in found if value is not None]
+    def _said(self, names: frozenset[str], field_name: str, read: Callable[[list[object]], Sequence[object]]) -> object:
+        """What all variables of these names say, each element of one for itself; None without any."""
+        values = [value for name in sorted(names) for value in self.values.get(name, [])]
+        found = [said for value in values for said in read(value) if said is not None]
         if any(value != found[0] for value in found):
             shown = [str(value)[:80] for value in found[:2]]
             raise InconsistentInput("Two variables of the file contradict each other.", field_name, *shown)
@@ -99,7 +102,10 @@ def chosen(shapes: Mapping[str, tuple[int, ...]], stated: Stated) -> str:
     possible = {
         name: shape
         for name, shape in shapes.items()
-        if min(shape[-2:]) <= MAX_LEADS and not is_no_lead(name.rpartition("/")[2])
+        if min(shape[-2:]) <= MAX_LEADS
+        and max(shape[-2:]) >= _FEWEST_SAMPLES
+        and not is_no_lead(name.rpartition("/")[2])
+        and not stands_beside(name)
     }
     if not possible:
         raise UnusableRecording("The file holds no matrix of samples.", "signal", "a matrix [lead, sample]", None)
@@ -107,7 +113,12 @@ def chosen(shapes: Mapping[str, tuple[int, ...]], stated: Stated) -> str:
     # A table with one row for each of many recordings, such as their labels, is none of them.
     possible = {name: shape for name, shape in possible.items() if len(shape) == 3 or shape[0] not in many}
     if stated.leads is not None:
-        fitting = {name: shape for name, shape in possible.items() if len(stated.leads) in shape[-2:]}
+        n_leads = len(stated.leads)
+        fitting = {
+            name: shape
+            for name, shape in possible.items()
+            if n_leads in shape[-2:] and math.prod(shape[-2:]) >= n_leads * _FEWEST_SAMPLES
+        }
         if not fitting:
             raise MalformedInput(
                 "No matrix of the file has a row for each lead.",
@@ -125,6 +136,11 @@ def chosen(shapes: Mapping[str, tuple[int, ...]], stated: Stated) -> str:
             names[:10],
         )
     return next(iter(possible))
+
+
+def stands_beside(name: str) -> bool:
+    """Whether a variable of this name says something of the samples, and is never the samples."""
+    return _plain(name) in _KNOWN_BESIDE
 
 
 def _plain(name: str) -> str:

@@ -102,7 +102,7 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byte
     if info.compress_type not in _METHODS or info.flag_bits & 1:
         raise UnusableRecording("The zip file is encrypted or not deflated.", "file", "stored or deflated", None)
     if info.file_size > most:
-        raise InputTooLarge("The zip file unpacks to too much.", "file", most, info.file_size)
+        raise InputTooLarge("The zip file unpacks to too much; unpack it first.", "file", most, info.file_size)
     try:
         with archive.open(info) as stream:
             content = stream.read(most + 1)

@@ -95,6 +95,8 @@ def test_variables_say_what_was_not_stated(write: Write) -> None:
         {"unit": "counts"},
         {"lead_names": np.array([*STANDARD_LEADS[1:], "I"], dtype=object)},
         {"fs": 500.0, "sampling_frequency": 400.0},
+        {"fs": np.array([[500.0, 500.0, 250.0]])},
+        {"units": np.array([*["mV"] * 11, "uV"], dtype=object)},
     ],
     ids=str,
 )
@@ -127,3 +129,22 @@ def test_a_gain_beside_the_samples_is_noted_because_it_is_not_applied(write: Wri
     assert formats.parse(write({"val": RAW, "gain": 200.0, "baseline": 0.0}), STATED).notes == (
         "Variables that are not applied to the samples: gain.",
     )
+
+
+def test_gains_and_peaks_are_no_matrices_of_samples() -> None:
+    beside = {"gain": np.full((12, 1), 2.0), "R_peak": np.arange(12.0)[:, None], "fs": np.full((12, 1), 500.0)}
+    for write in (matlab, hdf5):
+        record = formats.parse(write({"val": RAW, **beside}), STATED)
+        assert (record.n_samples, record.fs_hz) == (1000, 500)
+        with pytest.raises(UnusableRecording, match="no matrix"):
+            formats.parse(write({"R_peak": np.arange(12.0)[:, None]}), Stated(500.0, ("II",), "mV"))
+
+
+def test_empty_attributes_are_no_matter() -> None:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file["val"] = RAW
+        file["val"].attrs["description"] = h5py.Empty("S10")
+        file.attrs["fs"] = h5py.Empty("f8")
+        file["nothing"] = h5py.Empty("f8")
+    assert formats.parse({"x.h5": stream.getvalue()}, STATED).n_samples == 1000
