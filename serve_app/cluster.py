@@ -20,9 +20,9 @@ import yaml
 from ray import serve
 from ray.serve.scripts import cli
 
+from deployments.ray_ports import choose_ports_first
 from serve_app.keeper import kill_descendants
 from serve_app.launcher.log_file import FAILED, STEP
-from serve_app.ray_ports import choose_ports_first
 
 EVERY_S = 0.5
 #: How long each try to start Ray waits for its node.
@@ -56,7 +56,7 @@ def main(path: str, deploy_port: int | None = None) -> None:
 def start_again_if_need_be(begin: Callable[[], Any], clear: Callable[[], None], say: Callable[[str], None]) -> None:
     """Start Ray with `begin`; when it does not come up, `clear` what is there of it and begin again.
 
-    A node that aborts while it starts (`serve_app.ray_ports` has a cause) is waited for by `ray.init` all the same. A
+    A node that aborts while it starts (`deployments.ray_ports` has a cause) is waited for by `ray.init` all the same. A
     second start finds everything in the page cache. Raises what the last try raised.
     """
     for number, patience_s in enumerate(PATIENCE_S, 1):

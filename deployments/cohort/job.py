@@ -26,6 +26,7 @@ from deployments.cohort import metadata
 from deployments.cohort.inputs import list_recordings, part_of, settle
 from deployments.cohort.stages import Analysed, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
 from deployments.cohort.tables import JobDescription, Output
+from deployments.ray_ports import choose_ports_first
 from ecg._version import __version__
 from ecg.errors import BackendUnavailable, InconsistentInput, MalformedInput, ModelError
 from ecg.formats.stated import Stated
@@ -170,6 +171,7 @@ def _connect(address: str | None) -> None:
     """A Ray of this job's own, or the cluster at `address`."""
     console.print("starting Ray" if address is None else f"connecting to Ray at {address}")
     if address is None:
+        choose_ports_first()
         ray.init(address="local", include_dashboard=False, logging_level="ERROR", _system_config=_OWN_RAY)
     else:
         ray.init(address=address, logging_level="ERROR")

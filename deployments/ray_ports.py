@@ -28,6 +28,8 @@ def choose_ports_first() -> bool:
     if not all(hasattr(core, constant) for constant in (*FILES.values(), "persist_port")):
         return False
     start = Node.start_raylet
+    if getattr(start, "ports_are_chosen", False):
+        return True
 
     def start_with_ports(node: Any, *args: Any, **options: Any) -> Any:
         for (field, constant), port in zip(FILES.items(), _free_ports(len(FILES)), strict=True):
@@ -35,6 +37,7 @@ def choose_ports_first() -> bool:
             core.persist_port(node._session_dir, node._node_id, getattr(core, constant), port)
         return start(node, *args, **options)
 
+    start_with_ports.ports_are_chosen = True  # type: ignore[attr-defined]
     Node.start_raylet = start_with_ports
     return True
 

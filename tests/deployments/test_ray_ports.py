@@ -9,7 +9,7 @@ import ray
 import ray._raylet as core
 from ray._private.node import Node
 
-from serve_app.ray_ports import FILES, choose_ports_first
+from deployments.ray_ports import FILES, choose_ports_first
 
 
 def test_the_ports_are_in_their_files_before_the_node_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +26,9 @@ def test_the_ports_are_in_their_files_before_the_node_starts(tmp_path: Path, mon
 
     monkeypatch.setattr(Node, "start_raylet", started)
     assert choose_ports_first()
+    once = Node.start_raylet
+    assert choose_ports_first()
+    assert Node.start_raylet is once
     node = SimpleNamespace(_ray_params=SimpleNamespace(), _session_dir=str(tmp_path), _node_id=node_id)
     assert Node.start_raylet(node) == "started"
     assert len(set(seen.values())) == len(FILES)
