@@ -36,7 +36,8 @@ SLOW = """
     ecg/measurement/test_known_truth.py ecg/measurement/test_measure_shared.py
     ecg/models
     ecg/quality/test_assess.py ecg/quality/test_quality_shared.py
-    ecg/report/test_forms.py
+    ecg/report/test_fhir_shared.py ecg/report/test_forms.py ecg/report/test_notebook.py
+    test_examples.py test_readme.py
 """
 TESTS = Path(__file__).resolve().parent
 
