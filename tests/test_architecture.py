@@ -84,6 +84,22 @@ def test_importing_ecg_loads_neither_torch_nor_ray() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    ("module", "needless"),
+    [
+        ("deployments.serve.model", "scipy sleepecg sqlalchemy torch openvino"),
+        ("deployments.serve.measure", "sqlalchemy torch openvino"),
+        ("deployments.serve.preprocess", "sleepecg sqlalchemy torch openvino"),
+        ("serve_app.edge.ingress", "torch openvino alembic"),
+    ],
+)
+def test_a_deployment_imports_only_what_it_needs(module: str, needless: str) -> None:
+    """A model loads its engine when it loads; scipy alone costs each process 65 MB and two seconds of a start."""
+    code = f"import {module}, sys; print(sorted(set({needless.split()}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_public_name_of_ecg_resolves() -> None:
     import ecg
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg import formats, local
 from ecg.errors import EcgError, MalformedInput
 from ecg.models.contract import Array
 
@@ -78,6 +77,9 @@ class Drift:
 
 def main() -> int:
     """Exit status 2 when no recording could be read."""
+    # Here, because every replica of a model imports this module, and needs neither scipy nor the formats.
+    from ecg import formats, local
+
     parser = argparse.ArgumentParser(prog="python -m deployments.serve.drift", description=__doc__)
     parser.add_argument("recordings", nargs="+", type=Path, help="files of any format that is read")
     parser.add_argument("--model", default="clinical", help="name of the model")
