@@ -36,9 +36,9 @@ def start(weights: str, cache: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ecg-bench-") as data:
         environment = os.environ | {"ECG_CACHE_DIR": str(cache), "ECG_DATA_DIR": data, "PYTHONPATH": str(ROOT)}
         begin = time.monotonic()
-        process = subprocess.Popen(
-            command(weights, port), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        log = Path(data) / "server.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(command(weights, port), cwd=ROOT, env=environment, stdout=output, stderr=output)
         server = Server(f"http://127.0.0.1:{port}", process.pid)
         at: dict[str, float] = {}
         peak = 0.0
@@ -52,6 +52,8 @@ def start(weights: str, cache: Path) -> dict[str, Any]:
                 if name not in at and answers(server.url + path, needle):
                     at[name] = round(time.monotonic() - begin, 1)
             time.sleep(0.1)
+        if process.poll() is not None:
+            raise SystemExit(f"the service did not start:\n{log.read_text()[-3000:]}")
         lone = _lone_ms(server.url)
         settled = server.rss_mib()
         shared = server.pss_mib()
