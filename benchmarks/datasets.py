@@ -25,9 +25,11 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def ludb() -> Iterator[tuple[dict[str, float | None], EcgRecord]]:
-    """Reference values (global intervals, rate, axis; None: absent) and recording."""
+    """Reference values (intervals between the middle marks of the leads, rate, axis; None: absent) and recording."""
+    middle = {row["record"]: row for row in rows(DATA / "ludb" / "reference_middle.csv")}
     for row in rows(DATA / "ludb" / "reference.csv"):
         name = row.pop("record")
+        row |= {key: text for key, text in middle[name].items() if key != "record"}
         yield {key: float(text) if text else None for key, text in row.items()}, read("ludb", name)
 
 

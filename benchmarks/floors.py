@@ -1,4 +1,7 @@
-"""The simulator set's figures may only get better: floors.json holds the worst that is allowed, by figure."""
+"""Figures of the conformance report may only get better: floors.json holds the worst that is allowed, by figure.
+
+The kinds are ``"whole"`` and ``"reduced"`` for the simulator sets, ``"reference"`` for the reference recordings.
+"""
 
 import json
 import math
@@ -10,7 +13,9 @@ PATH = Path(__file__).parent / "floors.json"
 
 
 def figures(cases: list[Case]) -> dict[str, float]:
-    """Every figure that has a floor, smaller is better: |bias|, SD, missed and invented of each parameter.
+    """Every figure of the simulator set that has a floor, smaller is better.
+
+    |bias|, SD, missed and invented of each parameter.
 
     Bias and SD are rounded up, to a tenth of a beat per minute or half a millisecond or degree, so that neither another
     processor's last digits nor a redrawn wave counts as a breach.
@@ -26,11 +31,12 @@ def figures(cases: list[Case]) -> dict[str, float]:
 
 
 def breaches(found: dict[str, float], kind: str) -> list[str]:
-    """Sentences about figures that are worse than their floor; `kind` is ``"whole"`` or ``"reduced"``."""
+    """Sentences about figures that are worse than their floor; `kind` is one of the module's."""
     allowed = _read().get(kind)
     if allowed is None:
         return [f"no floors for the {kind} set: run with --raise-floors"]
-    return [f"{name} is {found[name]:g}, floor {floor:g}" for name, floor in allowed.items() if found[name] > floor]
+    both = [(name, found[name], floor) for name, floor in allowed.items() if name in found]
+    return [f"{name} is {value:g}, floor {floor:g}" for name, value, floor in both if value > floor]
 
 
 def raise_to(found: dict[str, float], kind: str) -> None:

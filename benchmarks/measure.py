@@ -19,6 +19,7 @@ import numpy as np
 
 import ecg
 from benchmarks.datasets import beat_sets, ludb, qtdb
+from benchmarks.progress import shown
 from benchmarks.scoring import BeatMatch, Errors, errors, match_beats
 from benchmarks.single_beats import mark_beats
 from ecg.dsp import Float
@@ -109,7 +110,7 @@ def _mean(statistic: Callable[[Float], float], by_record: list[Float]) -> float:
 def beats() -> dict[str, BeatMatch]:
     """Matched, missed and invented beats of each set."""
     table: dict[str, BeatMatch] = {}
-    for title, reference, record in beat_sets():
+    for title, reference, record in shown(beat_sets(), "recordings"):
         found = ecg.measure(record).beats.r_samples
         matched = match_beats(reference, found, 0.075 * record.fs_hz)
         table[title] = table[title] + matched if title in table else matched

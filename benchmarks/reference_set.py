@@ -1,5 +1,6 @@
 """The chapters of the conformance report on real recordings with reference annotations (../shared/data)."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,26 +9,34 @@ import numpy as np
 
 import ecg
 from benchmarks import datasets, measure
+from benchmarks.copies import copies
+from benchmarks.progress import shown
+from benchmarks.ptbxl import ptbxl
 from benchmarks.results import NAMES, Plot, Section, allowed, bland_altman
 from benchmarks.scoring import detection, errors
+from benchmarks.vendor import vendor
 from ecg.labels import LABEL_NAMES
 from ecg.pipeline import examine
 from ecg.record import EcgRecord
 
-#: |bias| and SD demanded of this product on LUDB; IEC 60601-2-25 table 201.105 asks 10/15 (P), 10/10, 10/10, 25/30.
+#: |bias| and SD demanded on LUDB. The middle mark lies inside the level of programs in use (decision 4).
 LUDB_LIMITS = {
-    "heart_rate": (1.0, 2.0), "pr_interval": (5.0, 15.0), "qrs_duration": (5.0, 10.0), "qt_interval": (8.0, 25.0),
+    "heart_rate": (1.0, 2.0), "pr_interval": (5.0, 8.0), "qrs_duration": (5.0, 7.5), "qt_interval": (10.0, 13.0),
     "qrs_axis": (3.0, 10.0),
 }  # fmt: skip
+P75_LIMITS = {"pr_interval": 5.5, "qrs_duration": 7.0, "qt_interval": 9.0}
 UNITS = {"heart_rate": "bpm", "qrs_axis": "°"}
-QTDB_LIMITS = {"qrs_onset": (5.0, 8.0), "qrs_offset": (5.0, 9.0), "t_end": (5.0, 20.0)}
+QTDB_LIMITS = {"qrs_onset": (5.0, 7.5), "qrs_offset": (5.0, 9.0), "t_end": (5.0, 18.0)}
 REVERSALS = {"LA/RA": ("LA", "RA"), "LA/LL": ("LA", "LL"), "RA/LL": ("RA", "LL")}
 
 
 def ludb() -> Section:
     records = list(datasets.ludb())
-    measured = [ecg.measure(record) for _, record in records]
-    _, validated, cpu_ms = measure.intervals()
+    cpu_ms, measured = [], []
+    for _, record in shown(records, "measuring", len(records)):
+        start = time.process_time()
+        measured.append(ecg.measure(record))
+        cpu_ms.append(1e3 * (time.process_time() - start))
     table = [
         errors(
             name, UNITS.get(name, "ms"),
@@ -50,31 +59,33 @@ def ludb() -> Section:
                 title = f"{NAMES[row.parameter]}: error by {NAMES[axis]}"
                 plots.append(Plot(title, label, "error, ms", {"": points}, allowed(row)))
     reversal, false = _reversals([record for _, record in records])
+    spreads = tuple(
+        (f"{NAMES[row.parameter]}, p75 about the median", f"{row.about_median(75):.1f} ms",
+         f"≤ {P75_LIMITS[row.parameter]:g} ms")
+        for row in intervals
+    )  # fmt: skip
     return Section(
         f"LUDB: {len(records)} recordings marked by cardiologists",
-        "Global intervals from the marks in all twelve leads (second-earliest onset to second-latest offset, median "
-        "over beats). The delineation was tuned on these recordings: the table is fitted. Cross-validated figures have "
-        "the additive shifts set without the recordings they are judged on.",
+        "Intervals between the middle marks of the twelve leads (mean over the beats, median over the leads). Limits "
+        "of the delineation were chosen here and its network saw three quarters of these recordings: in sample. Those "
+        "that have not seen the recording: `python -m training.edges`.",
         errors=tuple(table), plots=tuple(plots),
         counts=(
-            *(
-                (
-                    f"{NAMES[row.parameter]}, cross-validated in {measure.FOLDS} folds",
-                    f"{row.bias:+.1f} ± {row.sd:.1f} ms, |error| p75 {row.percentile(75):.1f} ms",
-                    f"{LUDB_LIMITS[row.parameter][0]:g} ± {LUDB_LIMITS[row.parameter][1]:g} ms",
-                )
-                for row in validated
-            ),
-            ("CPU of a measured recording, median", f"{np.median(cpu_ms):.1f} ms", "≤ 10 ms"),
+            *spreads,
+            ("CPU of a measured recording, median", f"{np.median(cpu_ms):.1f} ms", "≤ 12 ms"),
             ("made limb-lead reversals named", f"{100 * reversal:.1f} %", "≥ 95 %"),
             ("reversals named in untouched recordings", f"{100 * false:.1f} %", "≤ 2 %"),
         ),
+        figures={f"ludb.{row.parameter}.sd": round(row.sd, 1) for row in intervals}
+        | {f"ludb.{row.parameter}.p75": round(row.about_median(75), 1) for row in intervals},
     )  # fmt: skip
 
 
 def _reversals(records: list[EcgRecord]) -> tuple[float, float]:
     right = [
-        ecg.assess_quality(_reversed(record, made)).lead_reversal == made for record in records for made in REVERSALS
+        ecg.assess_quality(_reversed(record, made)).lead_reversal == made
+        for record in shown(records, "exchanging electrodes", len(records))
+        for made in REVERSALS
     ]
     false = [ecg.assess_quality(record).lead_reversal in REVERSALS for record in records]
     return float(np.mean(right)), float(np.mean(false))
@@ -96,6 +107,7 @@ def _reversed(record: EcgRecord, made: str) -> EcgRecord:
 
 def qtdb() -> Section:
     table = measure.marks()
+    figures = {f"qtdb.{name}.sd": round(row["sd"], 1) for name, row in table.items()}
     counts = tuple(
         (
             NAMES[name],
@@ -110,14 +122,16 @@ def qtdb() -> Section:
         "QTDB: beat by beat, two leads, first annotator",
         "Global marks of both leads: bias and SD as the mean over the recordings, and over all beats. Single-lead "
         "delineators are published by the better lead: each lead alone, each mark judged by the lead nearer to it.",
-        counts=counts,
-    )
+        counts=counts, figures=figures,
+    )  # fmt: skip
 
 
 def beats() -> Section:
+    table = measure.beats()
     return Section(
-        "Beats", "A beat is found within 75 ms of its reference. Demanded: 99.8 % sensitivity and predictive value on "
-        "MIT-BIH 100, SVDB 800 and CPSC-2021; F1 0.95 on CPSC-2019, which is noisy by design.", beats=measure.beats(),
+        "Beats", "A beat is found within 75 ms of its reference. Demanded of sensitivity and predictive value: 99.9 % "
+        "on MIT-BIH 100 and SVDB 800, 99.8 % on CPSC-2021; of F1 0.96 on CPSC-2019, which is noisy by design.",
+        beats=table, figures={f"beats.{name}.wrong": float(row.missed + row.invented) for name, row in table.items()},
     )  # fmt: skip
 
 
@@ -125,7 +139,7 @@ def rules() -> Section:
     answers: dict[str, list[tuple[bool | None, bool | None]]] = {label: [] for label in LABEL_NAMES}
     wrong: list[tuple[str, str]] = []
     count = 0
-    for name, labels, record in datasets.diagnoses():
+    for name, labels, record in shown(datasets.diagnoses(), "recordings"):
         count += 1
         for finding in examine(record).findings:
             truth = labels[finding.label]
@@ -148,7 +162,7 @@ def rules_on_unseen_windows() -> Section:
     answers: dict[str, list[tuple[bool | None, bool | None]]] = defaultdict(list)
     wrong: list[tuple[str, str]] = []
     count = 0
-    for name, labels, record in datasets.windows():
+    for name, labels, record in shown(datasets.windows(), "stretches"):
         count += 1
         for finding in examine(record).findings:
             if finding.label in labels:
@@ -172,7 +186,18 @@ def quality() -> Section:
         f"Quality: {len(answers)} recordings of CinC-2011",
         "Acceptable or not, against the group label of the challenge; its best entry reached 0.932 on other records.",
         labels=(detection("acceptable", answers),), counts=(("accuracy", f"{right:.3f}", "≥ 0.92"),),
+        figures={"cinc2011.wrong": round(1 - right, 3)},
     )  # fmt: skip
 
 
-SECTIONS: tuple[Callable[[], Section], ...] = (ludb, qtdb, beats, rules, rules_on_unseen_windows, quality)
+SECTIONS: tuple[Callable[[], Section], ...] = (
+    ludb,
+    copies,
+    vendor,
+    ptbxl,
+    qtdb,
+    beats,
+    rules,
+    rules_on_unseen_windows,
+    quality,
+)

@@ -31,8 +31,8 @@ NAMES = {
 class Section:
     """One set of recordings.
 
-    `beats` are by set; `counts` are further figures as (name, value, demand); `notes` are what a reader must know;
-    `worst` names recordings to look at.
+    `beats` are by set; `counts` are further figures as (name, value, demand); `worst` names recordings to look at;
+    `figures` are those with a floor, by name, smaller is better.
     """
 
     title: str
@@ -43,6 +43,7 @@ class Section:
     counts: tuple[tuple[str, str, str], ...] = ()
     plots: tuple[Plot, ...] = ()
     worst: tuple[tuple[str, str], ...] = ()
+    figures: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         return {

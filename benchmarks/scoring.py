@@ -38,6 +38,11 @@ class Errors:
     def percentile(self, q: float) -> float:
         return float(np.percentile([abs(error) for _, error in self.pairs], q)) if self.pairs else math.nan
 
+    def about_median(self, q: float) -> float:
+        """Percentile of the distances of the errors from their median: the spread, whatever the level."""
+        values = np.array([error for _, error in self.pairs])
+        return float(np.percentile(np.abs(values - np.median(values)), q)) if self.pairs else math.nan
+
     @property
     def within(self) -> bool | None:
         return None if self.limit is None else abs(self.bias) <= self.limit[0] and self.sd <= self.limit[1]

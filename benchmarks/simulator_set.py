@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from rich.console import Console
-from rich.progress import track
-
+from benchmarks.progress import shown
 from benchmarks.results import NAMES, Plot, Section, allowed, bland_altman
 from benchmarks.scoring import Errors, detection, errors
 from ecg.errors import InvalidScenario
@@ -100,12 +98,11 @@ def _made(name: str, noise: str, **changes: object) -> Iterator[tuple[str, str, 
         return  # a long QT does not fit a high rate
 
 
-def run(every: int = 1, progress: Console | None = None) -> list[Case]:
-    """Every so many of the recordings, measured; how far it is stands on the console `progress`."""
+def run(every: int = 1) -> list[Case]:
+    """Every so many of the recordings, measured."""
     chosen = list(scenarios())[::every]
-    console = progress or Console(quiet=True)
-    shown = track(enumerate(chosen), "simulator set", len(chosen), console=console, disable=progress is None)
-    return [_case(name, noise, simulate(scenario, seed)) for seed, (name, noise, scenario) in shown]
+    numbered = shown(enumerate(chosen), "recordings", len(chosen))
+    return [_case(name, noise, simulate(scenario, seed)) for seed, (name, noise, scenario) in numbered]
 
 
 def rows(cases: list[Case]) -> list[Errors]:

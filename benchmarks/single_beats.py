@@ -10,7 +10,7 @@ from ecg.measurement.condition import Conditioned
 from ecg.measurement.detect import Index
 from ecg.measurement.median import BEFORE, MedianBeat, level_beat, median_signal, stack_beats
 from ecg.measurement.qrs import qrs_edges
-from ecg.measurement.twave import smoothed, t_wave
+from ecg.measurement.twave import Limit, smoothed, t_wave
 
 #: A beat is delineated on the median of itself and those of its ten neighbours on each side that look most like it.
 _NEAR, _MOST, _ALIKE = 10, 7, 0.9
@@ -50,7 +50,7 @@ def mark_beats(conditioned: Conditioned, beats: Beats, median: MedianBeat | None
         onset = near[-1] if len(near) else edges.onset
         rr = float(r[beat + 1] - r[beat]) if beat + 1 < len(r) else float(np.median(np.diff(r, prepend=0)))
         limit = rr - 5 + (edges.onset if p_lead is None else BEFORE - p_lead)
-        t = t_wave(smoothed(averaged), BEFORE, edges.offset, rr, limit)
+        t = t_wave(smoothed(averaged), BEFORE, edges.offset, rr, Limit(limit))
         marks[:, beat] = onset, edges.offset, np.nan if t is None else t.end
     return BeatMarks(*((marks + r - BEFORE) * conditioned.ratio))
 
