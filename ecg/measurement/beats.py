@@ -185,10 +185,10 @@ def _is_paced(r: Index, spikes: Index) -> NDArray[np.bool_]:
 
 
 def spike_lags(r: Index, spikes: Index) -> Float:
-    """Samples from the pacing spike of each beat to its R, float64 [beat]; infinite for a beat without one."""
+    """Samples from the first ventricular spike of each beat to its R, float64 [beat]; infinite without one."""
     lag = r[:, None] - spikes[None, :]
-    lags: Float = np.where((lag >= -CLASSES.spike_after) & (lag <= CLASSES.spike_before), lag, np.inf).min(axis=1)
-    return lags
+    lags: Float = np.where((lag >= -CLASSES.spike_after) & (lag <= CLASSES.spike_before), lag, -np.inf).max(axis=1)
+    return np.where(np.isfinite(lags), lags, np.inf)
 
 
 def _dominant_shape(r: Index, shape: Index, among: NDArray[np.bool_]) -> NDArray[np.bool_]:

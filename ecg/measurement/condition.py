@@ -1,7 +1,8 @@
 """A recording made ready for measurement: one rate, no baseline wander, dead leads named."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +54,28 @@ def condition(record: EcgRecord) -> Conditioned:
     if rate != 1:
         samples = dsp.resample_poly(samples, rate.numerator, rate.denominator, axis=1, padtype="line")
     samples -= _baseline(samples)
+    _remove_hum(samples)
     samples[~usable] = 0.0
     rise = spike_rise(record.fs_hz)
     spikes = find_spikes(samples, rise)
     remove_spikes(samples, spikes, rise)
     return Conditioned(samples, usable, spikes, float(1 / rate), gaps * float(rate))
+
+
+def without_padding(record: EcgRecord) -> EcgRecord:
+    """The recording with NaN where every lead stands still at its start or end for longer than a heart rests.
+
+    Files are padded so, with zeros or with the last value, to a length that a program asks for.
+    """
+    last = record.n_samples - 1
+    runs = [(int(a), int(b)) for a, b in frozen(record) if a <= 0 or b >= last]
+    if not runs or sum(b - a for a, b in runs) >= last:
+        return record
+    samples = record.signal.copy()
+    for a, b in runs:
+        # one sample of the run beside the heart is its own
+        samples[:, a if a <= 0 else a + 1 : b + 1 if b >= last else b] = np.nan
+    return replace(record, signal=samples)
 
 
 def frozen(record: EcgRecord) -> Float:
@@ -100,6 +118,43 @@ def _gaps(absent: NDArray[np.bool_], fs_hz: float) -> Float:
     edges = np.flatnonzero(np.diff(lost)).reshape(-1, 2)
     long: Float = edges[edges[:, 1] - edges[:, 0] > CONDITIONING.max_bridge_s * fs_hz] - np.array([0.0, 1.0])
     return long
+
+
+def _remove_hum(samples: Float) -> None:
+    """Subtract mains hum in place: in each lead the sinusoid at the frequency near 50 or 60 Hz, and at twice that, that
+    fits it best over the whole recording, where that stands out of the frequencies beside it.
+    """
+    n = samples.shape[1]
+    if n < CONDITIONING.hum_least_s * FS_HZ:
+        return
+    for mains in CONDITIONING.mains_hz:
+        waves = _waves(n, mains)
+        at = _fitted(samples, waves)
+        power = (at**2).sum(axis=(1, 2))  # of each frequency, over all leads
+        best = int(power[1:-1].argmax()) + 1
+        if power[best] < CONDITIONING.hum_stands_out * max(power[0], power[-1]):
+            continue
+        for harmonic in (1, 2):
+            wave = _wave(n, harmonic * (mains + CONDITIONING.hum_offsets_hz[best]))
+            samples -= _fitted(samples, wave[None])[0] @ wave
+
+
+def _fitted(samples: Float, waves: Float) -> Float:
+    """Coefficients of cosine and sine in each lead, float64 [frequency, lead, 2]; `waves` is [frequency, 2, sample]."""
+    n = samples.shape[1]
+    fitted: Float = (waves.reshape(-1, n) @ samples.T).reshape(len(waves), 2, -1).swapaxes(1, 2) * (2.0 / n)
+    return fitted
+
+
+@lru_cache(maxsize=4)
+def _waves(n: int, mains: float) -> Float:
+    return np.stack([_wave(n, mains + offset) for offset in CONDITIONING.hum_offsets_hz])
+
+
+def _wave(n: int, hz: float) -> Float:
+    """Cosine and sine at 500 Hz, float64 [2, n]."""
+    angle = 2 * np.pi * hz / FS_HZ * np.arange(n)
+    return np.stack([np.cos(angle), np.sin(angle)])
 
 
 def _baseline(samples: Float) -> Float:

@@ -50,12 +50,12 @@ def detect_qrs(signal: Float) -> Index:
     peaks = dsp.find_peaks(padded, height=DETECTION.low, distance=int(DETECTION.refractory_s * DETECTION.fs_hz))[0] - 1
     high = energy[peaks] >= DETECTION.threshold + DETECTION.per_noise * noise[peaks]
     beats = _without_t_waves(peaks[high], energy)
-    quiet = beats[noise[beats] <= np.median(noise[beats])][:60] if len(beats) else beats
     trace = _Trace(slope, weight, energy, noise)
+    quiet = beats[noise[beats] <= np.median(noise[beats])][:60] if len(beats) else beats
     beats = _by_looks(beats, peaks[~high], quiet, trace)
     for _ in range(2):
         beats = _fill_gaps(beats, peaks, quiet, trace)
-    return _fiducials(2 * beats, signal)
+    return _fiducials(2 * _without_every_t(beats, trace), signal)
 
 
 def _by_height(half: Float, energy: Float) -> Index:
@@ -135,6 +135,23 @@ def _without_t_waves(beats: Index, energy: Float) -> Index:
                 kept.pop()
         kept.append(int(beat))
     return np.array(kept, dtype=np.int64)
+
+
+def _without_every_t(beats: Index, trace: _Trace) -> Index:
+    """The beats less the T waves, where every beat has one soon after it that is lower and looks unlike.
+
+    So it is where a very wide complex has slopes no steeper than its T wave's. The beats of alternans look alike, those
+    of bigeminy come later.
+    """
+    soon = np.diff(beats) < DETECTION.every_t_s * DETECTION.fs_hz
+    lower = trace.energy[beats[1:]] < DETECTION.lower_t * trace.energy[beats[:-1]]
+    t = np.flatnonzero(soon & lower) + 1
+    others = np.delete(beats, t)
+    if len(t) < max(3.0, DETECTION.every_t_share * (len(others) - 1)):
+        return beats
+    likeness, _ = _likeness(beats[t], others[:60], trace)
+    steady = float(np.std(beats[t] - beats[t - 1])) < DETECTION.every_t_spread_s * DETECTION.fs_hz
+    return others if steady and float(np.median(likeness)) < DETECTION.unlike else beats
 
 
 def _by_looks(beats: Index, low: Index, quiet: Index, trace: _Trace) -> Index:

@@ -9,10 +9,10 @@ import numpy as np
 from ecg.dsp import FS_HZ, Float, spread
 from ecg.measurement.amplitudes import NO_QRS, NO_T, LeadAmplitudes, lead_amplitudes
 from ecg.measurement.beats import Beats, find_beats
-from ecg.measurement.condition import condition
-from ecg.measurement.limits import SPIKES, VARIATION
+from ecg.measurement.condition import condition, without_padding
+from ecg.measurement.limits import CLASSES, QRS_SHAPE, SPIKES, T_WAVE, VARIATION
 from ecg.measurement.median import MedianBeat, measured_stack, median_beat
-from ecg.measurement.pacing import spikes_show
+from ecg.measurement.pacing import remove_spikes, small_spikes, spikes_show
 from ecg.measurement.qrs_shape import may_be_paced
 from ecg.measurement.variation import angle_spread, shifts, whole_beats
 from ecg.record import EcgRecord
@@ -22,6 +22,7 @@ NO_BEATS = "fewer than three beats were found"
 NO_RR = "too few beats follow each other without a gap of missing samples"
 NO_AXIS = "two usable limb leads are needed for an axis"
 P_IN_T = "the P wave begins before the T wave has ended: its onset does not show"
+T_MAY_HOLD_P = "at this rate a P wave may lie in the T wave: its end does not show"
 NO_PACING_KNOWN = "pacing spikes do not show at this bandwidth, and the QRS complex could be a paced one"
 
 
@@ -75,9 +76,10 @@ def measure(record: EcgRecord) -> Measurements:
     """Rate, intervals, axes and amplitudes of a recording, as `Measurements`; never raises for a valid record.
 
     Of I, II and V1 to V6 all twelve leads are measured (`EcgRecord.completed`), so that it does not matter whether the
-    other four were recorded or are derived. What is missing in every lead at the start and the end is not measured.
+    other four were recorded or are derived. What is missing in every lead at the start and the end is not measured, and
+    neither is what stands still there: padding.
     """
-    record = record.completed()
+    record = without_padding(record.completed())
     present = np.flatnonzero(~np.isnan(record.signal).all(axis=0))
     if len(present) == 0 or present[-1] - present[0] + 1 == record.n_samples:
         return _measured(record)
@@ -90,6 +92,12 @@ def _measured(record: EcgRecord) -> Measurements:
     """`measure` of a recording with all its leads."""
     conditioned = condition(record)
     found = find_beats(conditioned)
+    if len(conditioned.spikes) < SPIKES.min_spikes:
+        spikes = small_spikes(conditioned.signal[conditioned.usable], found.r_samples, record.fs_hz)
+        if len(spikes) >= SPIKES.min_spikes:
+            remove_spikes(conditioned.signal, spikes, 1)
+            conditioned = replace(conditioned, spikes=spikes)
+            found = find_beats(conditioned)
     stack = measured_stack(conditioned, found)
     median = median_beat(conditioned, record.leads, found, stack)
     beats = np.zeros((0, 0, 0)) if stack is None else whole_beats(stack)
@@ -97,6 +105,8 @@ def _measured(record: EcgRecord) -> Measurements:
     steps = np.diff(rr)
     rr, steps = rr[~np.isnan(rr)], steps[~np.isnan(steps)]
     intervals = _intervals(median, beats)
+    if intervals["qt_interval"].value is not None and _t_may_hold_p(found, median):
+        intervals["qt_interval"] = missing("ms", T_MAY_HOLD_P)
     no_rr = NO_RR if found.after_gap.any() else NO_BEATS
     rr_mean = Value(float(rr.mean()), "ms", float(rr.std())) if len(rr) >= 2 else missing("ms", no_rr)
     rate = _rate(rr_mean, rr, steps)
@@ -136,6 +146,15 @@ def _rate(rr_mean: Value, rr: Float, steps: Float) -> dict[str, Value]:
         "rr_sd": Value(float(rr.std(ddof=1)), "ms"),
         "rmssd": Value(float(np.sqrt((steps**2).mean())), "ms") if len(steps) else missing("ms", NO_RR),
     }
+
+
+def _t_may_hold_p(beats: Beats, median: MedianBeat | None) -> bool:
+    """Whether a narrow, regular rhythm is so fast that the P wave which is not found may be in the T wave."""
+    if median is None or median.qrs is None or median.p is not None:
+        return False
+    narrow = (median.qrs.offset - median.qrs.onset) * 1000.0 / FS_HZ < QRS_SHAPE.wide_ms
+    fast = beats.typical_rr < T_WAVE.apart_from_p_s * FS_HZ
+    return narrow and fast and beats.irregularity < CLASSES.steady
 
 
 class _Mark(NamedTuple):

@@ -15,6 +15,10 @@ class ConditioningLimits:
     max_bridge_s: float = 0.1  # s; a longer gap may hide a beat, since a QRS complex is at most about that long
     high_pass_hz: float = 0.5  # Hz, zero-phase (Kligfield et al. 2007: a one-way filter of this corner moves ST)
     baseline_block: int = 20  # samples a block mean: the baseline is estimated at 25 Hz
+    mains_hz: tuple[float, ...] = (50.0, 60.0)  # Hz
+    hum_offsets_hz: tuple[float, ...] = (-1.0, -0.2, -0.1, 0.0, 0.1, 0.2, 1.0)  # Hz from it; the outer two are no hum
+    hum_stands_out: float = 30.0  # power of hum over that of the outer two
+    hum_least_s: float = 3.0  # s; in less a frequency does not stand apart from its neighbours
     frozen_s: float = 0.4  # s in which every lead stands still: a recorder that stopped
     frozen_times: float = 2.0  # and beyond that this many times the rest usual between beats
     shortest_rest_s: float = 0.1  # s; shorter stretches without change are no rests
@@ -34,6 +38,13 @@ class SpikeLimits:
     small_height: float = 0.1  # the same three once a pacemaker is known: spikes in the other chamber are smaller
     small_over_before: float = 3.0  # rise of such a small spike over the steepest step before it
     small_remainder: float = 0.8  # share of a small spike that may remain
+    small_before: int = 80  # samples before R in which the spike of a bipolar lead is looked for
+    small_after: int = 5  # and after it
+    small_leads: int = 3  # leads in which it must show
+    small_score: float = 0.07  # height above 120 Hz over the lead's (LUDB: paced 0.08, others 0.04)
+    small_first: float = 0.6  # share of the greatest from which the first one counts: both ventricles may be paced
+    small_latest: float = 12.0  # samples before R: nearer is the complex itself
+    small_spread: float = 3.0  # samples by which its time before R may vary
     stops: float = 0.3  # the step after a smeared spike over the steepest step of the spike
     min_spikes: int = 3  # fewer are artefacts
     smeared_every_s: float = 10.0  # s for each smeared spike; rarer ones are artefacts or odd beats
@@ -56,6 +67,10 @@ class DetectionLimits:
     qrs_s: float = 0.1  # s over which slope energy is averaged: the length of a QRS complex
     refractory_s: float = 0.22  # s in which no second beat can follow
     t_wave_s: float = 0.36  # s in which a lower peak is a T wave
+    every_t_s: float = 0.3  # s in which the T wave of a very wide complex peaks
+    lower_t: float = 0.85  # height of such a T wave over its beat's
+    every_t_share: float = 0.8  # share of the beats that have one
+    every_t_spread_s: float = 0.02  # s; how alike their intervals are
     level_block: int = 375  # samples of 4 ms: 1.5 s holds a beat
     noise_block: int = 125  # samples of 4 ms: 0.5 s is mostly not QRS
     no_beat: float = 0.15  # a block whose maximum is a smaller share of both neighbours' holds no beat
@@ -92,7 +107,7 @@ class LowBeatLimits:
 
     step: int = 4  # samples a block: at 125 Hz the QRS complex is still whole
     half: int = 7  # blocks on each side of R that are compared, 56 ms
-    min_rr_s: float = 0.6  # s; with a beat between, a shorter interval would be over 200 a minute
+    min_rr_s: float = 0.75  # s; in a shorter interval the T wave of a wide complex lies in the middle
     away: float = 0.42  # share of the interval from both its ends; T of a wide complex peaks at up to 0.39
     away_s: float = 0.25  # s, and at least that
     alike: float = 0.8  # correlation of slopes with the usual complex (adds no beat on the 133 recordings of rules.md)
@@ -191,7 +206,10 @@ class TWaveLimits:
     expected_s: float = 0.32  # s from R to the T peak, times the root of RR in s
     expected_fast: float = 0.6  # RR; at fast rates no later than that
     tolerance_s: float = 0.12  # s, standard deviation about the expected place
+    apart_from_p_s: float = 0.39  # s; RR under which the T wave may hold a P wave that is not found
+    tail: float = 10.0  # samples by which the first threshold's crossing may lie after the second's
     summit_share: float = 0.7  # share of the greatest velocity of the last phase: a biphasic wave ends with its second
+    summit_share_until_p: float = 0.5  # the same where the next P wave bounds the search; a U wave has less
     lead_share: float = 0.3  # share of its own summit at which a single lead ends
     lead_weight: float = 0.3  # weight of the latest leads
     lead_reach: float = 15.0  # samples by which they may differ

@@ -11,7 +11,7 @@ from ecg.measurement.detect import Index
 from ecg.measurement.limits import MEDIAN_BEAT, P_WAVE, QRS
 from ecg.measurement.pwave import PWave, onset_is_hidden, p_agreement, p_wave, repeats, t_p_valley
 from ecg.measurement.qrs import QrsEdges, qrs_edges
-from ecg.measurement.twave import TWave, expected_peak, smoothed, t_wave
+from ecg.measurement.twave import Limit, TWave, expected_peak, smoothed, t_wave
 
 BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some baseline
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
@@ -131,8 +131,8 @@ class _Waves:
         rest = onset - MEDIAN_BEAT.rest
         other = rest + _other_beat_after(self.beats)
 
-        def t_until(limit: float) -> TWave | None:
-            return t_wave(smooth, BEFORE, offset, rr, min(limit, other))
+        def t_until(limit: float, *, is_p: bool = False) -> TWave | None:
+            return t_wave(smooth, BEFORE, offset, rr, Limit(min(limit, other), is_p))
 
         t = t_until((rest if valley is None else valley) + rr)
         p, fraction, no_p = self._p_wave(self._earliest_p(t, valley))
@@ -141,7 +141,7 @@ class _Waves:
         if p is not None:
             if valley is not None and t is not None and t.end > valley + rr - MEDIAN_BEAT.before_valley:
                 p = replace(p, onset=max(p.onset, valley))
-            t = t_until(max(p.onset - P_WAVE.toe - MEDIAN_BEAT.rest, valley or 0.0) + rr)
+            t = t_until(max(p.onset - P_WAVE.toe - MEDIAN_BEAT.rest, valley or 0.0) + rr, is_p=valley is None)
             if t is None:
                 p, no_p = None, _CONTINUOUS
         beat = replace(self.beat, p=p, p_fraction=fraction, no_p=no_p)

@@ -38,6 +38,32 @@ def find_spikes(signal: Float, rise: int) -> NDArray[np.int64]:
     return spikes
 
 
+def small_spikes(signal: Float, r: NDArray[np.int64], fs_hz: float) -> NDArray[np.int64]:
+    """Spikes too small for `find_spikes`, as those of bipolar leads are: one before each R, int64 [beat], or none.
+
+    What a beat has above 120 Hz, over the height of its lead and in the third-best lead, is greatest at its spike, and
+    that stands at one time before R. In other beats it is greatest in the complex itself, and noise has no time of its
+    own. The fourth difference is the high-pass.
+    """
+    before, after = SPIKES.small_before, SPIKES.small_after
+    r = r[(r >= before + 2) & (r < signal.shape[1] - after - 2)]
+    if fs_hz < SPIKES.sure_fs_hz or len(r) < SPIKES.min_spikes or len(signal) < SPIKES.small_leads:
+        return r[:0]
+    pieces = signal[:, r[:, None] + np.arange(-before - 2, after + 3)]
+    high = np.abs(np.diff(pieces, 4, axis=2)) / 16.0
+    height = np.ptp(pieces, axis=2).max(axis=1)
+    high /= np.where(height > 0, height, np.inf)[:, None, None]
+    best = np.sort(high.max(axis=2), axis=0)[-SPIKES.small_leads]
+    total = high.sum(axis=0)
+    at = (total >= SPIKES.small_first * total.max(axis=1, keepdims=True)).argmax(axis=1) - before
+    usual = float(np.median(at))
+    steady = float(np.median(np.abs(at - usual))) <= SPIKES.small_spread
+    if not steady or usual > -SPIKES.small_latest or float(np.median(best)) < SPIKES.small_score:
+        return r[:0]
+    spikes: NDArray[np.int64] = (r + at)[np.abs(at - usual) <= 2 * SPIKES.small_spread]
+    return spikes - 1
+
+
 def spikes_show(signal: NDArray[np.floating], fs_hz: float, low_pass_hz: float | None = None) -> bool:
     """Whether sampling rate and bandwidth of a recording [lead, sample] are enough for pacing spikes to show.
 

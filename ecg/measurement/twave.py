@@ -32,16 +32,24 @@ def smoothed(beat: Float) -> Float:
     return filtered(LOW_PASS, beat)
 
 
-def t_wave(smooth: Float, r: int, qrs_offset: float, rr: float, limit: float) -> TWave | None:
-    """The T wave of a `smoothed` beat with R at `r`; None when none ends before the sample `limit`.
+@dataclass(frozen=True)
+class Limit:
+    """The sample at which a T wave must have ended, and whether the next P wave begins there."""
+
+    at: float
+    is_p: bool = False
+
+
+def t_wave(smooth: Float, r: int, qrs_offset: float, rr: float, limit: Limit) -> TWave | None:
+    """The T wave of a `smoothed` beat with R at `r`; None when none ends before the `limit`.
 
     `rr` is the RR interval in samples. The T peak is the most likely summit above the chord from the ST segment to
-    the end of the search.
+    the end of the search. What rises and falls before the next P wave is T, however late.
     """
     n = smooth.shape[1]
     rr_s = rr / FS_HZ
     low = int(max(r + FS_HZ * min(0.11, 0.3 * rr_s), qrs_offset + 0.03 * FS_HZ))
-    high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit, n - 10))
+    high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit.at, n - 10))
     if high - low < 0.06 * FS_HZ:
         return None
     level = rank(smooth[:, r - 60 : r - 35], 0.5)[:, None]
@@ -54,11 +62,16 @@ def t_wave(smooth: Float, r: int, qrs_offset: float, rr: float, limit: float) ->
     peak = int((height * likely)[low : high - 15].argmax()) + low
     slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
-    steepest = peak + _last_summit((speed[0] * likely**0.5)[peak:high])
+    if limit.is_p:
+        steepest = peak + _last_summit(speed[0, peak:high], T_WAVE.summit_share_until_p)
+    else:
+        steepest = peak + _last_summit((speed[0] * likely**0.5)[peak:high], T_WAVE.summit_share)
     top, quiet = speed[0, steepest], rank(speed[0, steepest:high], 0.1)
     thresholds = quiet + _SHARES * (top - quiet)
     rows = np.repeat(speed[:, : high + 1], len(_SHARES), axis=0)
     ends = falls_after(rows, np.full(len(_SHARES), steepest), thresholds, 1)
+    # A low tail falls slowly for long: the lowest threshold follows it no farther than this.
+    ends[0] = np.fmin(ends[0], ends[1] + T_WAVE.tail)
     # Where the next P wave rises before the T wave has come to rest, the flattest place between them ends it.
     end = float(np.where(np.isnan(ends), steepest + speed[0, steepest : high + 1].argmin(), ends).mean())
     if np.isnan(ends).all():
@@ -71,10 +84,10 @@ def t_wave(smooth: Float, r: int, qrs_offset: float, rr: float, limit: float) ->
     return TWave(float(peak), end + T_WAVE.lead_weight * lead + T_WAVE.end_shift, lead_spread(lead_ends))
 
 
-def _last_summit(values: Float) -> int:
-    """The last local maximum of at least 70 % of the greatest value: a biphasic T wave ends with its second phase."""
+def _last_summit(values: Float, share: float) -> int:
+    """The last local maximum of a share of the greatest value: a biphasic T wave ends with its second phase."""
     inner = values[1:-1]
-    enough = T_WAVE.summit_share * values.max()
+    enough = share * values.max()
     summits = np.flatnonzero((inner >= values[:-2]) & (inner > values[2:]) & (inner >= enough)) + 1
     return int(summits[-1]) if len(summits) else int(values.argmax())
 

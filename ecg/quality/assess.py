@@ -3,6 +3,7 @@
 import numpy as np
 
 from ecg.leads import PRECORDIAL_LEADS
+from ecg.measurement.condition import without_padding
 from ecg.measurement.intervals import Measurements, measure
 from ecg.measurement.median import MedianBeat
 from ecg.quality.figures import Figures, measure_figures
@@ -53,6 +54,7 @@ def assess_quality(record: EcgRecord, measurements: Measurements | None = None) 
         cause = Cause("too_short", None, record.duration_s, "s", "Poor")
         return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads))
     measured = measure(record) if measurements is None else measurements
+    record = without_padding(record)
     figures = measure_figures(record, measured.beats.r_samples)
     return grade(record.leads, figures, GRADES_FROM, record.unit, measured)
 

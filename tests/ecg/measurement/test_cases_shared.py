@@ -49,7 +49,6 @@ def test_sinus_tachycardia_at_160_is_no_flutter(shared: Path) -> None:
     assert examination.measurements.heart_rate.value == pytest.approx(160, abs=2)
 
 
-@pytest.mark.xfail(strict=True, reason="the P wave in the T wave is read with it: QT 321 for 296")
 def test_the_qt_of_sinus_tachycardia_at_160_is_right_or_null(shared: Path) -> None:
     examination, _ = examined(shared, "sinus_tachycardia_160")
     qt = examination.measurements.qt_interval.value

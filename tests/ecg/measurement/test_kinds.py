@@ -5,6 +5,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from ecg.measurement.condition import condition
+from ecg.measurement.intervals import T_MAY_HOLD_P
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
 from ecg.simulation import Artefact, Scenario, simulate
@@ -25,6 +27,81 @@ def test_the_t_wave_of_a_very_wide_complex_is_no_beat(qrs_ms: float, heart_rate_
     examination = examine(simulate(scenario).record)
     assert examination.measurements.heart_rate.value == pytest.approx(heart_rate_bpm, rel=0.03)
     assert labels(examination)["Left bundle branch block"] is True
+
+
+@pytest.mark.parametrize(("qrs_ms", "heart_rate_bpm"), [(200, 95), (200, 110), (180, 100)])
+def test_the_t_wave_of_a_wide_complex_is_no_beat_at_a_faster_rate(qrs_ms: float, heart_rate_bpm: float) -> None:
+    scenario = Scenario(shape="lbbb", qrs_ms=qrs_ms, t_shape="discordant", heart_rate_bpm=heart_rate_bpm)
+    examination = examine(simulate(scenario).record)
+    assert examination.measurements.heart_rate.value == pytest.approx(heart_rate_bpm, rel=0.03)
+    assert examination.quality.acceptable
+
+
+@pytest.mark.parametrize("heart_rate_bpm", [45, 60, 70])
+@pytest.mark.parametrize("qt_ms", [480, 520, 560, 600])
+def test_the_second_phase_of_a_late_biphasic_t_wave_is_read(qt_ms: float, heart_rate_bpm: float) -> None:
+    made = simulate(Scenario(t_shape="biphasic", qt_ms=qt_ms, heart_rate_bpm=heart_rate_bpm))
+    qt = examine(made.record).measurements.qt_interval.value
+    assert qt == pytest.approx(qt_ms, abs=15)  # the delineator ends T some 8 ms before its exact end
+
+
+@pytest.mark.parametrize("tail_mv", [0.02, 0.04, 0.06])
+@pytest.mark.parametrize("tail_ms", [100, 160])
+def test_a_low_tail_after_the_t_wave_is_not_read_into_it(tail_ms: int, tail_mv: float) -> None:
+    made = simulate(Scenario(qt_ms=400, heart_rate_bpm=60))
+    samples = made.record.signal.copy()
+    rise, fall = 40, tail_ms // 2
+    tail = tail_mv * np.concatenate([np.linspace(0.0, 1.0, rise), np.linspace(1.0, 0.0, fall)])
+    for beat in made.truth.beats:
+        start = round((beat.t_off_s or 0.0) * 500) - rise
+        if 0 < start < samples.shape[1] - len(tail):
+            samples[:, start : start + len(tail)] += np.sign(samples[:, start, None]) * tail
+    record = EcgRecord(samples, made.record.leads, 500.0, "mV")
+    assert examine(record).measurements.qt_interval.value == pytest.approx(400, abs=25)
+
+
+@pytest.mark.parametrize(("rate", "qt"), [(160, 280), (160, 300), (170, 260), (170, 300), (180, 280)])
+def test_a_qt_that_may_hold_a_p_wave_is_null_with_a_reason(rate: float, qt: float) -> None:
+    measured = examine(simulate(Scenario(heart_rate_bpm=rate, qt_ms=qt, pr_ms=120)).record).measurements.qt_interval
+    assert measured.value is None
+    assert measured.reason == T_MAY_HOLD_P
+
+
+@pytest.mark.parametrize("samples", [750, 1500])
+@pytest.mark.parametrize("fill", ["zero", "last value"])
+@pytest.mark.parametrize("at_end", [False, True], ids=["start", "end"])
+def test_padded_ends_are_not_poor(at_end: bool, fill: str, samples: int) -> None:
+    record = simulate(Scenario(artefacts=NOISE)).record
+    padded = record.signal.copy()
+    if at_end:
+        padded[:, -samples:] = 0.0 if fill == "zero" else padded[:, -samples - 1 : -samples]
+    else:
+        padded[:, :samples] = 0.0 if fill == "zero" else padded[:, samples : samples + 1]
+    examination = examine(EcgRecord(padded, record.leads, record.fs_hz, record.unit))
+    assert examination.quality.acceptable
+    assert examination.measurements.heart_rate.value == pytest.approx(72, rel=0.03)
+    assert examination.measurements.pr_interval.value == pytest.approx(160, abs=6)
+    assert "missing_samples" in {cause.code for cause in examination.quality.causes}
+
+
+@pytest.mark.parametrize("second_ms", [0, 30], ids=["bipolar", "biventricular"])
+@pytest.mark.parametrize("rhythm", ["paced", "paced_dual"])
+def test_small_spikes_at_one_time_before_each_beat_are_a_pacemaker(
+    rhythm: Literal["paced", "paced_dual"], second_ms: int
+) -> None:
+    made = simulate(Scenario(rhythm=rhythm, qrs_ms=160, pr_ms=170, artefacts=NOISE), 1)
+    conditioned = condition(made.record)  # takes the simulator's large spikes out
+    samples = conditioned.signal.copy()
+    gain = np.random.default_rng(1).uniform(-1.0, 1.0, len(samples))
+    for spike in conditioned.spikes:
+        for at in {int(spike) + 1, int(spike) + 1 + second_ms // 2}:
+            if at + 1 < samples.shape[1]:
+                samples[:, at] += 0.2 * gain
+                samples[:, at + 1] -= 0.1 * gain
+    examination = examine(EcgRecord(samples.astype(np.float32), made.record.leads, 500.0, "mV"))
+    assert labels(examination)["Electronic pacemaker"] is True
+    assert examination.measurements.qrs_duration.value == pytest.approx(160, abs=8)
+    assert examination.measurements.heart_rate.value == pytest.approx(72, rel=0.03)
 
 
 @pytest.mark.parametrize("rhythm", ["paced", "paced_dual"])
@@ -61,7 +138,7 @@ def test_a_clean_slow_rhythm_is_not_poor(heart_rate_bpm: float) -> None:
 
 
 @pytest.mark.parametrize("qrs_ms", [80, 92, 120])
-@pytest.mark.parametrize("level_mv", [0.03, 0.05])
+@pytest.mark.parametrize("level_mv", [0.03, 0.05, 0.1])
 def test_mains_hum_changes_neither_the_width_nor_invents_a_pacemaker(level_mv: float, qrs_ms: float) -> None:
     clean = examine(simulate(Scenario(qrs_ms=qrs_ms)).record).measurements
     humming = examine(simulate(Scenario(qrs_ms=qrs_ms, artefacts=(Artefact("mains50", level_mv),))).record)
