@@ -65,11 +65,12 @@ def condition(record: EcgRecord) -> Conditioned:
 def without_padding(record: EcgRecord) -> EcgRecord:
     """The recording with NaN where every lead stands still at its start or end for longer than a heart rests.
 
-    Files are padded so, with zeros or with the last value, to a length that a program asks for.
+    Files are padded so, with zeros or with the last value, to a length that a program asks for. More than that is a
+    recorder that stopped: the recording is returned as it is.
     """
     last = record.n_samples - 1
     runs = [(int(a), int(b)) for a, b in frozen(record) if a <= 0 or b >= last]
-    if not runs or sum(b - a for a, b in runs) >= last:
+    if not runs or sum(b - a for a, b in runs) > CONDITIONING.max_padding * last:
         return record
     samples = record.signal.copy()
     for a, b in runs:

@@ -19,6 +19,7 @@ class ConditioningLimits:
     hum_offsets_hz: tuple[float, ...] = (-1.0, -0.2, -0.1, 0.0, 0.1, 0.2, 1.0)  # Hz from it; the outer two are no hum
     hum_stands_out: float = 30.0  # power of hum over that of the outer two
     hum_least_s: float = 3.0  # s; in less a frequency does not stand apart from its neighbours
+    max_padding: float = 0.4  # share of a recording that can be padding
     frozen_s: float = 0.4  # s in which every lead stands still: a recorder that stopped
     frozen_times: float = 2.0  # and beyond that this many times the rest usual between beats
     shortest_rest_s: float = 0.1  # s; shorter stretches without change are no rests
