@@ -44,6 +44,7 @@ def main() -> int:
         console = Console(width=WIDTH)
 
     sections: list[Section] = []
+    progress.print("simulator set ...")
     start = time.process_time()
     cases = simulator_set.run(QUICK if arguments.quick else 1)
     sections.append(simulator_set.section(cases))
