@@ -1,10 +1,18 @@
 """Addresses and ports: which are free, and those that one of several services on a machine has for itself."""
 
+import os
 import random
 import socket
+import tempfile
 from pathlib import Path
 
+from serve_app import haproxy
+
 ANY = "0.0.0.0"  # noqa: S104  asked, not served
+#: Longest path of a socket on Linux, and what HAProxy and Ray put behind the folder that each is given.
+_LONGEST_SOCKET = 107
+_OF_HAPROXY = len("/metrics.sock.1234567.tmp")
+_OF_RAY = len("/ray/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")
 
 
 def refusal(host: str, port: int) -> str | None:
@@ -17,6 +25,21 @@ def refusal(host: str, port: int) -> str | None:
         return f"port {port} is in use: say --port, or stop what uses it"
     if not is_free(port, str(address)):
         return f"{host} is not an address of this machine"
+    return None
+
+
+def too_long_for_sockets(folder: Path) -> str | None:
+    """Why sockets below `folder`, or in Ray's folder, could not be made; None when they can.
+
+    Linux takes 107 letters for the path of a socket; beyond them HAProxy and Ray end in messages that name neither.
+    """
+    ray = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    for name, path, rest in (("TMPDIR", str(folder), _OF_HAPROXY), ("RAY_TMPDIR or TMPDIR", ray, _OF_RAY)):
+        if len(os.fsencode(path)) + rest > _LONGEST_SOCKET:
+            return (
+                f"{path} is too long a name for the folder of temporary files: sockets below it may have at most "
+                f"{_LONGEST_SOCKET} letters.\nSet {name} to a shorter one, as TMPDIR=/tmp."
+            )
     return None
 
 
@@ -67,6 +90,8 @@ def one_of_several(folder: Path) -> dict[str, str]:
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
             "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+            "RAY_SERVE_HAPROXY_BINARY_PATH": str(haproxy.wrapper(folder)),
+            haproxy.METRICS_HOST: "127.0.0.1",
             "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
             # It stops when it is told to: no half minute of draining for clients that are not there.
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",

