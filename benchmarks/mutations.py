@@ -1,4 +1,4 @@
-"""`python -m benchmarks.mutations [N] [SEED]`: N damaged requests against a running service (default 20,000).
+"""`python -m benchmarks.mutations [N] [SEED] [KIND…]`: N damaged requests against a running service (default 20,000).
 
 WFDB by multipart, JSON with gzip and zstd, NDJSON and CardioAI messages, each damaged by a seeded mutation, are posted
 by four clients, while another client asks `/analyze` with an honest recording. Exit status 1 when an answer
@@ -11,20 +11,25 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from gzip import compress
 from typing import Any
 
 import httpx
+import numpy as np
 import orjson
 import zstandard
 
 from benchmarks.service import our_service
+from ecg.formats.cardioai_message import NOTHING_KNOWN, Payload, Sender, encode_message
+from ecg.leads import STANDARD_LEADS
 from ecg.simulation import Scenario, simulate
 
 CLIENTS = 4
 LONGEST_S = 1.0
+SENDER = Sender("origin-1", "clinical", "D3F153")
 TOKENS = (b"9" * 20, b"-1", b"1e999", b"NaN", b"\x00", b"\xff\xfe", b"null", b"{", b"\r\n", b"../", b"\xe2\x80\xa8")
 
 
@@ -61,8 +66,24 @@ def honest() -> dict[str, Request]:
         "ndjson": Request(
             "/analyze/bulk?include=quality", {"Content-Type": "application/x-ndjson"}, json_body + b"\n" + json_body
         ),
-        "cardioai": Request("/data/v1", json_type, orjson.dumps({"version": "2.0", "payload": body})),
+        "cardioai": Request("/data/v1?fs=100", json_type, encode_message(_part(samples), SENDER, "message-1", 1)),
     }
+
+
+def _part(samples: np.ndarray) -> Payload:
+    """A whole recording in one part; what is damaged may become a part of another."""
+    return Payload(
+        device_id="device-1",
+        customer_id="customer-1",
+        sequence_id="sequence-1",
+        sequence=1,
+        index=1,
+        headers="INDEX," + ",".join(STANDARD_LEADS),
+        data=[",".join(map(str, (number, *row))) for number, row in enumerate(samples.tolist())],
+        record_id="record-1",
+        created_ms=1_700_000_000_000,
+        calibration=NOTHING_KNOWN,
+    )
 
 
 def coded(body: bytes, coding: str | None) -> bytes:
@@ -90,12 +111,12 @@ def damaged(body: bytes, random: random.Random) -> bytes:
     return body
 
 
-def attack(url: str, seed: int, count: int) -> Counter[str]:
-    """Send `count` damaged requests; outcomes by kind and status."""
+def attack(url: str, seed: int, count: int, kinds: Sequence[str] = ()) -> Counter[str]:
+    """Send `count` damaged requests, of these kinds alone if there are any; outcomes by kind and status."""
     chance, requests, outcomes = random.Random(seed), honest(), Counter[str]()
     with httpx.Client(base_url=url, timeout=60) as client:
         for _ in range(count):
-            kind = chance.choice(list(requests))
+            kind = chance.choice(list(kinds or requests))
             request = requests[kind]
             headers = dict(request.headers) | ({"Content-Encoding": request.coding} if request.coding else {})
             if chance.random() < 0.5:
@@ -135,7 +156,7 @@ def main() -> int:
         watcher = threading.Thread(target=watch, args=(server.url, stop, seen))
         watcher.start()
         with ThreadPoolExecutor(CLIENTS) as pool:
-            each = [pool.submit(attack, server.url, seed + n, count // CLIENTS) for n in range(CLIENTS)]
+            each = [pool.submit(attack, server.url, seed + n, count // CLIENTS, sys.argv[3:]) for n in range(CLIENTS)]
             outcomes = sum((future.result() for future in each), Counter[str]())
         stop.set()
         watcher.join()
