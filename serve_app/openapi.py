@@ -47,17 +47,21 @@ def _require_keys(written: dict[str, Any]) -> None:
     """Say of each route that needs a key which scopes it takes, and how a request without one is refused."""
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refusals = {
-        "401": "no API key, or none that is valid, where the service asks for one",
-        "403": "the key has no right to this",
+        "401": "no API key or token, or none that is valid, where the service asks for one",
+        "403": "the key or token has no right to this, or a page of another site has sent the request",
         "429": "the key, or its origin, is over its limit; see Retry-After",
     }
     written["components"]["securitySchemes"] = {
         "key": {
             "type": "http",
             "scheme": "bearer",
-            "description": "an API key, where the service was started with keys",
+            "description": "an API key or an OIDC token, where the service was started with keys or an issuer",
         }
     }
+    elsewhere = {"description": "the request names another service (Host)", "content": problem}
+    for operations in written["paths"].values():
+        for operation in operations.values():
+            operation["responses"]["421"] = elsewhere
     for path, scopes in SCOPES.items():
         for operation in written["paths"][path].values():
             operation["security"] = [{"key": list(scopes)}, {}]

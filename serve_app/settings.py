@@ -1,9 +1,11 @@
 """Settings of the application: the `args` of the Serve YAML. Unknown keys are refused."""
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ecg.access.token_rules import TokenRules
 from ecg.errors import MalformedInput
 from ecg.models.cards import CARDS, cards_at
 from ecg.models.contract import ModelCard
@@ -29,6 +31,25 @@ class ModelSettings(ModelChange):
     card: str | None = Field(
         None, description="module:ATTRIBUTE of the model's card; not needed for those that are always there"
     )
+
+
+class OidcSettings(BaseModel):
+    """Tokens of an identity provider that are taken beside or in the place of keys; see `ecg.access.tokens`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(description="what iss of a token must be")
+    audience: str = Field(description="what aud of a token must be or hold")
+    jwks: str = Field(description="the issuer's public keys: a path, or an https URL")
+    algorithms: tuple[str, ...] = Field(("RS256", "ES256"), description="the signatures that are taken")
+    skew_s: float = Field(30.0, description="how much the issuer's clock may differ, at most 120")
+    most_lifetime_s: float = Field(86_400.0, description="longest time from iat to exp")
+    rate_hz: float | None = Field(None, gt=0, description="most requests a second of one subject")
+    concurrency: int | None = Field(None, ge=1, description="most requests of one subject at a time")
+
+    def rules(self) -> TokenRules:
+        """The same for `ecg.access.tokens`. Raises `MalformedInput` for rules that would let in too much."""
+        return TokenRules(**self.model_dump())
 
 
 class AppSettings(BaseModel):
@@ -73,8 +94,15 @@ class AppSettings(BaseModel):
     keys_file: str | None = Field(
         None, description="file of API keys (`ecg keys`); where it is set, every route but health and pages needs a key"
     )
+    oidc: OidcSettings | None = Field(None, description="tokens that are taken: issuer, audience and jwks at least")
     audit_folder: str | None = Field(
-        None, description="folder of the audit log; the folder audit beside keys_file if unset"
+        None, description="folder of the audit log; audit beside keys_file, or in the folder of data, if unset"
+    )
+    allowed_hosts: list[str] | None = Field(
+        None, description="names under which this service is called, without ports; null: any"
+    )
+    allowed_origins: list[str] = Field(
+        [], description="pages of other sites that may send requests, as https://ecg.example"
     )
     demo: bool = Field(False, description="a public demo: no inbox and no records, and no keys needed beyond loopback")
 
@@ -94,6 +122,19 @@ class AppSettings(BaseModel):
         return default_url()
 
     @property
+    def needs_credential(self) -> bool:
+        """Whether every route but health and pages needs a key or a token."""
+        return self.keys_file is not None or self.oidc is not None
+
+    def resolved_audit_folder(self) -> Path:
+        """Folder of the audit log, which may not be there yet."""
+        if self.audit_folder is not None:
+            return Path(self.audit_folder).expanduser()
+        if self.keys_file is not None:
+            return Path(self.keys_file).expanduser().absolute().parent / "audit"
+        return default_file().parent / "audit"
+
+    @property
     def max_body_bytes(self) -> int:
         """Largest request body in bytes."""
         return int(self.max_body_mib * 1024 * 1024)
@@ -102,6 +143,15 @@ class AppSettings(BaseModel):
     def max_bulk_bytes(self) -> int:
         """Largest body of a bulk request in bytes."""
         return int(self.max_bulk_mib * 1024 * 1024)
+
+    @model_validator(mode="after")
+    def _tokens_are_strict(self) -> Self:
+        try:
+            if self.oidc is not None:
+                self.oidc.rules()
+        except MalformedInput as error:
+            raise ValueError(f"oidc: {error.message} ({error.field}: {error.expected})") from None
+        return self
 
     @model_validator(mode="after")
     def _cards_exist(self) -> Self:

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from ecg.cli import COMMANDS
 from ecg.models.hub import REPOSITORY
 from serve_app.launcher.options import parser
-from serve_app.settings import AppSettings, ModelChange, ModelSettings
+from serve_app.settings import AppSettings, ModelChange, ModelSettings, OidcSettings
 
 #: Environment variables of this project, and what each does. A test finds those that the code reads.
 VARIABLES = {
@@ -18,6 +18,9 @@ VARIABLES = {
     "ECG_DATA_DIR": "the inbox's SQLite file, where `inbox_url` is unset; default `~/.local/share/ecg-serve`",
     "ECG_LOG_DIR": "logs of the launcher, the last ten runs; default `~/.local/state/ecg-serve`",
     "ECG_HUB_REVISION": f"branch, tag or commit of {REPOSITORY}, as `--hub-revision`; default: a pinned commit",
+    "ECG_TLS_CERTIFICATE": "file with the chain of certificates; with ECG_TLS_KEY, HAProxy speaks TLS",
+    "ECG_TLS_KEY": "file with the private key",
+    "ECG_PROXY_METRICS_HOST": "address of HAProxy's metrics; the launcher sets 127.0.0.1",
     "ECG_API_KEY": "key that `ecg.Client` and `ecg relay` present",
 }
 _OTHERS = {
@@ -56,6 +59,12 @@ def document() -> str:
             + ", ".join(f"`{name}`" for name in ModelChange.model_fields)
             + ",",
             "and changes a running service ([operations](operations.md)).",
+            "",
+            "## Tokens",
+            "",
+            "`oidc: {…}` in `args` ([operations](operations.md)).",
+            "",
+            *_table(("setting", "type", "default", "is"), _fields(OidcSettings)),
             "",
             "## Environment",
             "",
@@ -98,14 +107,20 @@ def _fields(model: type[BaseModel]) -> list[tuple[str, ...]]:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, tuple | list):
+        return f"`[{', '.join(value)}]`"
     return "unset" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _type(annotation: Any) -> str:
     """A type as a reader of YAML would say it."""
-    if get_origin(annotation) is dict:
+    if get_origin(annotation) is dict or annotation == OidcSettings | None:
         return "mapping"
+    if get_origin(annotation) in (list, tuple) or annotation == list[str] | None:
+        return "list"
     arguments = [a for a in get_args(annotation) if a is not type(None)]
     if arguments and all(isinstance(a, str) for a in arguments):
         return ", ".join(map(str, arguments))

@@ -1,7 +1,8 @@
-"""Who may call: API keys and their scopes, limits and audit, as middleware of the routes that need a key."""
+"""Who may call: API keys and tokens, scopes, limits and audit, as middleware of the routes that need a credential."""
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,9 @@ from ecg.access.limiter import Limiter
 from ecg.errors import Forbidden, Unauthenticated
 from serve_app.edge.problems import status_of
 from serve_app.settings import AppSettings
+
+if TYPE_CHECKING:
+    from ecg.access.tokens import TokenVerifier
 
 #: Scopes of which a caller needs one, by path; every other path is open to all, as health, pages and documents are.
 SCOPES: dict[str, tuple[str, ...]] = {
@@ -30,25 +34,44 @@ _MOST_SUBJECT = 128
 
 
 class Access:
-    """The keys of a service, their use in this replica, and the audit log. Without a key file everybody may call."""
+    """The keys of a service, the tokens it takes, their use in this replica, and the audit log.
 
-    def __init__(self, keys: KeyRing | None, audit: AuditLog | None) -> None:
+    With neither keys nor tokens everybody may call.
+    """
+
+    def __init__(self, keys: KeyRing | None, tokens: "TokenVerifier | None", audit: AuditLog | None) -> None:
         self.keys = keys
+        self.tokens = tokens
         self.audit = audit
         self.limiter = Limiter()
 
     @classmethod
     def of(cls, settings: AppSettings) -> "Access":
         """As the settings say."""
-        if settings.keys_file is None:
-            return cls(None, None)
-        path = Path(settings.keys_file).expanduser().absolute()
-        folder = path.parent / "audit" if settings.audit_folder is None else Path(settings.audit_folder).expanduser()
-        return cls(KeyRing(path), AuditLog(folder))
+        if not settings.needs_credential:
+            return cls(None, None, None)
+        keys = None if settings.keys_file is None else KeyRing(Path(settings.keys_file).expanduser().absolute())
+        tokens = None
+        if settings.oidc is not None:
+            from ecg.access.tokens import TokenVerifier
+
+            tokens = TokenVerifier(settings.oidc.rules())
+        return cls(keys, tokens, AuditLog(settings.resolved_audit_folder()))
 
     def guard(self, path: str, action: str | None = None) -> list[Middleware]:
         """Middleware of the route of `path`; its uses are noted as `action` in the audit log, if that is not None."""
-        return [] if self.keys is None else [Middleware(Guard, access=self, scopes=SCOPES[path], action=action)]
+        if self.keys is None and self.tokens is None:
+            return []
+        return [Middleware(Guard, access=self, scopes=SCOPES[path], action=action)]
+
+    async def caller(self, presented: str) -> Key:
+        """Who presents a credential. Raises `Unauthenticated`."""
+        if self.tokens is not None and presented.count(".") == 2:  # a key has no full stop
+            # The issuer's public keys may have to be fetched.
+            return await asyncio.to_thread(self.tokens.authenticate, presented)
+        if self.keys is None:
+            raise Unauthenticated("The token is missing or not valid.", "Authorization", "Bearer TOKEN")
+        return self.keys.authenticate(presented)
 
 
 class Guard:
@@ -65,7 +88,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; where it is to be noted, its answer begins once the entry is on disk."""
-        key = self._key_of(scope)
+        key = await self._key_of(scope)
         scope["state"]["key"] = key
 
         async def noted(message: Message) -> None:
@@ -84,12 +107,12 @@ class Guard:
                 await asyncio.to_thread(self._note, key, scope, outcome)
                 raise
 
-    def _key_of(self, scope: Scope) -> Key:
-        stated = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-        kind, _, presented = stated.partition(" ")
-        if self._access.keys is None or kind.lower() != "bearer":
-            raise Unauthenticated("This route needs an API key.", "Authorization", "Bearer ecg_…")
-        key = self._access.keys.authenticate(presented.strip())
+    async def _key_of(self, scope: Scope) -> Key:
+        stated = [value for name, value in scope["headers"] if name == b"authorization"]
+        kind, _, presented = (stated[0] if len(stated) == 1 else b"").decode("latin-1").partition(" ")
+        if kind.lower() != "bearer":
+            raise Unauthenticated("This route needs an API key or a token.", "Authorization", "Bearer ecg_…")
+        key = await self._access.caller(presented.strip())
         if "admin" not in key.scopes and not set(self._scopes) & set(key.scopes):
             raise Forbidden("This key has no right to this.", "scope", list(self._scopes), list(key.scopes))
         return key

@@ -18,6 +18,7 @@ from serve_app.edge.analysis import AnalysisRoutes
 from serve_app.edge.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
 from serve_app.edge.middleware import Admission, Metrics, PlainPath, Problems, RequestId, SafeHeaders
 from serve_app.edge.problems import MethodNotAllowed, NotFound
+from serve_app.edge.same_site import SameSite
 from serve_app.edge.status import StatusRoutes, features_schema, labels
 from serve_app.settings import AppSettings
 
@@ -33,6 +34,7 @@ def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> Star
         Middleware(Noted, activity=activity),
         Middleware(SafeHeaders),
         Middleware(Problems, retry_after_s=settings.retry_after_s),
+        Middleware(SameSite, settings=settings),
         Middleware(Admission, limit=limit),
         Middleware(PlainPath),
     ]

@@ -119,7 +119,10 @@ class Problems:
 
 
 class SafeHeaders:
-    """Keeps answers out of caches and their bytes from being taken for another type; what a route sets itself stays."""
+    """Keeps answers out of caches and out of other sites' pages, and their bytes from being taken for another type.
+
+    What a route sets itself stays.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -133,6 +136,8 @@ class SafeHeaders:
                 headers.setdefault("Cache-Control", "no-store")
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Referrer-Policy", "no-referrer")
+                headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+                headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
             await send(message)
 
         await self._app(scope, receive, with_headers)

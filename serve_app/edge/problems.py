@@ -43,13 +43,19 @@ class NotFound(errors.EcgError):
     code = "not_found"
 
 
+class UnknownHost(errors.EcgError):
+    """The request names another service than this one."""
+
+    code = "unknown_host"
+
+
 class MethodNotAllowed(errors.EcgError):
     """The route exists for another method."""
 
     code = "method_not_allowed"
 
 
-STATUS |= {NotFound: 404, MethodNotAllowed: 405}
+STATUS |= {NotFound: 404, MethodNotAllowed: 405, UnknownHost: 421}
 
 
 def status_of(error: errors.EcgError) -> int:

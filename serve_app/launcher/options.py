@@ -86,6 +86,10 @@ def with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[st
         settings["demo"] = "true"
     args = application.setdefault("args", {})
     args |= {key: yaml.safe_load(value) for key, value in settings.items()}
+    host = str(http.get("host", "127.0.0.1"))
+    if _is_loopback(host):
+        # A page of another site whose name leads to 127.0.0.1 (DNS rebinding) is not answered.
+        args.setdefault("allowed_hosts", ["localhost", "127.0.0.1", "[::1]", host])
     return config
 
 
@@ -140,13 +144,17 @@ def open_to_all(config: dict[str, Any]) -> str | None:
     """Why a service that everybody on the network could use is not started; None for any other."""
     host = str(config.get("http_options", {}).get("host", "127.0.0.1"))
     settings = config["applications"][0].get("args", {})
-    if host in ("localhost", "::1") or host.startswith("127.") or settings.get("keys_file") or settings.get("demo"):
+    if _is_loopback(host) or settings.get("keys_file") or settings.get("oidc") or settings.get("demo"):
         return None
     return (
         f"{host} can be reached from other machines, and no key is asked for. Make one with\n"
         "    ecg keys --file keys.json create NAME --scope analyze\n"
         "and start with --keys keys.json; or say --demo for a public demo, which keeps nothing."
     )
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def python_path() -> dict[str, str]:

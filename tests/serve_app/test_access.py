@@ -1,76 +1,26 @@
 """API keys at the edge: who is let in, what for, how often, whose recordings they see, and what is noted of it."""
 
-import asyncio
-import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 import sqlalchemy
+from pydantic import ValidationError
 
-from deployments.serve.graph import Graph, Handles
-from ecg.access.audit import AuditLog
-from ecg.access.keys import KeyRing
-from ecg.cardioai.inbox import Inbox
-from ecg.cardioai.receipts import Limits
 from ecg.store.database import open_database
 from serve_app.edge.access import SCOPES
-from serve_app.edge.application import application
-from serve_app.edge.inbox import InboxRoutes
 from serve_app.launcher.options import open_to_all
 from serve_app.openapi import document
 from serve_app.settings import AppSettings
+from tests.builders.edge import Edge, of
 from tests.builders.messages import message, payload
-from tests.deployments.fakes import handle
-
-JSON = {"Content-Type": "application/json"}
-
-
-class Edge:
-    """The whole edge over a real inbox and no models, on one event loop."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.folder = folder
-        self.ring = KeyRing(folder / "keys.json")
-        self.url = f"sqlite:///{folder / 'inbox.sqlite'}"
-        chosen = {"keys_file": str(self.ring.path), "inbox_url": self.url} | settings
-        self._settings = AppSettings.model_validate(chosen)
-
-    def run(self, scenario: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
-        async def with_client() -> Any:
-            inbox = Inbox(self.url, None, Limits())
-            try:
-                graph = Graph(Handles(None, {}, handle()))
-                routes = InboxRoutes(inbox.accept, inbox.record, inbox.stats, inbox.metrics, 1 << 20)
-                transport = httpx.ASGITransport(application(self._settings, graph, routes))
-                async with httpx.AsyncClient(transport=transport, base_url="http://edge", headers=JSON) as client:
-                    return await scenario(client)
-            finally:
-                await inbox.close()
-
-        return asyncio.run(with_client())
-
-    def key(self, *scopes: str, **limits: Any) -> dict[str, str]:
-        """The header of a new key."""
-        return {"Authorization": f"Bearer {self.ring.create('test', scopes, **limits)[1]}"}
-
-    def audited(self) -> list[dict[str, Any]]:
-        """The entries of the audit log, which is checked first."""
-        log = AuditLog(self.folder / "audit")
-        log.verify()
-        return [orjson.loads(line) for line in log.export()]
+from tests.ecg.access.test_tokens import AUDIENCE, FORGED, ISSUER, RSA_JWK, key_set, signed
 
 
 @pytest.fixture
 def edge(tmp_path: Path) -> Edge:
     return Edge(tmp_path)
-
-
-def of(record_id: str, **changes: Any) -> bytes:
-    return message(payload(str(uuid.uuid4()), record_id=record_id), **changes)
 
 
 def requests_of(path: str) -> tuple[str, str]:
@@ -229,6 +179,7 @@ def test_a_public_demo_keeps_nothing(tmp_path: Path) -> None:
         ("127.0.0.1", {}, False), ("localhost", {}, False), ("::1", {}, False),
         ("0.0.0.0", {}, True), ("10.0.0.7", {}, True), ("::", {}, True),
         ("0.0.0.0", {"keys_file": "k"}, False), ("0.0.0.0", {"demo": True}, False),
+        ("0.0.0.0", {"oidc": {"issuer": "i"}}, False),
     ],
 )  # fmt: skip
 def test_a_service_for_the_network_asks_for_keys_or_says_that_it_is_a_demo(
@@ -240,3 +191,58 @@ def test_a_service_for_the_network_asks_for_keys_or_says_that_it_is_a_demo(
     if said is not None:
         assert "ecg keys" in said
         assert "--demo" in said
+
+
+@pytest.fixture
+def with_tokens(tmp_path: Path) -> Edge:
+    """An edge that takes keys and tokens."""
+    (tmp_path / "jwks.json").write_text(key_set(RSA_JWK))
+    oidc = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": str(tmp_path / "jwks.json"), "rate_hz": 1000}
+    return Edge(tmp_path, oidc=oidc)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_token_has_its_scopes_its_own_origin_and_a_line_in_the_audit_log(with_tokens: Edge) -> None:
+    ward, other = bearer(signed(scope="ecg:ingest")), bearer(signed(scope="ecg:ingest", sub="ward-4"))
+    key = with_tokens.key("read")
+
+    async def scenario(client: httpx.AsyncClient) -> list[int]:
+        sent = await client.post("/data/v1", content=of("r1", originId="spoofed"), headers=ward)
+        read = [(await client.get("/data/v1/records/r1", headers=who)).status_code for who in (ward, other, key)]
+        return [sent.status_code, *read, (await client.get("/data/v1/stats", headers=ward)).status_code]
+
+    assert with_tokens.run(scenario) == [200, 200, 404, 200, 403]
+    assert [entry["who"] for entry in with_tokens.audited()][:3] == ["oidc:ward-3", "oidc:ward-3", "oidc:ward-4"]
+
+
+@pytest.mark.parametrize("case", FORGED)
+def test_a_forged_or_stale_token_answers_401(with_tokens: Edge, case: str) -> None:
+    with_tokens.key("admin")
+    headers = {"Authorization": f"Bearer {FORGED[case]()}".encode("latin-1")}
+
+    async def scenario(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get("/data/v1/stats", headers=headers)  # type: ignore[arg-type]
+
+    answer = with_tokens.run(scenario)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
+def test_two_credentials_in_one_request_are_none(with_tokens: Edge) -> None:
+    """A gateway and this service might each look at another one."""
+    key = with_tokens.key("read")["Authorization"]
+
+    async def scenario(client: httpx.AsyncClient) -> int:
+        headers = [("Authorization", key), ("Authorization", f"Bearer {signed()}")]
+        return (await client.get("/data/v1/stats", headers=headers)).status_code
+
+    assert with_tokens.run(scenario) == 401
+
+
+@pytest.mark.parametrize("algorithms", [["HS256"], ["none"], []])
+def test_settings_that_would_take_forged_tokens_are_refused(algorithms: list[str]) -> None:
+    oidc = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": "jwks.json", "algorithms": algorithms}
+    with pytest.raises(ValidationError, match="oidc"):
+        AppSettings.model_validate({"oidc": oidc})
