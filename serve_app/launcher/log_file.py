@@ -32,10 +32,11 @@ def new(place: Path) -> Path:
 
 
 class Reader:
-    """What is written to the log from now on; the last step and the failure that it names."""
+    """What is written to the log, from byte `start` on; the last step and the failure that it names."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: int = 0) -> None:
         self._file = path.open("rb")
+        self._file.seek(start)
         self._rest = b""
         self.step: str | None = None
         self.failure: str | None = None

@@ -89,6 +89,8 @@ def one_of_several(folder: Path) -> dict[str, str]:
             "RAY_ADDRESS": "local",
             # On a machine that is busy with other things Ray's agents take longer than its half minute.
             "RAY_agent_register_timeout_ms": "120000",
+            # When the process has gone that keeps Ray's state, all ends soon, and the launcher starts it anew.
+            "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
             # Nor does Serve's proxy begin within the three times five seconds after which it would be started anew.
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from serve_app.launcher.options import open_to_all, parser, python_path, with_op
 from serve_app.launcher.watch import Watch
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+#: A service that has worked and ends by itself is started again, but not for ever.
+MOST_RESTARTS, RESTARTS_WITHIN_S = 5, 3600.0
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -74,12 +77,31 @@ def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
     console.print(f"log: {log}", markup=False)
     if not fast_plane_available():
         console.print("HAProxy is not available on this system: the default proxy is used, which is slower")
+    begun: list[float] = []
+    while True:
+        begun.append(time.monotonic())
+        status = _live(path, url, log, options)
+        if status is not None:
+            return status
+        if len([at for at in begun if time.monotonic() - at < RESTARTS_WITHIN_S]) > MOST_RESTARTS:
+            console.print(f"it has ended {MOST_RESTARTS + 1} times within an hour and is not started again")
+            return 1
+        console.print("starting it again")
+
+
+def _live(path: Path, url: str, log: Path, options: argparse.Namespace) -> int | None:
+    """Start the service and watch it until it ends; the exit status, or None when it has worked and is to work again.
+
+    Ray ends as a whole when the process is killed that keeps its state, or the one that starts its workers.
+    """
     environment = ray_environment() | ports.one_of_several(path.parent) | python_path()
+    earlier = log.stat().st_size  # of the lives before this one
     server = _start(path, log, options.deploy_port, environment)
     proxy_port = environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None
-    reader = log_file.Reader(log)
+    reader = log_file.Reader(log, earlier)
+    watch = Watch(console, url, proxy_port, options.open, options.verbose)
     try:
-        Watch(console, url, proxy_port, options.open, options.verbose).until_it_ends(server, reader)
+        watch.until_it_ends(server, reader)
     except KeyboardInterrupt:
         return _stop(server)
     finally:
@@ -88,9 +110,15 @@ def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
     if reader.failure is not None:
         console.print(f"the service was not started: {reader.failure}", markup=False)
     else:
-        console.print(f"Ray Serve ended by itself. Its last words:\n{log.read_text()[-3000:]}", markup=False)
+        console.print(f"Ray Serve ended by itself. Its last words:\n{_last_words(log)}", markup=False)
     console.print(f"log: {log}", markup=False)
-    return 1
+    return None if watch.was_ready else 1
+
+
+def _last_words(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 3000))
+        return file.read().decode(errors="replace")
 
 
 def _log(otherwise: Path) -> Path:
@@ -105,7 +133,7 @@ def _log(otherwise: Path) -> Path:
 def _start(path: Path, log: Path, deploy_port: int | None, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
     cluster = [sys.executable, "-m", "serve_app.cluster", str(path), *([str(deploy_port)] if deploy_port else [])]
     adopt_orphans()  # of a keeper that was killed
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
         # A shell that starts this in the background hands down an ignored SIGINT, which nothing could then stop.
         signal.signal(signal.SIGINT, signal.default_int_handler)

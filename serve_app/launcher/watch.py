@@ -37,6 +37,8 @@ class Watch:
         self._start = time.monotonic()
         self._said: str | None = None
         self._metrics: str | None = None
+        #: Whether the service has been ready at any time.
+        self.was_ready = False
 
     def until_it_ends(self, server: "subprocess.Popen[bytes]", log: Reader) -> None:
         """Print every change until `server` ends; a KeyboardInterrupt passes through."""
@@ -63,6 +65,7 @@ class Watch:
         self._console.print(told, markup=False)
         self._said = told
         if health is not None and health["status"] == "ready":
+            self.was_ready = True
             for line in advice(health):
                 self._console.print(line, markup=False)
             self._console.print(f"open {self._url} , or post a recording to {self._url}/analyze")
