@@ -38,6 +38,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends wget && rm -rf 
     && echo "export PATH=/opt/ecg/bin:\$PATH" > /etc/profile.d/ecg.sh
 COPY --from=build /opt/ecg /opt/ecg
 COPY --from=build /src/config /opt/ecg/config
+# What Ray starts in HAProxy's place (serve_app/haproxy.py).
+RUN /opt/ecg/bin/python -m serve_app.haproxy /opt/ecg/haproxy
 ENV PATH=/opt/ecg/bin:$PATH PYTHONUNBUFFERED=1
 LABEL org.opencontainers.image.title="ecg-serve" \
       org.opencontainers.image.description="12-lead ECG analysis on Ray Serve" \

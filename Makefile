@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= -n 2 --dist loadgroup
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run test quick lint check bench conformance sbom clean
+.PHONY: help run test quick lint check bench chaos conformance sbom clean
 
 help:
 	@echo "make run    install what the service needs into .venv and start it on http://127.0.0.1:7860 (PORT=N: another port; ARGS=…: any option, --help lists them)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check  lint and test"
 	@echo "make bench  how fast engine and service are (FULL=--full: the long run); JSON in benchmarks/results/"
 	@echo "make sbom   CycloneDX bill of materials and licence list of the environment: sbom.json, licenses.md"
+	@echo "make chaos  kill, freeze and flood parts of the service under load, and say what callers saw (SEED=N)"
 	@echo "make conformance  how accurate measurements, beats, quality and rules are: benchmarks/results/conformance.html"
 
 .venv/bin/python:
@@ -51,6 +52,9 @@ check: lint test
 
 conformance: .venv/dev.stamp
 	@$(BIN)/python -m benchmarks.conformance
+
+chaos: .venv/dev.stamp
+	@$(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED))
 
 # FULL=--full asks every question for as long as it takes; short runs otherwise.
 bench: .venv/dev.stamp

@@ -27,7 +27,7 @@ POD = {
     "HF_HOME": "/models/huggingface",
     "HOME": "/tmp",  # noqa: S108  a volume of the pod's own
     # The image's program that becomes HAProxy, with a stricter configuration (serve_app/haproxy.py).
-    "RAY_SERVE_HAPROXY_BINARY_PATH": "/opt/ecg/bin/ecg-haproxy",
+    "RAY_SERVE_HAPROXY_BINARY_PATH": "/opt/ecg/haproxy/haproxy",
     # A pod that is told to end goes on until its requests are answered, at most so long; below its grace period.
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "180",
     # A line is written at once, not when a thousand have come together: `kubectl logs` shows it, and none is lost.

