@@ -60,13 +60,14 @@ class Proxy:
     """HAProxy on what Ray writes for one application at `/`, or for none."""
 
     def __init__(self, folder: Path, backends: list[int], environment: dict[str, str]) -> None:
-        self.port, self.metrics, self.stats = free_port(), free_port(), free_port()
+        self.port, self.metrics, self.stats, self.syslog = free_port(), free_port(), free_port(), free_port()
         self.folder = folder
         config = HAProxyConfig(
             socket_path=str(folder / "admin.sock"),
             metrics_socket_path=str(folder / "metrics.sock"),
             server_state_base=str(folder),
             server_state_file=str(folder / "server-state"),
+            log_target=f"127.0.0.1:{self.syslog}",
             stats_port=self.stats,
             metrics_port=self.metrics,
             has_received_routes=True,
@@ -143,13 +144,10 @@ def test_a_head_that_trickles_is_cut(
 
 def test_only_the_port_of_the_service_is_open_to_others(tmp_path: Path, started: list[Proxy], backend: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
-        try:
-            syslog.bind(("127.0.0.1", 514))
-        except PermissionError:
-            pytest.skip("only root may listen where HAProxy would log to")
-        syslog.settimeout(0.5)
         started.append(Proxy(tmp_path, [backend], {haproxy.METRICS_HOST: "127.0.0.1"}))
         proxy = started[0]
+        syslog.bind(("127.0.0.1", proxy.syslog))
+        syslog.settimeout(0.5)
         assert httpx.get(f"http://127.0.0.1:{proxy.port}/analyze?filename=CANARY").status_code == 200
         assert httpx.get(f"http://127.0.0.1:{proxy.metrics}/metrics").status_code == 200
         with pytest.raises(TimeoutError):
