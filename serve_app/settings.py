@@ -99,7 +99,7 @@ class AppSettings(BaseModel):
         None, description="folder of the audit log; audit beside keys_file, or in the folder of data, if unset"
     )
     allowed_hosts: list[str] | None = Field(
-        None, description="names under which this service is called, without ports; null: any"
+        None, description="names under which it is called, without ports, * for any; if unset, on loopback its own"
     )
     allowed_origins: list[str] = Field(
         [], description="pages of other sites that may send requests, as https://ecg.example"

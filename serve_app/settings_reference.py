@@ -18,6 +18,7 @@ VARIABLES = {
     "ECG_DATA_DIR": "the inbox's SQLite file, where `inbox_url` is unset; default `~/.local/share/ecg-serve`",
     "ECG_LOG_DIR": "logs of the launcher, the last ten runs; default `~/.local/state/ecg-serve`",
     "ECG_HUB_REVISION": f"branch, tag or commit of {REPOSITORY}, as `--hub-revision`; default: a pinned commit",
+    "ECG_LOCAL_HOSTS": "names that are answered where `allowed_hosts` is unset; the launcher sets them on loopback",
     "ECG_TLS_CERTIFICATE": "file with the chain of certificates; with ECG_TLS_KEY, HAProxy speaks TLS",
     "ECG_TLS_KEY": "file with the private key",
     "ECG_PROXY_METRICS_HOST": "address of HAProxy's metrics; the launcher sets 127.0.0.1",

@@ -1,11 +1,13 @@
 """Which names this service is called by, and which pages may send it requests."""
 
+import os
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ecg.errors import Forbidden
 from serve_app.edge.problems import UnknownHost
+from serve_app.environment import LOCAL_HOSTS
 from serve_app.settings import AppSettings
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -23,7 +25,9 @@ class SameSite:
 
     def __init__(self, app: ASGIApp, settings: AppSettings) -> None:
         self._app = app
-        self._hosts = None if settings.allowed_hosts is None else {host.lower() for host in settings.allowed_hosts}
+        local = os.environ.get(LOCAL_HOSTS)
+        names = settings.allowed_hosts or (local.split(",") if local else ["*"])
+        self._hosts = None if "*" in names else {name.lower() for name in names}
         self._origins = {_authority(origin) for origin in settings.allowed_origins}
         self._any_origin = settings.demo
 

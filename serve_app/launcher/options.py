@@ -86,10 +86,6 @@ def with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[st
         settings["demo"] = "true"
     args = application.setdefault("args", {})
     args |= {key: yaml.safe_load(value) for key, value in settings.items()}
-    host = str(http.get("host", "127.0.0.1"))
-    if _is_loopback(host):
-        # A page of another site whose name leads to 127.0.0.1 (DNS rebinding) is not answered.
-        args.setdefault("allowed_hosts", ["localhost", "127.0.0.1", "[::1]", host])
     return config
 
 
@@ -144,7 +140,7 @@ def open_to_all(config: dict[str, Any]) -> str | None:
     """Why a service that everybody on the network could use is not started; None for any other."""
     host = str(config.get("http_options", {}).get("host", "127.0.0.1"))
     settings = config["applications"][0].get("args", {})
-    if _is_loopback(host) or settings.get("keys_file") or settings.get("oidc") or settings.get("demo"):
+    if is_loopback(host) or settings.get("keys_file") or settings.get("oidc") or settings.get("demo"):
         return None
     return (
         f"{host} can be reached from other machines, and no key is asked for. Make one with\n"
@@ -153,7 +149,8 @@ def open_to_all(config: dict[str, Any]) -> str | None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a service there."""
     return host in ("localhost", "::1") or host.startswith("127.")
 
 

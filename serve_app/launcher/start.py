@@ -14,10 +14,10 @@ import yaml
 from rich.console import Console
 
 from ecg.errors import EcgError
-from serve_app.environment import fast_plane_available, ray_environment
+from serve_app.environment import LOCAL_HOSTS, fast_plane_available, ray_environment
 from serve_app.keeper import adopt_orphans, kill_descendants
 from serve_app.launcher import log_file, ports
-from serve_app.launcher.options import open_to_all, parser, python_path, with_options
+from serve_app.launcher.options import is_loopback, open_to_all, parser, python_path, with_options
 from serve_app.launcher.watch import Watch
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -95,6 +95,9 @@ def _live(path: Path, url: str, log: Path, options: argparse.Namespace) -> int |
     Ray ends as a whole when the process is killed that keeps its state, or the one that starts its workers.
     """
     environment = ray_environment() | ports.one_of_several(path.parent) | python_path()
+    host = str(yaml.safe_load(path.read_text()).get("http_options", {}).get("host", "127.0.0.1"))
+    if is_loopback(host):  # not a setting: a file that is deployed to this service later has the same ones
+        environment[LOCAL_HOSTS] = f"localhost,127.0.0.1,[::1],{host}"
     earlier = log.stat().st_size  # of the lives before this one
     server = _start(path, log, options.deploy_port, environment)
     proxy_port = environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None

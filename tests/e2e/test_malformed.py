@@ -216,7 +216,9 @@ def test_contradictions_between_query_and_form_are_refused(service: httpx.Client
 
 def test_idle_clients_do_not_take_the_service_down(service: httpx.Client, sinus: Any) -> None:
     address = service.base_url
-    head = "POST /analyze HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    head = (
+        "POST /analyze HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    )
     idle = [socket.create_connection((address.host, address.port)) for _ in range(90)]
     try:
         for connection in idle:
@@ -268,7 +270,7 @@ def raw_answer(service: httpx.Client, head: bytes) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize("name", ["X-Request-ID", "X-Session-ID", "X-Anything"])
 @pytest.mark.parametrize("path", ["/health", "/nowhere"])
 def test_a_head_that_is_not_ascii_is_answered(service: httpx.Client, name: str, path: str) -> None:
-    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}: ".encode() + b"\xff\xfe\r\n\r\n"
+    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{name}: ".encode() + b"\xff\xfe\r\n\r\n"
     start, body = raw_answer(service, head)
     assert start.startswith(b"200 " if path == "/health" else b"404 "), start
     assert orjson.loads(body)["status"] == ("ready" if path == "/health" else 404)
@@ -282,7 +284,7 @@ def test_a_long_request_id_does_not_come_back(service: httpx.Client) -> None:
 
 def test_a_websocket_is_refused_with_a_problem_document(service: httpx.Client) -> None:
     head = (
-        b"GET /analyze HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"GET /analyze HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     start, body = raw_answer(service, head)
