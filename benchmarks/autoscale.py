@@ -22,9 +22,14 @@ from benchmarks.service import free_port, started
 SCALED = "ClinicalModel"
 #: The delays of config/cpu.yaml on the way up; on the way down short, so that the benchmark sees it.
 SCALING = {
-    "min_replicas": 1, "initial_replicas": 1, "max_replicas": 3, "target_ongoing_requests": 4, "upscale_delay_s": 3,
-    "look_back_period_s": 11, "downscale_delay_s": 10,
-}  # fmt: skip
+    "min_replicas": 1,
+    "initial_replicas": 1,
+    "max_replicas": 3,
+    "target_ongoing_requests": 4,
+    "upscale_delay_s": 3,
+    "look_back_period_s": 11,
+    "downscale_delay_s": 10,
+}
 
 
 def config(folder: Path) -> Path:
@@ -52,9 +57,18 @@ def main() -> None:
     over = threading.Event()
     with tempfile.TemporaryDirectory(prefix="ecg-bench-") as folder:
         command = [
-            sys.executable, "-m", "serve_app", "--weights", "stand-in", "--port", str(port), "--config",
-            str(config(Path(folder))), "--set", "threads=1",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "serve_app",
+            "--weights",
+            "stand-in",
+            "--port",
+            str(port),
+            "--config",
+            str(config(Path(folder))),
+            "--set",
+            "threads=1",
+        ]
         with started(command, port, "/health", b'"status":"ready"') as server:
             step_at = time.monotonic()
 

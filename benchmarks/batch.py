@@ -72,8 +72,11 @@ def job(archive: Path, out: Path, *options: str, **environment: str) -> subproce
     with out.with_suffix(".log").open("ab") as messages:
         return subprocess.Popen(
             [sys.executable, "-m", "ecg", "batch", str(archive), "--out", str(out), *_STATED, *options],
-            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=messages, env=os.environ | environment,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=messages,
+            env=os.environ | environment,
+        )
 
 
 def weights_of(source: str) -> dict[str, str]:
@@ -164,9 +167,13 @@ def kill(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     same = all(pq.read_table(folder / "whole" / name).equals(pq.read_table(out / name)) for name in names)
     rows = pq.read_table(out / "recordings", columns=["path"])["path"].to_pylist()
     return {
-        "killed_at": killed_at, "parts": parts, "identical": same, "rows": len(rows), "distinct": len(set(rows)),
+        "killed_at": killed_at,
+        "parts": parts,
+        "identical": same,
+        "rows": len(rows),
+        "distinct": len(set(rows)),
         "recordings": options.recordings,
-    }  # fmt: skip
+    }
 
 
 class Sleeper:
@@ -199,14 +206,20 @@ def scaling(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         write_archive(archive, options.recordings)
     rates = {}
     environment = os.environ | {
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": str(ROOT),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "PYTHONPATH": str(ROOT),
         "ECG_BENCHMARK_CHUNK_SECONDS": str(options.chunk_seconds),
-    }  # fmt: skip
+    }
     for nodes in options.nodes:
         cluster = subprocess.Popen(
             [sys.executable, "-m", "tests.deployments.cluster", str(nodes)],
-            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert cluster.stdout is not None
         address = cluster.stdout.readline().strip()
         out = folder / f"nodes{nodes}"

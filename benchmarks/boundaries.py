@@ -25,9 +25,11 @@ from ecg.simulation import Artefact, Scenario, simulate
 INSIDE_MS = np.array([4, 8, 12, 16, 20, 24, 32, 40])
 #: Name, low-pass against noise in Hz; symbol and side in the annotations, and where the wave is from R, in samples.
 MARKS = {
-    "P onset": (25.0, ("p", 0, -200, -20)), "QRS onset": (60.0, ("N", 0, -60, 60)),
-    "QRS offset": (60.0, ("N", 1, -60, 60)), "T end": (20.0, ("t", 1, 50, 330)),
-}  # fmt: skip
+    "P onset": (25.0, ("p", 0, -200, -20)),
+    "QRS onset": (60.0, ("N", 0, -60, 60)),
+    "QRS offset": (60.0, ("N", 1, -60, 60)),
+    "T end": (20.0, ("t", 1, 50, 330)),
+}
 TRUTH = {"P onset": "p_on_s", "QRS onset": "qrs_on_s", "QRS offset": "qrs_off_s", "T end": "t_off_s"}
 LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")
 MIN_LEADS, NARROW_MS, WIDE_MS = 6, 112.0, 120.0
@@ -54,15 +56,18 @@ def simulated() -> Iterator[Marked]:
             "discordant" if shape in ("lbbb", "rbbb") else ("upright", "inverted", "biphasic", "upright")[seed % 4]
         )
         pr = 100 if shape == "preexcited" else 160
-        made = simulate(Scenario(shape=shape, qrs_ms=qrs, heart_rate_bpm=rate, pr_ms=pr, t_shape=t_shape,
-                                 artefacts=artefacts), seed)  # fmt: skip
+        made = simulate(
+            Scenario(shape=shape, qrs_ms=qrs, heart_rate_bpm=rate, pr_ms=pr, t_shape=t_shape, artefacts=artefacts), seed
+        )
         beat, beats = _median(made.record)
         if beat is not None:
             r = beats.r_samples[beats.measured]
             at = np.array([truth.r_s * FS_HZ for truth in made.truth.beats])
             near = [made.truth.beats[int(np.abs(at - x).argmin())] for x in r]
-            lags = {name: [getattr(b, field) * FS_HZ - x for b, x in zip(near, r, strict=True)]
-                    for name, field in TRUTH.items()}  # fmt: skip
+            lags = {
+                name: [getattr(b, field) * FS_HZ - x for b, x in zip(near, r, strict=True)]
+                for name, field in TRUTH.items()
+            }
             yield beat, {name: beat.r + float(np.median(values)) for name, values in lags.items()}
 
 
@@ -123,8 +128,10 @@ def main() -> None:
             for source, recordings in sources.items():
                 found = [profile(b, m, name) for b, m in recordings if _width(m) == width]
                 shares = [share for share in found if share is not None]
-                print(f"{width:7s}{name:11s}{source:10s}{len(shares):4d}" + "".join(
-                    f"{value:7.3f}" for value in np.median(shares, axis=0)))  # fmt: skip
+                print(
+                    f"{width:7s}{name:11s}{source:10s}{len(shares):4d}"
+                    + "".join(f"{value:7.3f}" for value in np.median(shares, axis=0))
+                )
 
 
 def _width(marks: dict[str, float]) -> str | None:

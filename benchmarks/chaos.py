@@ -94,10 +94,17 @@ def message(number: str) -> bytes:
     """A whole recording of two leads, of its own id."""
     rows = [f"{n},{(n * 7) % 97 - 40},{(n * 5) % 89 - 40}" for n in range(500)]
     part = Payload(
-        device_id="device-1", customer_id="customer-1", sequence_id=f"sequence-{number}", sequence=1, index=1,
-        headers="INDEX,I,II", data=rows, record_id=f"record-{number}", created_ms=1_700_000_000_000,
+        device_id="device-1",
+        customer_id="customer-1",
+        sequence_id=f"sequence-{number}",
+        sequence=1,
+        index=1,
+        headers="INDEX,I,II",
+        data=rows,
+        record_id=f"record-{number}",
+        created_ms=1_700_000_000_000,
         calibration=NOTHING_KNOWN,
-    )  # fmt: skip
+    )
     return encode_message(part, SENDER, f"message-{number}", 1)
 
 

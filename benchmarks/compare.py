@@ -30,16 +30,27 @@ def other(name: str, options: argparse.Namespace, stack: ExitStack) -> Server:
         command, ready = [sys.executable, "-m", "benchmarks.designs.seed", str(port), options.weights], "/health"
     elif name == "litserve":
         command = [
-            options.bench_python, "-m", "benchmarks.designs.litserve_server", str(port), options.weights,
+            options.bench_python,
+            "-m",
+            "benchmarks.designs.litserve_server",
+            str(port),
+            options.weights,
             options.precision,
-        ]  # fmt: skip
+        ]
         ready = "/health"
     else:
         os.environ |= {"ECG_BENCH_WEIGHTS": options.weights, "ECG_BENCH_PRECISION": options.precision}
         command = [
-            options.bench_python, "-m", "bentoml", "serve", "benchmarks.designs.bentoml_server:Analyzer", "--port",
-            str(port), "--host", "127.0.0.1",
-        ]  # fmt: skip
+            options.bench_python,
+            "-m",
+            "bentoml",
+            "serve",
+            "benchmarks.designs.bentoml_server:Analyzer",
+            "--port",
+            str(port),
+            "--host",
+            "127.0.0.1",
+        ]
         ready = "/readyz"
     return stack.enter_context(started(command, port, ready))
 
@@ -81,7 +92,8 @@ def main() -> None:
 
     rows = [
         {
-            "design": name, "clients": clients,
+            "design": name,
+            "clients": clients,
             **{figure: median(f"{name}/{clients}", figure) for figure in ("recordings_per_s", "p50_ms", "p99_ms")},
             **{
                 f"ours over it, {figure}": round(
@@ -92,8 +104,9 @@ def main() -> None:
             "errors": sum(r[f"{name}/{clients}"]["errors"] for r in rounds),
             "of them unanswered": sum(r[f"{name}/{clients}"]["unanswered"] for r in rounds),
         }
-        for name in servers for clients in options.clients
-    ]  # fmt: skip
+        for name in servers
+        for clients in options.clients
+    ]
     show("designs side by side", rows)
     print(save("compare", {"rounds": rounds, "table": rows, "precision": options.precision}))
 

@@ -82,8 +82,9 @@ def measured() -> dict[str, Copy]:
 
 
 def _judged(pairs: list[tuple[dict[str, float | None], Examination]]) -> Copy:
-    lost = sum(reference["pr_interval"] is not None and one.measurements.pr_interval.value is None
-               for reference, one in pairs)  # fmt: skip
+    lost = sum(
+        reference["pr_interval"] is not None and one.measurements.pr_interval.value is None for reference, one in pairs
+    )
     findings = [finding.present is None for _, one in pairs for finding in one.findings]
     sd = {}
     for name in INTERVALS:
@@ -108,8 +109,12 @@ def copies() -> Section:
         counts.append((name, said, demand))
         figures[f"copies.{name}.pr_lost"] = float(copy.pr_lost)
         figures[f"copies.{name}.open"] = round(copy.open_percent, 1)
-    return Section("Copies of LUDB", "SD of PR, QRS and QT about the middle of cardiologists' marks.",
-                   counts=tuple(counts), figures=figures)  # fmt: skip
+    return Section(
+        "Copies of LUDB",
+        "SD of PR, QRS and QT about the middle of cardiologists' marks.",
+        counts=tuple(counts),
+        figures=figures,
+    )
 
 
 def main() -> int:

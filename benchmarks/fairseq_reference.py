@@ -30,8 +30,10 @@ class FairseqEngine:
             # name (AttributeError).
             raise BackendUnavailable(
                 "fairseq-signals cannot be imported; install it from https://github.com/Jwoo5/fairseq-signals.",
-                "backend", "fairseq_signals", f"{type(error).__name__}: {error}",
-            ) from error  # fmt: skip
+                "backend",
+                "fairseq_signals",
+                f"{type(error).__name__}: {error}",
+            ) from error
         self._model = models.build_model_from_checkpoint(checkpoint_path=str(weights.source)).eval()
         self._kind = weights.kind
 

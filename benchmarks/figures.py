@@ -26,10 +26,15 @@ def hardware() -> dict[str, Any]:
     )
     flags = next((row for row in _cpuinfo() if row.startswith("flags")), "").split()
     return {
-        "processor": model, "cpus": os.cpu_count(), "avx512_bf16": "avx512_bf16" in flags, "amx": "amx_bf16" in flags,
-        "vnni": "avx512_vnni" in flags, "memory_gib": round(_memory_bytes() / 2**30, 1),
-        "load_average": round(os.getloadavg()[0], 1), "python": platform.python_version(),
-    }  # fmt: skip
+        "processor": model,
+        "cpus": os.cpu_count(),
+        "avx512_bf16": "avx512_bf16" in flags,
+        "amx": "amx_bf16" in flags,
+        "vnni": "avx512_vnni" in flags,
+        "memory_gib": round(_memory_bytes() / 2**30, 1),
+        "load_average": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+    }
 
 
 def save(name: str, answer: Mapping[str, Any]) -> Path:
@@ -38,10 +43,14 @@ def save(name: str, answer: Mapping[str, Any]) -> Path:
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
     document = {
-        "benchmark": name, "command": " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]]), "commit": commit,
-        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "hardware": hardware(),
-        "quiet": quiet.shares(_STARTED, quiet.now()), **answer,
-    }  # fmt: skip
+        "benchmark": name,
+        "command": " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]]),
+        "commit": commit,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "hardware": hardware(),
+        "quiet": quiet.shares(_STARTED, quiet.now()),
+        **answer,
+    }
     for remark in quiet.remarks(document["quiet"], answer.get("share", {})):
         print(f"disturbed: {remark}")
     path = ROOT / "benchmarks" / "results" / f"{name}.json"

@@ -126,9 +126,28 @@ def run(count: int, kills: int, seed: int, store: str) -> dict[str, object]:
         receiver = Child("-m", "benchmarks.inbox_server", url, "--port", str(port))
         workers = [Child("-m", "benchmarks.kill_inbox", "--work", url) for _ in range(2)]
         relay = Child(
-            "-m", "ecg", "relay", "-s", str(source), "-a", "HTTP", "-n", f"http://127.0.0.1:{port}/data/v1/",
-            "-o", "clinical", "-v", "D3F153", "-h", "8", "--rate", str(rate), "--timeout", "10", "--patience", "3600",
-        )  # fmt: skip
+            "-m",
+            "ecg",
+            "relay",
+            "-s",
+            str(source),
+            "-a",
+            "HTTP",
+            "-n",
+            f"http://127.0.0.1:{port}/data/v1/",
+            "-o",
+            "clinical",
+            "-v",
+            "D3F153",
+            "-h",
+            "8",
+            "--rate",
+            str(rate),
+            "--timeout",
+            "10",
+            "--patience",
+            "3600",
+        )
         served = (receiver, *workers)
         for child in (*served, relay):
             cleanup.callback(child.stop)

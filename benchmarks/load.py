@@ -65,12 +65,17 @@ class Outcome:
         """Rates and percentiles, JSON-ready."""
         p50, p95, p99 = np.percentile(self.latencies_s or [np.nan], (50, 95, 99)) * 1000
         return {
-            "recordings_per_s": round(self.per_s, 2), "p50_ms": round(p50, 1), "p95_ms": round(p95, 1),
-            "p99_ms": round(p99, 1), "ok": len(self.latencies_s), "refused": self.statuses[429] + self.statuses[503],
+            "recordings_per_s": round(self.per_s, 2),
+            "p50_ms": round(p50, 1),
+            "p95_ms": round(p95, 1),
+            "p99_ms": round(p99, 1),
+            "ok": len(self.latencies_s),
+            "refused": self.statuses[429] + self.statuses[503],
             "refused_without_advice": self.no_advice,
             "errors": self.failed + sum(n for status, n in self.statuses.items() if status not in (200, 429, 503)),
-            "unanswered": self.failed, "statuses": {str(status): n for status, n in sorted(self.statuses.items())},
-        }  # fmt: skip
+            "unanswered": self.failed,
+            "statuses": {str(status): n for status, n in sorted(self.statuses.items())},
+        }
 
 
 def recording(seconds: float = 10.0) -> EcgRecord:
@@ -84,8 +89,13 @@ def payload(kind: str, record: EcgRecord, include: str | None = None) -> Payload
     more = {} if include is None else {"include": include}
     if kind == "json":
         rows = [[round(float(x), 4) for x in row] for row in record.signal]
-        body = {"signal": rows, "fs": record.fs_hz, "lead_names": list(record.leads), "units": "mV",
-                "recording_duration": record.duration_s}  # fmt: skip
+        body = {
+            "signal": rows,
+            "fs": record.fs_hz,
+            "lead_names": list(record.leads),
+            "units": "mV",
+            "recording_duration": record.duration_s,
+        }
         return Payload(orjson.dumps(body), {"Content-Type": "application/json"}, more)
     if kind == "int16":
         counts = (record.signal * 1000).astype("<i2").tobytes()

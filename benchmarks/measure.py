@@ -74,8 +74,13 @@ def marks() -> dict[str, dict[str, float]]:
         at = np.array([beat["r"] for beat in reference]) / conditioned.ratio
         near = (beats.r_samples > at.min() - 2000) & (beats.r_samples < at.max() + 2000)
         chosen = [name for name, keep in zip(beats.classes, near, strict=True) if keep]
-        some = replace(beats, r_samples=beats.r_samples[near], classes=tuple(chosen), measured=beats.measured[near],
-                       after_gap=beats.after_gap[near])  # fmt: skip
+        some = replace(
+            beats,
+            r_samples=beats.r_samples[near],
+            classes=tuple(chosen),
+            measured=beats.measured[near],
+            after_gap=beats.after_gap[near],
+        )
         distance = np.abs(some.r_samples[None, :] - at[:, None])
         alone = [conditioned.usable & (np.arange(len(record.leads)) == lead) for lead in range(len(record.leads))]
         found = [mark_beats(replace(conditioned, usable=leads), some, median) for leads in (conditioned.usable, *alone)]
@@ -95,11 +100,15 @@ def marks() -> dict[str, dict[str, float]]:
     for mark, errors_ms in both.items():
         every = np.concatenate(errors_ms)
         table[mark] = {
-            "beats": len(every), "missed": int(np.isnan(every).sum()),
-            "bias": _mean(np.nanmean, errors_ms), "sd": _mean(np.nanstd, errors_ms),
-            "bias_all": float(np.nanmean(every)), "sd_all": float(np.nanstd(every)),
-            "bias_nearer": _mean(np.nanmean, nearer[mark]), "sd_nearer": _mean(np.nanstd, nearer[mark]),
-        }  # fmt: skip
+            "beats": len(every),
+            "missed": int(np.isnan(every).sum()),
+            "bias": _mean(np.nanmean, errors_ms),
+            "sd": _mean(np.nanstd, errors_ms),
+            "bias_all": float(np.nanmean(every)),
+            "sd_all": float(np.nanstd(every)),
+            "bias_nearer": _mean(np.nanmean, nearer[mark]),
+            "sd_nearer": _mean(np.nanstd, nearer[mark]),
+        }
     return table
 
 
@@ -147,10 +156,13 @@ def main() -> None:
         print(f"{title}: {shares} ({match.missed} missed, {match.invented} invented)")
     if target is not None:
         content = {
-            "ludb": [row.to_dict() for row in fitted], "ludb_cross_validated": [row.to_dict() for row in validated],
-            "rate_mae_bpm": round(rate_mae, 3), "qtdb": qt, "cpu_ms_median": round(float(np.median(cpu)), 2),
+            "ludb": [row.to_dict() for row in fitted],
+            "ludb_cross_validated": [row.to_dict() for row in validated],
+            "rate_mae_bpm": round(rate_mae, 3),
+            "qtdb": qt,
+            "cpu_ms_median": round(float(np.median(cpu)), 2),
             "beats": {title: match.to_dict() for title, match in found.items()},
-        }  # fmt: skip
+        }
         target.write_text(json.dumps(content, indent=1))
 
 

@@ -104,10 +104,14 @@ def ptbxl() -> Section:
     )
     found = detections(examined)
     shares = tuple(
-        (f"{row.label}, open", f"{_percent(row.open_positive, row.positives)} of the positives, "
-         f"{_percent(row.open_negative, row.negatives)} of the negatives", "" if row.label in PRINTED else "≤ 5 % each")
+        (
+            f"{row.label}, open",
+            f"{_percent(row.open_positive, row.positives)} of the positives, "
+            f"{_percent(row.open_negative, row.negatives)} of the negatives",
+            "" if row.label in PRINTED else "≤ 5 % each",
+        )
         for row in found
-    )  # fmt: skip
+    )
     figures = {f"ptbxl.{row.label}.missed": float(row.positives - row.found) for row in found}
     figures |= {f"ptbxl.{row.label}.false": float(row.false) for row in found}
     figures |= {f"ptbxl.{row.label}.open": float(row.open_positive + row.open_negative) for row in found}

@@ -21,9 +21,12 @@ from ecg.record import EcgRecord
 
 #: |bias| and SD demanded on LUDB. The middle mark lies inside the level of programs in use (decision 4).
 LUDB_LIMITS = {
-    "heart_rate": (1.0, 2.0), "pr_interval": (5.0, 8.0), "qrs_duration": (5.0, 7.5), "qt_interval": (10.0, 13.0),
+    "heart_rate": (1.0, 2.0),
+    "pr_interval": (5.0, 8.0),
+    "qrs_duration": (5.0, 7.5),
+    "qt_interval": (10.0, 13.0),
     "qrs_axis": (3.0, 10.0),
-}  # fmt: skip
+}
 P75_LIMITS = {"pr_interval": 5.5, "qrs_duration": 7.0, "qt_interval": 9.0}
 UNITS = {"heart_rate": "bpm", "qrs_axis": "°"}
 QTDB_LIMITS = {"qrs_onset": (5.0, 7.5), "qrs_offset": (5.0, 9.0), "t_end": (5.0, 18.0)}
@@ -39,11 +42,13 @@ def ludb() -> Section:
         cpu_ms.append(1e3 * (time.process_time() - start))
     table = [
         errors(
-            name, UNITS.get(name, "ms"),
-            [(row[name], getattr(found, name).value) for (row, _), found in zip(records, measured, strict=True)], limit,
+            name,
+            UNITS.get(name, "ms"),
+            [(row[name], getattr(found, name).value) for (row, _), found in zip(records, measured, strict=True)],
+            limit,
         )
         for name, limit in LUDB_LIMITS.items()
-    ]  # fmt: skip
+    ]
     intervals = [row for row in table if row.unit == "ms"]
     plots = [bland_altman(row, "cardiologists") for row in intervals]
     for row in intervals:
@@ -60,16 +65,20 @@ def ludb() -> Section:
                 plots.append(Plot(title, label, "error, ms", {"": points}, allowed(row)))
     reversal, false = _reversals([record for _, record in records])
     spreads = tuple(
-        (f"{NAMES[row.parameter]}, p75 about the median", f"{row.about_median(75):.1f} ms",
-         f"≤ {P75_LIMITS[row.parameter]:g} ms")
+        (
+            f"{NAMES[row.parameter]}, p75 about the median",
+            f"{row.about_median(75):.1f} ms",
+            f"≤ {P75_LIMITS[row.parameter]:g} ms",
+        )
         for row in intervals
-    )  # fmt: skip
+    )
     return Section(
         f"LUDB: {len(records)} recordings marked by cardiologists",
         "Intervals between the middle marks of the twelve leads (mean over the beats, median over the leads). Limits "
         "of the delineation were chosen here and its network saw three quarters of these recordings: in sample. Those "
         "that have not seen the recording: `python -m training.edges`.",
-        errors=tuple(table), plots=tuple(plots),
+        errors=tuple(table),
+        plots=tuple(plots),
         counts=(
             *spreads,
             ("CPU of a measured recording, median", f"{np.median(cpu_ms):.1f} ms", "≤ 12 ms"),
@@ -78,7 +87,7 @@ def ludb() -> Section:
         ),
         figures={f"ludb.{row.parameter}.sd": round(row.sd, 1) for row in intervals}
         | {f"ludb.{row.parameter}.p75": round(row.about_median(75), 1) for row in intervals},
-    )  # fmt: skip
+    )
 
 
 def _reversals(records: list[EcgRecord]) -> tuple[float, float]:
@@ -99,9 +108,13 @@ def _reversed(record: EcgRecord, made: str) -> EcgRecord:
     potential[a], potential[b] = potential[b], potential[a]
     right, left, foot = potential["RA"], potential["LA"], potential["LL"]
     limb = {
-        "I": left - right, "II": foot - right, "III": foot - left, "aVR": right - (left + foot) / 2,
-        "aVL": left - (right + foot) / 2, "aVF": foot - (right + left) / 2,
-    }  # fmt: skip
+        "I": left - right,
+        "II": foot - right,
+        "III": foot - left,
+        "aVR": right - (left + foot) / 2,
+        "aVL": left - (right + foot) / 2,
+        "aVF": foot - (right + left) / 2,
+    }
     return replace(record, signal=np.stack([limb.get(lead, record.lead(lead)) for lead in record.leads]))
 
 
@@ -122,17 +135,20 @@ def qtdb() -> Section:
         "QTDB: beat by beat, two leads, first annotator",
         "Global marks of both leads: bias and SD as the mean over the recordings, and over all beats. Single-lead "
         "delineators are published by the better lead: each lead alone, each mark judged by the lead nearer to it.",
-        counts=counts, figures=figures,
-    )  # fmt: skip
+        counts=counts,
+        figures=figures,
+    )
 
 
 def beats() -> Section:
     table = measure.beats()
     return Section(
-        "Beats", "A beat is found within 75 ms of its reference. Demanded of sensitivity and predictive value: 99.9 % "
+        "Beats",
+        "A beat is found within 75 ms of its reference. Demanded of sensitivity and predictive value: 99.9 % "
         "on MIT-BIH 100 and SVDB 800, 99.8 % on CPSC-2021; of F1 0.96 on CPSC-2019, which is noisy by design.",
-        beats=table, figures={f"beats.{name}.wrong": float(row.missed + row.invented) for name, row in table.items()},
-    )  # fmt: skip
+        beats=table,
+        figures={f"beats.{name}.wrong": float(row.missed + row.invented) for name, row in table.items()},
+    )
 
 
 def rules() -> Section:
@@ -154,8 +170,9 @@ def rules() -> Section:
         "An open answer (not decidable, or the recording is of poor quality) does not count as found, nor as a false "
         "alarm. Sinus rhythm is stated apart from sinus brady- and tachycardia in CinC-2021: its false answers there "
         "are a matter of naming. Demanded of atrial fibrillation, tachycardia, bradycardia and pacemaker: both ≥ 0.9.",
-        labels=tuple(row for row in table if row.positives), worst=tuple(wrong),
-    )  # fmt: skip
+        labels=tuple(row for row in table if row.positives),
+        worst=tuple(wrong),
+    )
 
 
 def rules_on_unseen_windows() -> Section:
@@ -175,8 +192,9 @@ def rules_on_unseen_windows() -> Section:
         "MIT-BIH 100, SVDB 800 and CPSC-2021, two leads, by their beat and rhythm annotations. The limits that find "
         "fibrillation were set without these recordings. The irregularity that excludes it, and the size under "
         "which an odd beat is noise, were changed once after seeing them.",
-        labels=tuple(detection(label, pairs) for label, pairs in answers.items()), worst=tuple(wrong[:40]),
-    )  # fmt: skip
+        labels=tuple(detection(label, pairs) for label, pairs in answers.items()),
+        worst=tuple(wrong[:40]),
+    )
 
 
 def quality() -> Section:
@@ -185,9 +203,10 @@ def quality() -> Section:
     return Section(
         f"Quality: {len(answers)} recordings of CinC-2011",
         "Acceptable or not, against the group label of the challenge; its best entry reached 0.932 on other records.",
-        labels=(detection("acceptable", answers),), counts=(("accuracy", f"{right:.3f}", "≥ 0.92"),),
+        labels=(detection("acceptable", answers),),
+        counts=(("accuracy", f"{right:.3f}", "≥ 0.92"),),
         figures={"cinc2011.wrong": round(1 - right, 3)},
-    )  # fmt: skip
+    )
 
 
 SECTIONS: tuple[Callable[[], Section], ...] = (

@@ -10,7 +10,7 @@ from benchmarks.scoring import BeatMatch, Detection, Errors
 class Plot:
     """A scatter of errors: x and y by group, dashed lines at the allowed bounds, and lines at bias and bias ± 1.96 SD
     where `agreement` (bias, SD) is given.
-    """  # fmt: skip
+    """
 
     title: str
     x_label: str
@@ -21,10 +21,15 @@ class Plot:
 
 
 NAMES = {
-    "heart_rate": "Heart rate", "pr_interval": "PR interval", "qrs_duration": "QRS duration",
-    "qt_interval": "QT interval", "qrs_axis": "QRS axis", "qrs_onset": "QRS onset", "qrs_offset": "QRS offset",
+    "heart_rate": "Heart rate",
+    "pr_interval": "PR interval",
+    "qrs_duration": "QRS duration",
+    "qt_interval": "QT interval",
+    "qrs_axis": "QRS axis",
+    "qrs_onset": "QRS onset",
+    "qrs_offset": "QRS offset",
     "t_end": "T end",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,11 @@ class Report:
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "version": self.version, "made": self.made.isoformat(timespec="seconds"), "cpu_s": round(self.cpu_s, 1),
+            "version": self.version,
+            "made": self.made.isoformat(timespec="seconds"),
+            "cpu_s": round(self.cpu_s, 1),
             "sections": [section.to_dict() for section in self.sections],
-        }  # fmt: skip
+        }
 
 
 def allowed(row: Errors) -> tuple[float, float] | None:

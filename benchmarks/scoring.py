@@ -50,9 +50,14 @@ class Errors:
     def to_dict(self) -> dict[str, object]:
         numbers = {"bias": self.bias, "sd": self.sd, "p75": self.percentile(75), "p95": self.percentile(95)}
         return {
-            "parameter": self.parameter, "unit": self.unit, "n": self.n, "missed": self.missed,
-            "invented": self.invented, "limit": self.limit, "within": self.within,
-        } | {name: None if math.isnan(value) else round(value, 2) for name, value in numbers.items()}  # fmt: skip
+            "parameter": self.parameter,
+            "unit": self.unit,
+            "n": self.n,
+            "missed": self.missed,
+            "invented": self.invented,
+            "limit": self.limit,
+            "within": self.within,
+        } | {name: None if math.isnan(value) else round(value, 2) for name, value in numbers.items()}
 
 
 def errors(
@@ -104,10 +109,15 @@ class Detection:
     def to_dict(self) -> dict[str, object]:
         shares = {"sensitivity": self.sensitivity, "specificity": self.specificity}
         return {
-            "label": self.label, "positives": self.positives, "found": self.found, "missed": self.missed,
-            "open_positive": self.open_positive, "negatives": self.negatives, "false": self.false,
+            "label": self.label,
+            "positives": self.positives,
+            "found": self.found,
+            "missed": self.missed,
+            "open_positive": self.open_positive,
+            "negatives": self.negatives,
+            "false": self.false,
             "open_negative": self.open_negative,
-        } | {name: None if value is None else round(value, 3) for name, value in shares.items()}  # fmt: skip
+        } | {name: None if value is None else round(value, 3) for name, value in shares.items()}
 
 
 def detection(label: str, pairs: Iterable[tuple[bool | None, bool | None]]) -> Detection:
@@ -117,9 +127,14 @@ def detection(label: str, pairs: Iterable[tuple[bool | None, bool | None]]) -> D
         if truth is not None:
             counts[truth, answer] += 1
     return Detection(
-        label, counts[True, True], counts[True, False], counts[True, None],
-        counts[False, True], counts[False, False], counts[False, None],
-    )  # fmt: skip
+        label,
+        counts[True, True],
+        counts[True, False],
+        counts[True, None],
+        counts[False, True],
+        counts[False, False],
+        counts[False, None],
+    )
 
 
 @dataclass(frozen=True)
@@ -145,9 +160,11 @@ class BeatMatch:
 
     def __add__(self, other: "BeatMatch") -> "BeatMatch":
         return BeatMatch(
-            self.records + other.records, self.matched + other.matched, self.missed + other.missed,
+            self.records + other.records,
+            self.matched + other.matched,
+            self.missed + other.missed,
             self.invented + other.invented,
-        )  # fmt: skip
+        )
 
     def to_dict(self) -> dict[str, float]:
         shares = {"sensitivity": self.sensitivity, "ppv": self.ppv, "f1": self.f1}

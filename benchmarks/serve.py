@@ -128,10 +128,12 @@ def overload(server: Server, options: argparse.Namespace) -> dict[str, Any]:
             f"of those {outcome.to_dict()}"
         )
     answer = {
-        "saturated_per_s": round(saturated, 2), "goodput_share": round(outcome.per_s / saturated, 3),
-        "rss_before_mib": round(before), "rss_peak_mib": round(max(mib for _, mib in weighed.samples)),
+        "saturated_per_s": round(saturated, 2),
+        "goodput_share": round(outcome.per_s / saturated, 3),
+        "rss_before_mib": round(before),
+        "rss_peak_mib": round(max(mib for _, mib in weighed.samples)),
         "recovery_s": round(outcome.recovery_s, 2),
-    } | outcome.to_dict()  # fmt: skip
+    } | outcome.to_dict()
     show("five times too much", [answer])
     return answer
 

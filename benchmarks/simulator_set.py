@@ -26,9 +26,17 @@ RATES = (40, 55, 70, 85, 105, 120, 150, 180)
 #: last is the noise of IEC 60601-2-51, 1 mV peak to peak of wander, 25 µV of high frequencies and 50 µV of mains.
 NOISES = {"none": None, "low": (0.05, 0.004, 0.005), "middle": (0.15, 0.009, 0.015), "IEC": (0.35, 0.018, 0.035)}
 SHAPES = {  # QRS durations, each shape at what it means in a heart
-    "normal": (80, 104), "monophasic": (76, 110), "notched": (90, 116), "lbbb": (140, 170), "rbbb": (126, 150),
-    "lafb": (96, 112), "lpfb": (96, 112), "preexcited": (116, 140), "inferior_q": (92, 106), "anterior_q": (92, 106),
-}  # fmt: skip
+    "normal": (80, 104),
+    "monophasic": (76, 110),
+    "notched": (90, 116),
+    "lbbb": (140, 170),
+    "rbbb": (126, 150),
+    "lafb": (96, 112),
+    "lpfb": (96, 112),
+    "preexcited": (116, 140),
+    "inferior_q": (92, 106),
+    "anterior_q": (92, 106),
+}
 PRS, T_SHAPES, AXES = (120, 160, 185, 260), ("upright", "inverted", "biphasic", "flat"), (None, -50, 0, 60, 100)
 #: Rhythms without PR, at the rates they have in a heart, and the changes that belong to them.
 WITHOUT_PR: dict[str, tuple[tuple[int, ...], dict[str, object]]] = {
@@ -75,9 +83,14 @@ def scenarios() -> Iterator[tuple[str, str, Scenario]]:
             yield from _made(
                 f"{shape} {rate}/min QRS {qrs} PR {pr} T {t_shape} noise {noise}",
                 noise,
-                heart_rate_bpm=rate, pr_ms=max(pr, 80), qrs_ms=qrs, shape=shape, t_shape=t_shape, qrs_axis_deg=axis,
+                heart_rate_bpm=rate,
+                pr_ms=max(pr, 80),
+                qrs_ms=qrs,
+                shape=shape,
+                t_shape=t_shape,
+                qrs_axis_deg=axis,
                 qt_ms=_qt_with_room(rate, max(pr, 80), qrs),
-            )  # fmt: skip
+            )
     for rhythm, (rates, changes) in WITHOUT_PR.items():
         for rate, noise in product(rates, NOISES):
             yield from _made(f"{rhythm} {rate}/min noise {noise}", noise, rhythm=rhythm, heart_rate_bpm=rate, **changes)
@@ -137,8 +150,11 @@ def section(cases: list[Case]) -> Section:
         f"{RATES[0]} to {RATES[-1]}/min and {len(WITHOUT_PR)} rhythms without PR, at {len(NOISES)} noise levels up to "
         "that of IEC 60601-2-51. PR is asked for where the P wave begins after the T wave has ended; QT is not asked "
         "for in flutter.",
-        errors=tuple(table), labels=tuple(labels), plots=tuple(plots), worst=_worst(cases),
-    )  # fmt: skip
+        errors=tuple(table),
+        labels=tuple(labels),
+        plots=tuple(plots),
+        worst=_worst(cases),
+    )
 
 
 def _points(cases: list[Case], parameter: str, noise: str, axis: str) -> tuple[tuple[float, float], ...]:
@@ -177,7 +193,11 @@ def _case(name: str, noise: str, made: Simulation) -> Case:
     room = [1e3 * (beat.p_on_s - max((end for end in ends if end < beat.qrs_on_s), default=-1.0)) for beat in dominant]
     conducted = scenario.rhythm == "sinus"
     return Case(
-        name, scenario.rhythm, scenario.shape, round(scenario.heart_rate_bpm), noise,
+        name,
+        scenario.rhythm,
+        scenario.shape,
+        round(scenario.heart_rate_bpm),
+        noise,
         {
             "heart_rate": truth.heart_rate_bpm,
             "pr_interval": truth.pr_ms if conducted else None,
@@ -189,7 +209,7 @@ def _case(name: str, noise: str, made: Simulation) -> Case:
         bool(room) and min(room) >= 0.9 * P_ROOM_MS,
         _labels(made),
         {finding.label: finding.present for finding in examination.findings},
-    )  # fmt: skip
+    )
 
 
 def _labels(made: Simulation) -> tuple[str, ...]:
@@ -197,17 +217,23 @@ def _labels(made: Simulation) -> tuple[str, ...]:
     scenario, rate = made.truth.scenario, made.truth.heart_rate_bpm or 0.0
     labels = ["Tachycardia"] if rate > 100 else ["Bradycardia"] if rate < 60 else []
     by_rhythm = {
-        "af": ["Atrial fibrillation"], "flutter": ["Atrial flutter"], "avb3": ["Atrioventricular block"],
-        "vt": ["Ventricular tachycardia"] if rate > 100 else [], "paced": ["Electronic pacemaker"],
+        "af": ["Atrial fibrillation"],
+        "flutter": ["Atrial flutter"],
+        "avb3": ["Atrioventricular block"],
+        "vt": ["Ventricular tachycardia"] if rate > 100 else [],
+        "paced": ["Electronic pacemaker"],
         "sinus": ["Sinus rhythm"],
-    }  # fmt: skip
+    }
     labels += by_rhythm.get(scenario.rhythm, [])
     if scenario.rhythm == "sinus":
         if scenario.pr_ms > 200:
             labels += ["Atrioventricular block", "1st degree atrioventricular block"]
         by_shape = {
-            "lbbb": "Left bundle branch block", "rbbb": "Right bundle branch block",
-            "preexcited": "Accessory pathway conduction", "inferior_q": "Infarction", "anterior_q": "Infarction",
-        }  # fmt: skip
+            "lbbb": "Left bundle branch block",
+            "rbbb": "Right bundle branch block",
+            "preexcited": "Accessory pathway conduction",
+            "inferior_q": "Infarction",
+            "anterior_q": "Infarction",
+        }
         labels += [by_shape[scenario.shape]] if scenario.shape in by_shape else []
     return tuple(labels)

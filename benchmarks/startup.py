@@ -46,9 +46,10 @@ def start(weights: str, cache: Path) -> dict[str, Any]:
             with suppress(psutil.NoSuchProcess):
                 peak = max(peak, server.rss_mib())
             for name, path, needle in (
-                ("health_s", "/health", b""), ("clinical_ready_s", "/health/ready", b""),
+                ("health_s", "/health", b""),
+                ("clinical_ready_s", "/health/ready", b""),
                 ("all_ready_s", "/health", b'"status":"ready"'),
-            ):  # fmt: skip
+            ):
                 if name not in at and answers(server.url + path, needle):
                     at[name] = round(time.monotonic() - begin, 1)
             time.sleep(0.1)

@@ -71,6 +71,14 @@ def label_cells(row: Detection) -> tuple[str, ...]:
     sensitivity = "" if row.sensitivity is None else f"{row.sensitivity:.2f}"
     specificity = "" if row.specificity is None else f"{row.specificity:.3f}"
     return (
-        row.label, str(row.positives), str(row.found), str(row.missed), str(row.open_positive), sensitivity,
-        str(row.negatives), str(row.false), str(row.open_negative), specificity,
-    )  # fmt: skip
+        row.label,
+        str(row.positives),
+        str(row.found),
+        str(row.missed),
+        str(row.open_positive),
+        sensitivity,
+        str(row.negatives),
+        str(row.false),
+        str(row.open_negative),
+        specificity,
+    )

@@ -34,8 +34,15 @@ CUSTOM = {"RayService", "PodMonitor", "PrometheusRule"}
 BY_HAND = {"ecg-redis", "ecg-postgres", "ecg-postgres-ca"}
 #: Volumes that Pod Security's level "restricted" allows.
 VOLUMES = {
-    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
-}  # fmt: skip
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
 
 
 def build(folder: Path) -> list[Document]:
@@ -155,8 +162,12 @@ def references(documents: list[Document]) -> Iterator[str]:
             if (kind, name) not in there:
                 yield f"{place}: no {kind} {name}"
         volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
-        volumes |= {c["metadata"]["name"] for d in find(documents, "StatefulSet") for c in
-                    d["spec"].get("volumeClaimTemplates", []) if d["spec"]["template"] is pod}  # fmt: skip
+        volumes |= {
+            c["metadata"]["name"]
+            for d in find(documents, "StatefulSet")
+            for c in d["spec"].get("volumeClaimTemplates", [])
+            if d["spec"]["template"] is pod
+        }
         for container in containers(pod):
             for mount in container.get("volumeMounts", []):
                 if mount["name"] not in volumes:
@@ -331,10 +342,17 @@ def crd(documents: list[Document], schema: Path) -> Iterator[str]:
 CHECKS: dict[str, Callable[[list[Document]], Iterator[str]]] = {
     check.__name__: check
     for check in (
-        kubernetes_schema, pod_security, resources, references, kuberay_admission, serve_config, placement, draining,
+        kubernetes_schema,
+        pod_security,
+        resources,
+        references,
+        kuberay_admission,
+        serve_config,
+        placement,
+        draining,
         selectors,
     )
-}  # fmt: skip
+}
 
 
 def main() -> int:

@@ -109,5 +109,7 @@ def test_functions_fit_on_a_screen() -> None:
 
 
 def test_the_formatter_is_kept_off_tables_only() -> None:
-    skips = sum(path.read_text().count("# fmt: skip") for path in modules(ROOT).values())
+    folders = (*PACKAGES, "benchmarks", "config", "k8s", "tests", "training")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)]
+    skips = sum(path.read_text().count("# fmt: skip") for path in files)
     assert skips <= MOST_SKIPS

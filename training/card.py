@@ -118,9 +118,16 @@ to 6 find up to two recordings more of a label and make worse probabilities (log
 |---|---|---|---|---|---|---|---|---|---|---|
 """
 _POINTS = (
-    "specificity", "rules", "model", "both", "specificity_of_model", "model_alone", "both_there",
-    "answered_specificity", "answered",
-)  # fmt: skip
+    "specificity",
+    "rules",
+    "model",
+    "both",
+    "specificity_of_model",
+    "model_alone",
+    "both_there",
+    "answered_specificity",
+    "answered",
+)
 
 
 def card(evidence: Rows, together: Rows, size_bytes: int, commit: str) -> str:
@@ -128,10 +135,16 @@ def card(evidence: Rows, together: Rows, size_bytes: int, commit: str) -> str:
     rows = evidence["labels"]
     speaking = [name for name, row in rows.items() if row["speaks"]]
     text = HEAD.format(
-        size=size_bytes / 1e6, parameters=size_bytes / 2e6, sha256=evidence["sha256"], seed=evidence["seed"],
-        folds=", ".join(map(str, evidence["folds"])), inputs=evidence["inputs"], commit=commit, speaking=len(speaking),
+        size=size_bytes / 1e6,
+        parameters=size_bytes / 2e6,
+        sha256=evidence["sha256"],
+        seed=evidence["seed"],
+        folds=", ".join(map(str, evidence["folds"])),
+        inputs=evidence["inputs"],
+        commit=commit,
+        speaking=len(speaking),
         **evidence["recordings"],
-    )  # fmt: skip
+    )
     for name, row in rows.items():
         says, found = "speaks" if row["speaks"] else "silent", row["all"]
         text += f"| {name} | {says} | {_area(found)} | {found['positives']} | {found['negatives']} |\n"

@@ -38,7 +38,7 @@ BATCH = 16
 @dataclass(frozen=True)
 class Lessons:
     """What the teacher said of n recordings: `signal` float32 [n, 12, 5000], `probabilities` [n, 17] and `embedding`
-    [n, width], each the mean over its two segments."""  # fmt: skip
+    [n, width], each the mean over its two segments."""
 
     signal: Tensor
     probabilities: Tensor

@@ -165,8 +165,11 @@ def _mix(seed: int, name: str, step: int) -> int:
 def _save(path: Path, step: int, learner: Learner, optimizer: torch.optim.Optimizer, average: Average) -> None:
     draft = path.with_suffix(".draft")
     state = {
-        "step": step, "learner": learner.state_dict(), "optimizer": optimizer.state_dict(), "average": average.values
-    }  # fmt: skip
+        "step": step,
+        "learner": learner.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average.values,
+    }
     torch.save(state, draft)
     os.replace(draft, path)
 

@@ -182,16 +182,45 @@ def _fill(table: Path, samples: Path, examples: Iterator[Example], what: str, sa
     raw.unlink()
     draft = table.with_suffix(".draft.npz")
     np.savez(
-        draft, names=np.array([e.name for e in kept]), labels=np.stack([e.labels for e in kept]),
-        auxiliary=np.stack([e.auxiliary for e in kept]), intervals=np.stack([e.intervals for e in kept]),
-        fold=np.array([e.fold for e in kept], np.int16), sex=np.array([e.sex for e in kept]),
+        draft,
+        names=np.array([e.name for e in kept]),
+        labels=np.stack([e.labels for e in kept]),
+        auxiliary=np.stack([e.auxiliary for e in kept]),
+        intervals=np.stack([e.intervals for e in kept]),
+        fold=np.array([e.fold for e in kept], np.int16),
+        sex=np.array([e.sex for e in kept]),
         age=np.array([e.age for e in kept], np.float32),
-    )  # fmt: skip
+    )
     os.replace(draft, table)
 
 
 #: Diagnostic statements carry a likelihood; rhythm and form statements stand with 0.
 _LIKELIHOOD = frozenset(
-    ("NORM", "NDT", "LVH", "LAFB", "ISC_", "ASMI", "IRBBB", "IMI", "IVCD", "ISCAL", "LAO/LAE", "1AVB", "CRBBB",
-     "CLBBB", "WPW", "2AVB", "3AVB", "ILMI", "AMI", "ALMI", "LMI", "IPLMI", "IPMI", "PMI", "LPFB")
-)  # fmt: skip
+    (
+        "NORM",
+        "NDT",
+        "LVH",
+        "LAFB",
+        "ISC_",
+        "ASMI",
+        "IRBBB",
+        "IMI",
+        "IVCD",
+        "ISCAL",
+        "LAO/LAE",
+        "1AVB",
+        "CRBBB",
+        "CLBBB",
+        "WPW",
+        "2AVB",
+        "3AVB",
+        "ILMI",
+        "AMI",
+        "ALMI",
+        "LMI",
+        "IPLMI",
+        "IPMI",
+        "PMI",
+        "LPFB",
+    )
+)

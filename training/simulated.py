@@ -10,10 +10,21 @@ from ecg.simulation import Artefact, Scenario, Simulation, simulate
 
 #: How often each kind of recording is drawn.
 _KINDS = {
-    "plain": 0.30, "first_degree": 0.09, "second_degree": 0.03, "third_degree": 0.03, "af": 0.14, "flutter": 0.05,
-    "rbbb": 0.08, "lbbb": 0.08, "fascicular": 0.03, "preexcited": 0.03, "infarct": 0.08, "paced": 0.04, "vt": 0.03,
+    "plain": 0.30,
+    "first_degree": 0.09,
+    "second_degree": 0.03,
+    "third_degree": 0.03,
+    "af": 0.14,
+    "flutter": 0.05,
+    "rbbb": 0.08,
+    "lbbb": 0.08,
+    "fascicular": 0.03,
+    "preexcited": 0.03,
+    "infarct": 0.08,
+    "paced": 0.04,
+    "vt": 0.03,
     "svt": 0.04,
-}  # fmt: skip
+}
 _NORMAL_SHAPES = ("normal", "normal", "normal", "notched", "monophasic")
 
 
@@ -160,9 +171,11 @@ def _labels(made: Simulation, kind: str, poor: bool) -> NDArray[np.float32]:
     right = between(scenario.qrs_ms, 118, 126) if scenario.shape == "rbbb" else 0.0
     values = {
         "Poor data quality": float(poor),
-        "Sinus rhythm": unknown if kind in ("second_degree", "third_degree") or rhythm == "paced_dual"
+        "Sinus rhythm": unknown
+        if kind in ("second_degree", "third_degree") or rhythm == "paced_dual"
         else float(rhythm == "sinus"),
-        "Premature ventricular contraction": unknown if ventricular
+        "Premature ventricular contraction": unknown
+        if ventricular
         else float(rhythm == "sinus" and any(beat.kind == "V" for beat in truth.beats)),
         "Tachycardia": unknown if irregular and fast != 0 else fast,
         "Bradycardia": unknown if not own_beats and slow != 0 else slow,
@@ -175,11 +188,14 @@ def _labels(made: Simulation, kind: str, poor: bool) -> NDArray[np.float32]:
         "1st degree atrioventricular block": unknown if kind == "second_degree" else first,
         "Bifascicular block": 0.0 if right == 0 else _bifascicular(truth.qrs_axis_deg, right),
         "Right bundle branch block": unknown if ventricular else right,
-        "Left bundle branch block": unknown if ventricular
-        else between(scenario.qrs_ms, 120, 130) if scenario.shape == "lbbb" else 0.0,
+        "Left bundle branch block": unknown
+        if ventricular
+        else between(scenario.qrs_ms, 120, 130)
+        if scenario.shape == "lbbb"
+        else 0.0,
         "Infarction": 1.0 if kind == "infarct" else unknown if scenario.st_mv or scenario.shape == "lbbb" else 0.0,
         "Electronic pacemaker": float(rhythm.startswith("paced")),
-    }  # fmt: skip
+    }
     labels = np.array([values[name] for name in LABEL_NAMES], dtype=np.float32)
     if poor:  # what nobody could read is not to be learnt
         labels[1:] = np.nan

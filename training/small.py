@@ -114,9 +114,12 @@ def _judge(
 
 
 def _write(
-    parameters: Parameters, judged: list[Judged], agreement: dict[str, NDArray[np.float32]],
-    source: dict[str, Any], setting: Setting,
-) -> Path:  # fmt: skip
+    parameters: Parameters,
+    judged: list[Judged],
+    agreement: dict[str, NDArray[np.float32]],
+    source: dict[str, Any],
+    setting: Setting,
+) -> Path:
     """Calibrate the labels that may speak, and write evidence, checkpoint and weights file."""
     calibration = gate(judged)
     checkpoint, weights = setting.folder / "small.pt", setting.folder / "small.safetensors"

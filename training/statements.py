@@ -31,9 +31,27 @@ STATEMENTS: dict[str, frozenset[str]] = {
 }
 #: Statements that are learnt beside the labels, because they share their causes; they are never given out.
 AUXILIARY = (
-    "NORM", "NDT", "LVH", "LAFB", "ABQRS", "ISC_", "ASMI", "IRBBB", "IMI", "STD_", "IVCD", "ISCAL", "SARRH", "NST_",
-    "LAO/LAE", "LOWT", "INVT", "QWAVE", "PAC", "LPR",
-)  # fmt: skip
+    "NORM",
+    "NDT",
+    "LVH",
+    "LAFB",
+    "ABQRS",
+    "ISC_",
+    "ASMI",
+    "IRBBB",
+    "IMI",
+    "STD_",
+    "IVCD",
+    "ISCAL",
+    "SARRH",
+    "NST_",
+    "LAO/LAE",
+    "LOWT",
+    "INVT",
+    "QWAVE",
+    "PAC",
+    "LPR",
+)
 
 
 def labels_of(statements: Collection[str]) -> Targets:

@@ -14,8 +14,9 @@ from benchmarks.service import process_tree, stopped
 
 def test_the_cohort_benchmark_says_that_its_models_are_the_stand_in():
     assert {part: name.split("/")[0] for part, name in weights_of("stand-in").items()} == {
-        "clinical": "stand-in", "features": "stand-in",
-    }  # fmt: skip
+        "clinical": "stand-in",
+        "features": "stand-in",
+    }
 
 
 def test_only_the_parts_in_the_middle_count_and_no_pauses(tmp_path: Path):

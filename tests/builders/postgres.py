@@ -56,8 +56,12 @@ class Cluster:
         with log:
             self._process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", self._data, *options],
-                stdout=log, stderr=log, user=self._user, cwd=self._folder, start_new_session=True,
-            )  # fmt: skip
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self._folder,
+                start_new_session=True,
+            )
         self._run("pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-t", "30", until_ok=True)
 
     def kill(self) -> None:

@@ -147,9 +147,11 @@ def test_messages_reach_the_inbox_by_both_routes_and_their_own_queue(
     assert consumer.counts == {"sqs": 2, "s3": 2}
     found = {(row.origin_code, row.route, row.outcome, row.count) for row in stats(receiver.engine).messages}
     assert found == {
-        ("clinical", "sqs", "accepted", 1), ("clinical", "s3", "accepted", 1),
-        ("consumer", "sqs", "accepted", 1), ("consumer", "s3", "accepted", 1),
-    }  # fmt: skip
+        ("clinical", "sqs", "accepted", 1),
+        ("clinical", "s3", "accepted", 1),
+        ("consumer", "sqs", "accepted", 1),
+        ("consumer", "s3", "accepted", 1),
+    }
     assert depths(clients, layout) == {
         code: {"waiting": 0, "in_work": 0, "dead": 0} for code in ("clinical", "consumer")
     }
@@ -216,9 +218,13 @@ def test_a_rejected_entry_and_a_missing_bus_are_final(clients: Clients, layout: 
 
 
 def test_the_relay_sends_through_the_bus(
-    aws: str, clients: Clients, layout: Layout, receiver: Receiver, tmp_path: Path,
+    aws: str,
+    clients: Clients,
+    layout: Layout,
+    receiver: Receiver,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     source = tmp_path / "payloads"
     source.mkdir()
     for number in range(4):
@@ -226,11 +232,31 @@ def test_the_relay_sends_through_the_bus(
         (source / f"{number}.json").write_bytes(encode_payload(part))
     with proxy_to(int(aws.rpartition(":")[2])) as proxy:
         proxy.faults = ["none", "503", "none", "reset", "lost"]
-        status = main([
-            "relay", "-s", str(source), "-a", "ESB", "-n", layout.secondary_bus, "-o", "clinical", "-v", "D",
-            "--primary-bus", layout.primary_bus, "--bucket", layout.bucket, "--inline-max", "20000",
-            "--region", "eu-central-1", "--endpoint", f"http://127.0.0.1:{proxy.port}",
-        ])  # fmt: skip
+        status = main(
+            [
+                "relay",
+                "-s",
+                str(source),
+                "-a",
+                "ESB",
+                "-n",
+                layout.secondary_bus,
+                "-o",
+                "clinical",
+                "-v",
+                "D",
+                "--primary-bus",
+                layout.primary_bus,
+                "--bucket",
+                layout.bucket,
+                "--inline-max",
+                "20000",
+                "--region",
+                "eu-central-1",
+                "--endpoint",
+                f"http://127.0.0.1:{proxy.port}",
+            ]
+        )
     figures = orjson.loads(capsys.readouterr().out)
     assert (status, figures["outcomes"], sum(figures["retries"].values())) == (0, {"inline": 2, "s3": 2}, 3)
     consumer = Consumer(clients, layout, receiver.accept)
@@ -399,8 +425,11 @@ def test_the_command_sets_up_verifies_and_reconciles(
     assert main([*base, "reconcile", "--store", f"sqlite:///{tmp_path / 'i.db'}"]) == 0
     said = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [said[0]["ok"], *said[1:]] == [
-        False, {"ok": True, "problems": []}, {"moved": 0}, {"objects": 0, "accepted": 0, "failed": 0},
-    ]  # fmt: skip
+        False,
+        {"ok": True, "problems": []},
+        {"moved": 0},
+        {"objects": 0, "accepted": 0, "failed": 0},
+    ]
 
 
 def test_consuming_ends_well_when_told_and_watching_shows_the_queues(
@@ -459,11 +488,23 @@ def test_a_watch_outlives_an_outage(aws: str, clients: Clients, layout: Layout) 
         proxy.faults = [*["none"] * 8, "503"]
         watching = subprocess.Popen(
             [
-                sys.executable, "-m", "ecg", "bus", "--bucket", layout.bucket, "--region", "eu-central-1",
-                "--endpoint", f"http://127.0.0.1:{proxy.port}", "watch", "--every", "0.01",
+                sys.executable,
+                "-m",
+                "ecg",
+                "bus",
+                "--bucket",
+                layout.bucket,
+                "--region",
+                "eu-central-1",
+                "--endpoint",
+                f"http://127.0.0.1:{proxy.port}",
+                "watch",
+                "--every",
+                "0.01",
             ],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         assert watching.stdout is not None
         assert watching.stderr is not None
         assert [b"queues" in watching.stdout.readline() for _ in range(2)] == [True, True]

@@ -121,10 +121,29 @@ def test_the_relay_sends_through_the_stream(
     for number in range(4):
         part = payload(f"seq-{number}", calibration=FS_500, data=rows(0, 100 if number % 2 else 5000))
         (source / f"{number}.json").write_bytes(encode_payload(part))
-    status = main([
-        "relay", "-s", str(source), "-a", "FIREHOSE", "-n", STREAM, "-o", "clinical", "-v", "D", "--bucket",
-        LAYOUT.bucket, "--inline-max", "20000", "--region", "eu-central-1", "--endpoint", f"http://127.0.0.1:{moto}",
-    ])  # fmt: skip
+    status = main(
+        [
+            "relay",
+            "-s",
+            str(source),
+            "-a",
+            "FIREHOSE",
+            "-n",
+            STREAM,
+            "-o",
+            "clinical",
+            "-v",
+            "D",
+            "--bucket",
+            LAYOUT.bucket,
+            "--inline-max",
+            "20000",
+            "--region",
+            "eu-central-1",
+            "--endpoint",
+            f"http://127.0.0.1:{moto}",
+        ]
+    )
     assert (status, orjson.loads(capsys.readouterr().out)["outcomes"]) == (0, {"inline": 2, "s3": 2})
     carried = [orjson.loads(line) for line in delivered(clients)]
     whole = {line["payload"]["sequenceId"] for line in carried if "payload" in line}

@@ -82,14 +82,25 @@ def test_version_1_never_carries_it() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"fs": 0}, "fs"), ({"fs": "500"}, "fs"), ({"fs": True}, "fs"), ({"gain": [1.0]}, "gain"),
-        ({"gain": [1.0, 0]}, "gain"), ({"baseline": [0, 0.5]}, "baseline"), ({"units": "mV"}, "units"),
-        ({"acquired": 7}, "acquired"), ({"sequence": 1.0}, "sequence"), ({"sequence": True}, "sequence"),
-        ({"index": 2}, "index"), ({"data": "0,1,2"}, "data"), ({"data": [1]}, "data"),
+        ({"fs": 0}, "fs"),
+        ({"fs": "500"}, "fs"),
+        ({"fs": True}, "fs"),
+        ({"gain": [1.0]}, "gain"),
+        ({"gain": [1.0, 0]}, "gain"),
+        ({"baseline": [0, 0.5]}, "baseline"),
+        ({"units": "mV"}, "units"),
+        ({"acquired": 7}, "acquired"),
+        ({"sequence": 1.0}, "sequence"),
+        ({"sequence": True}, "sequence"),
+        ({"index": 2}, "index"),
+        ({"data": "0,1,2"}, "data"),
+        ({"data": [1]}, "data"),
         ({"headers": "I\u0000"}, "headers"),
-        ({"recordId": ""}, "recordId"), ({"sequenceId": "x" * 129}, "sequenceId"), ({"created": "now"}, "created"),
+        ({"recordId": ""}, "recordId"),
+        ({"sequenceId": "x" * 129}, "sequenceId"),
+        ({"created": "now"}, "created"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_payload_field_is_named(changes: dict, field: str) -> None:
     fields = orjson.loads(message(payload(calibration=FULL)))
     fields["payload"] |= changes
@@ -127,12 +138,32 @@ def test_rows_come_back_as_written(n_leads: int, first: int, data: st.DataObject
 @pytest.mark.parametrize(
     "data",
     [
-        ["0,1,2", "1,2"], ["0,1,2,3"], ["0,1,"], ["0,1,2.0"], ["0,1,1e3"], ["0,1, 2"], ["0,1,+2"], ["0,1,0x2"],
-        ["0,1,--2"], ["0,1,2-"], ["0,1,true"], ["0,1,[2]"], ["0,1,2147483648"], ["0,1,-2147483649"],
-        ["0,1,99999999999999999999"], ["0,1,2", "2,1,2"], ["0,1,2", "0,1,2"], ["1,1,2", "0,1,2"], ["-1,1,2"],
-        ["0,1,2\n1,1,2"], ["0,1,2],[1,1,2"], ["0,1,\u0663"], [""], [],
+        ["0,1,2", "1,2"],
+        ["0,1,2,3"],
+        ["0,1,"],
+        ["0,1,2.0"],
+        ["0,1,1e3"],
+        ["0,1, 2"],
+        ["0,1,+2"],
+        ["0,1,0x2"],
+        ["0,1,--2"],
+        ["0,1,2-"],
+        ["0,1,true"],
+        ["0,1,[2]"],
+        ["0,1,2147483648"],
+        ["0,1,-2147483649"],
+        ["0,1,99999999999999999999"],
+        ["0,1,2", "2,1,2"],
+        ["0,1,2", "0,1,2"],
+        ["1,1,2", "0,1,2"],
+        ["-1,1,2"],
+        ["0,1,2\n1,1,2"],
+        ["0,1,2],[1,1,2"],
+        ["0,1,\u0663"],
+        [""],
+        [],
     ],
-)  # fmt: skip
+)
 def test_rows_that_are_no_contiguous_integers_are_refused(data: list[str]) -> None:
     with pytest.raises(MalformedInput):
         parse_rows("INDEX,I,II", data)

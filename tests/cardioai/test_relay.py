@@ -101,8 +101,15 @@ def test_every_file_is_sent_once_with_exact_fields(
     assert {body["payload"]["recordId"] for body in sink.bodies} == {f"r{n}" for n in range(6)}
     assert set(sink.kept.values()) == {1}
     assert list(sink.bodies[0]) == [
-        "originId", "messageId", "originCode", "deviceCode", "messageType", "messageVersion", "payload", "created",
-    ]  # fmt: skip
+        "originId",
+        "messageId",
+        "originCode",
+        "deviceCode",
+        "messageType",
+        "messageVersion",
+        "payload",
+        "created",
+    ]
     assert len({body["originId"] for body in sink.bodies}) == 2
     assert not list(source.parent.glob("*.relay.jsonl"))
 

@@ -75,8 +75,11 @@ def test_the_files_are_what_rdsamp_prints(tmp_path: Path, archive: Path) -> None
     digital = wfdb.rdrecord(str(archive / "deep er" / "a"), physical=False).d_signal
     assert [list(map(int, line.split(",")[1:])) for line in lines[1:-1]] == digital[500:1000].tolist()
     assert record["calibration"] == {
-        "fs": 500.0, "gain": [200.0, 1000.0], "baseline": [1024, 0], "units": ["mV", "mV"],
-    }  # fmt: skip
+        "fs": 500.0,
+        "gain": [200.0, 1000.0],
+        "baseline": [1024, 0],
+        "units": ["mV", "mV"],
+    }
 
 
 def test_a_gap_in_any_signal_format_is_the_invalid_sample(tmp_path: Path) -> None:
@@ -161,8 +164,16 @@ def test_one_file_becomes_one_payload_as_in_the_original(tmp_path: Path, archive
     record = by_source(destination)["a"]
     fields = orjson.loads((tmp_path / "payloads" / f"{record['record_id']}.json").read_bytes())
     assert list(fields) == [
-        "deviceId", "customerId", "sequenceId", "sequence", "index", "headers", "data", "recordId", "created",
-    ]  # fmt: skip
+        "deviceId",
+        "customerId",
+        "sequenceId",
+        "sequence",
+        "index",
+        "headers",
+        "data",
+        "recordId",
+        "created",
+    ]
     assert (fields["sequence"], fields["index"], fields["headers"]) == (1, 1, "INDEX,I,AVR")
     assert fields["data"] == (destination / f"{record['record_id']}.txt").read_text().splitlines()[1:]
 

@@ -35,9 +35,14 @@ def write_json(path: Path, recording: EcgRecord, leads: int = 12) -> None:
 
 def write_wfdb(folder: Path, name: str, recording: EcgRecord) -> None:
     wfdb.wrsamp(
-        name, fs=recording.fs_hz, units=["mV"] * 12, sig_name=list(recording.leads), p_signal=recording.signal.T,
-        fmt=["16"] * 12, write_dir=str(folder),
-    )  # fmt: skip
+        name,
+        fs=recording.fs_hz,
+        units=["mV"] * 12,
+        sig_name=list(recording.leads),
+        p_signal=recording.signal.T,
+        fmt=["16"] * 12,
+        write_dir=str(folder),
+    )
 
 
 def write_archive(root: Path, good: int) -> list[str]:

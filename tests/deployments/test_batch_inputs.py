@@ -68,16 +68,22 @@ def test_linked_folders_are_walked_once_and_a_dangling_link_is_a_recording(archi
     (tmp_path / "deep" / "deeper").mkdir(parents=True)
     (tmp_path / "deep" / "r1.json").write_bytes(b'{"signal": []}')
     for name, target in (
-        ("around", tmp_path), ("deeper/up", tmp_path / "deep"), ("self", "self"), ("elsewhere", archive / "wfdb/deep"),
+        ("around", tmp_path),
+        ("deeper/up", tmp_path / "deep"),
+        ("self", "self"),
+        ("elsewhere", archive / "wfdb/deep"),
         ("gone.json", "nowhere"),
-    ):  # fmt: skip
+    ):
         (tmp_path / "deep" / name).symlink_to(target)
     os.mkfifo(tmp_path / "deep" / "pipe.json")
     deep = f"{tmp_path}/deep/"
     found = list_recordings([str(tmp_path)])
     assert [path.removeprefix(deep) for path in found] == [
-        "elsewhere/no_signal_file.hea", "elsewhere/r002.hea", "gone.json", "r1.json",
-    ]  # fmt: skip
+        "elsewhere/no_signal_file.hea",
+        "elsewhere/r002.hea",
+        "gone.json",
+        "r1.json",
+    ]
     with pytest.raises(FileNotFoundError):
         read_recording(deep + "gone.json", Stated())
 
@@ -88,8 +94,9 @@ def test_a_name_that_is_not_utf8_is_listed_as_a_url_and_read(archive: Path, tmp_
     os.rename(folder + b"/r000.hea", folder + b"/r\xff.hea")
     url = f"file://{tmp_path}/caf%E9%20%25"
     found = list_recordings([os.fsdecode(folder)])
-    assert found == [f"{url}/{name}" for name in ("deep/no_signal_file.hea", "deep/r002.hea", "empty.hea",
-                                                  "escape.hea", "r%FF.hea")]  # fmt: skip
+    assert found == [
+        f"{url}/{name}" for name in ("deep/no_signal_file.hea", "deep/r002.hea", "empty.hea", "escape.hea", "r%FF.hea")
+    ]
     manifest = tmp_path / "list.txt"
     manifest.write_bytes(b"caf\xe9 %/r\xff\n" + folder + b"/deep/r002\n")
     assert list_recordings([str(manifest)]) == [f"{url}/deep/r002", f"{url}/r%FF"]

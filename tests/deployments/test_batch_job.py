@@ -54,8 +54,11 @@ def address() -> Iterator[str]:
         patch.setenv("OMP_NUM_THREADS", "1")
         cluster = subprocess.Popen(
             [sys.executable, "-m", "tests.deployments.cluster", "1"],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert cluster.stdout is not None
         yield cluster.stdout.readline().strip()
         cluster.communicate()  # closes its standard input, which ends it
@@ -64,10 +67,26 @@ def address() -> Iterator[str]:
 def start(archive: Path, out: Path, address: str) -> subprocess.Popen[bytes]:
     with (out.parent / "messages").open("ab") as messages:
         return subprocess.Popen(
-            [sys.executable, "-m", "ecg", "batch", str(archive), "--out", str(out), "--address", address,
-             "--weights", "stand-in", "--untrained", "--parts", str(PARTS)],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=messages,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "ecg",
+                "batch",
+                str(archive),
+                "--out",
+                str(out),
+                "--address",
+                address,
+                "--weights",
+                "stand-in",
+                "--untrained",
+                "--parts",
+                str(PARTS),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+        )
 
 
 def tables(out: Path) -> dict[str, pa.Table]:
@@ -121,8 +140,11 @@ def resumed(archive: Path, undisturbed: Path, address: str, tmp_path_factory: py
     assert job.returncode == 1, messages.read_text()[-3000:]
     parts = len(Output(undisturbed).done())
     assert orjson.loads(stdout) == {
-        "out": str(out), "recordings": GOOD + len(BROKEN), "failed": len(BROKEN), "parts": parts,
-    }  # fmt: skip
+        "out": str(out),
+        "recordings": GOOD + len(BROKEN),
+        "failed": len(BROKEN),
+        "parts": parts,
+    }
     assert all((out / "done" / name).stat().st_mtime_ns == then for name, then in times.items())  # not done twice
     assert f"{len(kept)} of {parts} parts are there already" in messages.read_text()
     return out
@@ -254,10 +276,14 @@ def test_a_part_whose_table_has_lost_its_rows_is_not_done(tmp_path: Path, table:
 @pytest.mark.parametrize(
     "name",
     [
-        "recordings/part-0.npy", "recordings/part-00000.parquet", "done/part-notes.txt", "errors/part-00000-x.parquet",
-        "listing.parquet", "recordings",
+        "recordings/part-0.npy",
+        "recordings/part-00000.parquet",
+        "done/part-notes.txt",
+        "errors/part-00000-x.parquet",
+        "listing.parquet",
+        "recordings",
     ],
-)  # fmt: skip
+)
 def test_what_no_job_has_written_is_never_deleted(archive: Path, tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)

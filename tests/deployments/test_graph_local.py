@@ -27,9 +27,12 @@ from tests.e2e.test_answers import stable
 @pytest.fixture(scope="module", params=[False, True], ids=["preprocess", "inline"])
 def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     settings = AppSettings(
-        clinical_weights="stand-in", feature_weights="stand-in", precision="float32", preprocess_inline=request.param,
+        clinical_weights="stand-in",
+        feature_weights="stand-in",
+        precision="float32",
+        preprocess_inline=request.param,
         inbox_url=f"sqlite:///{tmp_path_factory.mktemp('inbox') / 'inbox.sqlite'}",
-    )  # fmt: skip
+    )
     with serving(settings, "local") as started:
         yield started
 

@@ -247,7 +247,7 @@ def test_a_refusal_is_not_tried_on_every_half() -> None:
 
 @pytest.mark.parametrize(
     "error", [BackPressureError(1, 1), DeploymentUnavailableError(SimpleNamespace(name="x", app_name="y"))]
-)  # fmt: skip
+)
 def test_a_load_waits_for_a_first_model_that_refuses_or_is_gone(error: Exception) -> None:
     async def scenario() -> None:
         states: list[Exception | ModelState] = [error, error, ModelState("loading"), ModelState("ready")]

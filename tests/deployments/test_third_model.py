@@ -31,18 +31,22 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = [*CARDS, REFERENCE]
 ALL_PARTS = frozenset(cards_at(MODELS)) | WITHOUT_MODELS
 SETTINGS: dict[str, Any] = {
-    "clinical_weights": "stand-in", "feature_weights": "stand-in", "precision": "float32", "preprocess_inline": True,
+    "clinical_weights": "stand-in",
+    "feature_weights": "stand-in",
+    "precision": "float32",
+    "preprocess_inline": True,
     "models": {"voltage": {"card": REFERENCE, "weights": "small"}},
-}  # fmt: skip
+}
 
 
 def test_no_file_of_the_packages_names_it() -> None:
     files = [f for room in ("ecg", "deployments", "serve_app", "config", "k8s") for f in (ROOT / room).rglob("*")]
     naming = [
-        str(f) for f in files
+        str(f)
+        for f in files
         if f.suffix in (".py", ".yaml", ".json", ".html")
         and any(name in f.read_text() for name in ("third_model", "VoltageModel"))
-    ]  # fmt: skip
+    ]
     assert len(files) > 100
     assert naming == []
 
@@ -87,13 +91,24 @@ def test_the_service_serves_it(service: LocalService, sinus: EcgRecord) -> None:
     health = service.get("/health").json()
     assert list(health["models"]) == ["clinical", "features", "voltage"]
     assert health["models"]["voltage"] | {"detail": None} == {
-        "state": "ready", "weights": "third/small", "trained": True, "backend": "numpy", "precision": "float32",
-        "detail": None, "progress": None, "change": None, "replicas": {"ready": 1},
-    }  # fmt: skip
+        "state": "ready",
+        "weights": "third/small",
+        "trained": True,
+        "backend": "numpy",
+        "precision": "float32",
+        "detail": None,
+        "progress": None,
+        "change": None,
+        "replicas": {"ready": 1},
+    }
     sent = as_json(sinus)
     answer = service.post("/analyze", **sent).json()
-    alone = local.run(sinus, {"voltage": CARD.load(CARD.resolve("small", None), local.EngineOptions())},
-                      frozenset({"voltage"}), cards_at(MODELS)).to_dict()  # fmt: skip
+    alone = local.run(
+        sinus,
+        {"voltage": CARD.load(CARD.resolve("small", None), local.EngineOptions())},
+        frozenset({"voltage"}),
+        cards_at(MODELS),
+    ).to_dict()
     assert answer["models"] == alone["models"]
     assert answer["provenance"]["models"].keys() == {"clinical", "features", "voltage"}
     only = service.post("/analyze", **sent, params={"include": "voltage"})
@@ -114,8 +129,9 @@ def test_a_cohort_table_has_its_columns(sinus: EcgRecord, tmp_path: Path) -> Non
     whole, without = result.recordings.to_pylist()
     assert result.failures == ()
     assert set(result.recordings.column_names) - set(RECORDINGS.names) == {
-        "voltage_label_high_voltage", "voltage_label_low_voltage",
-    }  # fmt: skip
+        "voltage_label_high_voltage",
+        "voltage_label_low_voltage",
+    }
     assert 0.5 < whole["voltage_label_high_voltage"] < 1
     assert without["voltage_label_high_voltage"] is None
     assert any("No voltage" in warning for warning in without["warnings"])
@@ -141,9 +157,13 @@ def test_settings_of_one_model_go_before_those_of_all() -> None:
     )
     assert settings.model_settings("clinical")["threads"] == 2
     assert settings.model_settings("voltage") == {
-        "weights": "auto", "backend": "auto", "precision": "float32", "threads": 3, "max_batch_segments": 16,
+        "weights": "auto",
+        "backend": "auto",
+        "precision": "float32",
+        "threads": 3,
+        "max_batch_segments": 16,
         "must_load": False,
-    }  # fmt: skip
+    }
     assert settings.model_settings("features")["weights"] == "hub"
 
 

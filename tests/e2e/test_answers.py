@@ -81,9 +81,16 @@ def test_json_npy_int16_wfdb_and_csv_give_one_answer(service: httpx.Client, sinu
     counts = np.rint(sinus.signal * 1000).astype(np.int16)
     exact = EcgRecord((counts.astype(np.float32) * np.float32(0.001)), sinus.leads, sinus.fs_hz, "mV")
     wfdb.wrsamp(
-        "x", fs=500, units=["mV"] * 12, sig_name=list(exact.leads), d_signal=counts.T, fmt=["16"] * 12,
-        adc_gain=[1000.0] * 12, baseline=[0] * 12, write_dir=str(tmp_path),
-    )  # fmt: skip
+        "x",
+        fs=500,
+        units=["mV"] * 12,
+        sig_name=list(exact.leads),
+        d_signal=counts.T,
+        fmt=["16"] * 12,
+        adc_gain=[1000.0] * 12,
+        baseline=[0] * 12,
+        write_dir=str(tmp_path),
+    )
     wfdb_files = {path.name: (path.name, path.read_bytes()) for path in tmp_path.iterdir()}
     table = "# fs: 500\n# units: mV\n" + ",".join(exact.leads) + "\n"
     table += "\n".join(",".join(repr(float(x)) for x in row) for row in exact.signal.T)
@@ -92,11 +99,13 @@ def test_json_npy_int16_wfdb_and_csv_give_one_answer(service: httpx.Client, sinu
         service.post("/analyze", **as_json(exact)),
         service.post("/analyze", **as_npy(exact)),
         service.post(
-            "/analyze", content=counts.tobytes(), params=parameters | {"scale": 0.001},
+            "/analyze",
+            content=counts.tobytes(),
+            params=parameters | {"scale": 0.001},
             headers={"Content-Type": "application/x-ecg-int16"},
         ),
         service.post("/analyze", content=table.encode(), headers={"Content-Type": "text/csv"}),
-    ]  # fmt: skip
+    ]
     assert [answer.status_code for answer in answers] == [200] * 4
     first, *others = [stable(answer.json()) for answer in answers]
     for other in others:
@@ -236,9 +245,12 @@ def test_metrics_reach_rays_port(service: httpx.Client, launcher_log: Path, sinu
         time.sleep(0.5)
     (url,) = told
     wanted = {
-        "ray_ecg_requests_total", "ray_ecg_request_latency_ms_bucket", "ray_ecg_stage_latency_ms_bucket",
-        "ray_ecg_model_ready", "ray_ecg_batch_segments_bucket",
-    }  # fmt: skip
+        "ray_ecg_requests_total",
+        "ray_ecg_request_latency_ms_bucket",
+        "ray_ecg_stage_latency_ms_bucket",
+        "ray_ecg_model_ready",
+        "ray_ecg_batch_segments_bucket",
+    }
     seen: set[str] = set()
     while not seen >= wanted and time.monotonic() < deadline:
         seen = set(re.findall(r"^(ray_ecg_\w+)", httpx.get(url).text, re.MULTILINE))

@@ -67,8 +67,11 @@ def test_every_file_of_a_multipart_body_is_a_recording(service: httpx.Client, si
     )
     answers = [orjson.loads(line) for line in response.iter_lines()]
     assert [(answer["name"], answer["status"]) for answer in answers] == [
-        ("b.npy", 200), ("a", 200), ("notes.npy", 400), ("c.npy", 200),
-    ]  # fmt: skip
+        ("b.npy", 200),
+        ("a", 200),
+        ("notes.npy", 400),
+        ("c.npy", 200),
+    ]
     rates = {answer["report"]["measurements"]["heart_rate"]["value"] for answer in answers if answer["status"] == 200}
     assert len(rates) == 1
 

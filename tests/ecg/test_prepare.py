@@ -64,7 +64,7 @@ def with_nan() -> EcgRecord:
         (with_nan(), errors.InvalidSamples),
     ],
     ids=["short", "leads", "nan"],
-)  # fmt: skip
+)
 def test_what_the_authors_leave_undefined_is_refused(record: EcgRecord, error: type[Exception]) -> None:
     with pytest.raises(error):
         check_preparable(record)

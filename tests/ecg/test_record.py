@@ -18,11 +18,25 @@ TWO = np.arange(2000, dtype=np.float32).reshape(2, 1000)
 @pytest.mark.parametrize(
     ("spelling", "name"),
     [
-        ("i", "I"), ("II", "II"), ("avr", "aVR"), ("AVL", "aVL"), ("v1", "V1"), ("Lead aVF", "aVF"), ("DI", "I"),
-        ("L2", "II"), ("c4", "V4"), ("MDC_ECG_LEAD_V6", "V6"), ("ECG I", "I"), (" V2 ", "V2"),
-        ("MLII", "MLII"), ("-aVR", "-aVR"), ("V3R", "V3R"), ("ECG", "ECG"), ("vx", "vx"),
+        ("i", "I"),
+        ("II", "II"),
+        ("avr", "aVR"),
+        ("AVL", "aVL"),
+        ("v1", "V1"),
+        ("Lead aVF", "aVF"),
+        ("DI", "I"),
+        ("L2", "II"),
+        ("c4", "V4"),
+        ("MDC_ECG_LEAD_V6", "V6"),
+        ("ECG I", "I"),
+        (" V2 ", "V2"),
+        ("MLII", "MLII"),
+        ("-aVR", "-aVR"),
+        ("V3R", "V3R"),
+        ("ECG", "ECG"),
+        ("vx", "vx"),
     ],
-)  # fmt: skip
+)
 def test_lead_names(spelling: str, name: str) -> None:
     assert canonical_lead(spelling) == name
 

@@ -39,12 +39,41 @@ from tests.e2e.payloads import as_json
 FILE = Path(__file__).with_name("answers.jsonl")
 EMBEDDING_DIM = 768
 NAMED = (
-    "sinus", "sinus_bradycardia", "sinus_tachycardia", "left_axis", "right_axis", "long_qt", "inverted_t",
-    "low_voltage", "lbbb", "rbbb", "lafb", "bifascicular", "preexcitation", "st_elevation_inferior", "inferior_q",
-    "anterior_q", "av_block_1", "wenckebach", "mobitz2", "av_block_3", "atrial_fibrillation", "atrial_flutter",
-    "atrial_flutter_2to1", "supraventricular_tachycardia", "ventricular_tachycardia", "pvc", "bigeminy", "pac", "paced",
-    "paced_dual", "muscle_noise", "reversal_la_ra", "lead_off", "missing_samples",
-)  # fmt: skip
+    "sinus",
+    "sinus_bradycardia",
+    "sinus_tachycardia",
+    "left_axis",
+    "right_axis",
+    "long_qt",
+    "inverted_t",
+    "low_voltage",
+    "lbbb",
+    "rbbb",
+    "lafb",
+    "bifascicular",
+    "preexcitation",
+    "st_elevation_inferior",
+    "inferior_q",
+    "anterior_q",
+    "av_block_1",
+    "wenckebach",
+    "mobitz2",
+    "av_block_3",
+    "atrial_fibrillation",
+    "atrial_flutter",
+    "atrial_flutter_2to1",
+    "supraventricular_tachycardia",
+    "ventricular_tachycardia",
+    "pvc",
+    "bigeminy",
+    "pac",
+    "paced",
+    "paced_dual",
+    "muscle_noise",
+    "reversal_la_ra",
+    "lead_off",
+    "missing_samples",
+)
 #: By recording, way of asking, and key of the answer ("" for the whole).
 Answers = dict[tuple[str, str, str], Any]
 
@@ -103,9 +132,13 @@ class Service:
 
     async def _send(self, path: str, body: bytes, content_type: str) -> bytes:
         scope = {
-            "type": "http", "method": "POST", "path": path, "query_string": b"", "root_path": "",
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "query_string": b"",
+            "root_path": "",
             "headers": [(b"content-type", content_type.encode())],
-        }  # fmt: skip
+        }
         messages = iter([{"type": "http.request", "body": body, "more_body": False}])
         sent: list[dict[str, Any]] = []
         gone = asyncio.Event()
@@ -171,11 +204,14 @@ async def _cohort_row(graph: Graph, record: EcgRecord, analyze: dict[str, Any]) 
     for key in ("measurements", "quality", "findings", "consistency", "provenance"):
         row[key] = orjson.loads(row[key])
     same_names = {
-        **analyze, **analyze["clinical_analysis"], **analyze["provenance"]["input"],
+        **analyze,
+        **analyze["clinical_analysis"],
+        **analyze["provenance"]["input"],
         **{label_column(name): score for name, score in analyze["labels"].items()},
         **{name: value[0] for name, value in analyze["measurements"].items() if isinstance(value, list)},
-        "acceptable": analyze["quality"]["acceptable"], "input_sha256": analyze["provenance"]["input_sha256"],
-    }  # fmt: skip
+        "acceptable": analyze["quality"]["acceptable"],
+        "input_sha256": analyze["provenance"]["input_sha256"],
+    }
     return _against(same_names, _shortened(row))
 
 

@@ -21,5 +21,8 @@ def test_a_difference_is_found() -> None:
     expected = {"a": [1.0, {"b": None}], "c": "x"}
     assert list(differences(expected, {"a": [1.0001, {"b": None}], "c": "x"})) == []
     assert list(differences(expected, {"a": [1.1, {"b": 0}], "d": "x"})) == [
-        ".a[0]: 1.0 became 1.1", ".a[1].b: None became 0", ".c only in the file", ".d only in the answer",
-    ]  # fmt: skip
+        ".a[0]: 1.0 became 1.1",
+        ".a[1].b: None became 0",
+        ".c only in the file",
+        ".d only in the answer",
+    ]

@@ -73,10 +73,23 @@ def results(url: str, chain: Path, record_ids: set[str]) -> Answers:
 def test_over_http_the_intervals_equal_those_of_the_files(chain: Path, originals: Answers, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'inbox.db'}"
     with serving(url) as (port, _):
-        status = main([
-            "relay", "-s", str(chain / "payloads"), "-a", "HTTP", "-n", f"http://127.0.0.1:{port}/data/v1/",
-            "-o", "clinical", "-v", "D3F153", "-h", "4",
-        ])  # fmt: skip
+        status = main(
+            [
+                "relay",
+                "-s",
+                str(chain / "payloads"),
+                "-a",
+                "HTTP",
+                "-n",
+                f"http://127.0.0.1:{port}/data/v1/",
+                "-o",
+                "clinical",
+                "-v",
+                "D3F153",
+                "-h",
+                "4",
+            ]
+        )
         assert status == 0
     assert len(list((chain / "payloads").iterdir())) > 130
     assert results(url, chain, set(originals)) == originals
@@ -90,11 +103,31 @@ def test_over_the_bus_the_samples_equal_those_of_the_files(
     layout = Layout("ecg-chain")
     clients = connect("eu-central-1", endpoint)
     set_up(clients, layout)
-    status = main([
-        "relay", "-s", str(chain / "payloads"), "-a", "ESB", "-n", layout.secondary_bus, "-o", "clinical",
-        "-v", "D3F153", "-h", "2", "--primary-bus", layout.primary_bus, "--bucket", layout.bucket,
-        "--region", "eu-central-1", "--endpoint", endpoint,
-    ])  # fmt: skip
+    status = main(
+        [
+            "relay",
+            "-s",
+            str(chain / "payloads"),
+            "-a",
+            "ESB",
+            "-n",
+            layout.secondary_bus,
+            "-o",
+            "clinical",
+            "-v",
+            "D3F153",
+            "-h",
+            "2",
+            "--primary-bus",
+            layout.primary_bus,
+            "--bucket",
+            layout.bucket,
+            "--region",
+            "eu-central-1",
+            "--endpoint",
+            endpoint,
+        ]
+    )
     assert status == 0
     engine = open_database(url)
     with Receiver(engine) as receiver:

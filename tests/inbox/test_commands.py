@@ -70,8 +70,9 @@ def test_a_waiting_recording_is_measured_once_its_device_is_known(capsys: pytest
     assert command(capsys, url, "work", "--once") == (0, [])
     assert command(capsys, url, "device", "D3F153", "--fs", "250")[0] == 0
     assert command(capsys, url, "device") == (
-        0, [{"device_code": "D3F153", "fs_hz": 250.0, "gain": None, "baseline": None, "units": None}],
-    )  # fmt: skip
+        0,
+        [{"device_code": "D3F153", "fs_hz": 250.0, "gain": None, "baseline": None, "units": None}],
+    )
     assert command(capsys, url, "work", "--once") == (0, [])
     status, (record,) = command(capsys, url, "record", "record-1")
     (recording,) = record["recordings"]
@@ -113,8 +114,9 @@ def test_the_replay_command_can_be_pasted_into_a_shell(capsys: pytest.CaptureFix
     assert (ecg, make_url(store).database, action) == ("ecg", make_url(url).database, ["replay", "1"])
 
 
-@pytest.mark.parametrize("arguments", [("prune", "--keep-days", "-1"), ("prune", "--keep-days", "nan"),
-                                       ("device", "D", "--fs", "inf")])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments", [("prune", "--keep-days", "-1"), ("prune", "--keep-days", "nan"), ("device", "D", "--fs", "inf")]
+)
 def test_senseless_numbers_are_bad_input(
     capsys: pytest.CaptureFixture[str], url: str, arguments: tuple[str, ...]
 ) -> None:

@@ -109,8 +109,11 @@ def test_the_original_senders_http_client_is_served(server: Server, tmp_path: Pa
     for url in ("/data/v1", "/data/v1/"):
         done = subprocess.run(
             [str(JAVA), str(tmp_path / "Send.java"), f"http://127.0.0.1:{server.port}{url}", *files],
-            capture_output=True, text=True, check=True, timeout=60,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
         assert done.stdout.split() == ["200"] * 3
 
 

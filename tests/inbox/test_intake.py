@@ -31,8 +31,13 @@ def test_a_whole_recording_of_known_rate_is_ready(engine: Engine, receiver: Rece
     receipt = receiver.accept(message(payload(calibration=FS_500), "m1"))
     assert said(receipt) == ("accepted", "ready")
     assert orjson.loads(receipt.json()) == {
-        "messageId": "m1", "status": "accepted", "sequenceId": "seq-1", "index": 1, "state": "ready", "reason": None,
-    }  # fmt: skip
+        "messageId": "m1",
+        "status": "accepted",
+        "sequenceId": "seq-1",
+        "index": 1,
+        "state": "ready",
+        "reason": None,
+    }
     assert view(engine)["fs"] == 500.0
     assert view(engine)["fsSource"] == "sender"
 
@@ -141,10 +146,15 @@ def test_a_bad_payload_is_kept_with_its_reason(engine: Engine, receiver: Receive
 @pytest.mark.parametrize(
     "changes",
     [
-        {"messageVersion": "2"}, {"messageVersion": 2.5}, {"messageVersion": None}, {"messageType": 7},
-        {"originCode": {}}, {"originId": "x" * 129}, {"deviceCode": "a\nb"},
+        {"messageVersion": "2"},
+        {"messageVersion": 2.5},
+        {"messageVersion": None},
+        {"messageType": 7},
+        {"originCode": {}},
+        {"originId": "x" * 129},
+        {"deviceCode": "a\nb"},
     ],
-)  # fmt: skip
+)
 def test_a_bad_outer_field_is_kept_with_its_reason(engine: Engine, receiver: Receiver, changes: dict) -> None:
     """The original sender never sends again what was refused: whatever has a key is kept."""
     receipt = receiver.accept(message(payload(), "m1", **changes))
@@ -376,12 +386,19 @@ def test_a_recording_has_a_largest_size(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "device",
     [
-        Device("D", float("inf")), Device("D", float("nan")), Device("D", -1.0), Device("", 500.0),
-        Device("x" * 129, 500.0), Device("D", 500.0, 200.0), Device("D", 500.0, 0.0, 0, "mV"),
-        Device("D", 500.0, float("nan"), 0, "mV"), Device("D", 500.0, 1.0, 2**31, "mV"),
-        Device("D", 500.0, 1.0, 0, "m" * 17), Device("D", 500.0, 1.0, 0, ""),
+        Device("D", float("inf")),
+        Device("D", float("nan")),
+        Device("D", -1.0),
+        Device("", 500.0),
+        Device("x" * 129, 500.0),
+        Device("D", 500.0, 200.0),
+        Device("D", 500.0, 0.0, 0, "mV"),
+        Device("D", 500.0, float("nan"), 0, "mV"),
+        Device("D", 500.0, 1.0, 2**31, "mV"),
+        Device("D", 500.0, 1.0, 0, "m" * 17),
+        Device("D", 500.0, 1.0, 0, ""),
     ],
-)  # fmt: skip
+)
 def test_a_device_that_no_recording_can_have_is_refused(engine: Engine, device: Device) -> None:
     with pytest.raises(MalformedInput):
         register(engine, device)

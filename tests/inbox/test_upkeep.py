@@ -100,8 +100,10 @@ def test_counts_by_origin_and_route_and_as_metrics(engine: Engine, receiver: Rec
     counts = stats(engine)
     found = {(row.origin_code, row.route, row.outcome, row.count) for row in counts.messages}
     assert found == {
-        ("clinical", "http", "accepted", 1), ("consumer", "sqs", "accepted", 1), ("consumer", "s3", "quarantined", 1),
-    }  # fmt: skip
+        ("clinical", "http", "accepted", 1),
+        ("consumer", "sqs", "accepted", 1),
+        ("consumer", "s3", "quarantined", 1),
+    }
     assert counts.oldest_waiting_s is not None
     assert orjson.loads(counts.json())["recordings"]["waiting_fs"] == 1
     lines = prometheus(counts).splitlines()

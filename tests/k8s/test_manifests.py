@@ -109,8 +109,9 @@ def test_serve_config_is_the_checked_file(folder: str, source: str) -> None:
 def test_high_availability_has_two_of_each_model_and_budgets_that_let_one_go() -> None:
     assert {
         d["name"]: d["autoscaling_config"]["min_replicas"]
-        for d in check.deployments(documents("overlays/gpu-ha")) if d["name"].endswith("Model")
-    } == {"ClinicalModel": 2, "FeatureModel": 2}  # fmt: skip
+        for d in check.deployments(documents("overlays/gpu-ha"))
+        if d["name"].endswith("Model")
+    } == {"ClinicalModel": 2, "FeatureModel": 2}
     least = {name: group.get("minReplicas", 0) for name, group in check.groups(documents("overlays/gpu-ha"))}
     budgets = check.find(documents("overlays/gpu-ha"), "PodDisruptionBudget")
     assert len(budgets) == 3
@@ -158,9 +159,17 @@ def test_external_redis_takes_the_place_of_the_pod(tmp_path: Path) -> None:
 def test_an_applied_configuration_may_be_applied_again() -> None:
     """A Job cannot be changed, and its image and the name of its ConfigMap do change: there is none."""
     assert {d["kind"] for folder in FOLDERS for d in documents(folder)} == {
-        "ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "PodDisruptionBudget", "PodMonitor", "PrometheusRule",
-        "RayService", "Service", "ServiceAccount", "StatefulSet",
-    }  # fmt: skip
+        "ConfigMap",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "PodDisruptionBudget",
+        "PodMonitor",
+        "PrometheusRule",
+        "RayService",
+        "Service",
+        "ServiceAccount",
+        "StatefulSet",
+    }
 
 
 @each
@@ -220,8 +229,9 @@ def test_the_container_that_fills_the_cache_says_when_the_hub_is_out_of_reach(fo
     commands = {
         (*container["command"], *container["args"])
         for _, group in check.groups(documents(folder))
-        for container in group["template"]["spec"].get("initContainers", []) if container["name"] == "weights"
-    }  # fmt: skip
+        for container in group["template"]["spec"].get("initContainers", [])
+        if container["name"] == "weights"
+    }
     ((program, option, text),) = commands
     assert (program, option) == ("python", "-c")
     environment = {"ECG_CACHE_DIR": str(tmp_path), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
@@ -266,8 +276,9 @@ def test_logs_of_serve_reach_the_containers_output(folder: str) -> None:
 def test_all_of_a_cluster_at_its_largest_fits_at_once(folder: str) -> None:
     room = sum(
         group["maxReplicas"] * int(main_container(group)["resources"]["limits"]["cpu"])
-        for name, group in check.groups(documents(folder)) if name != "headgroup"
-    )  # fmt: skip
+        for name, group in check.groups(documents(folder))
+        if name != "headgroup"
+    )
     wanted = sum(
         (d.get("autoscaling_config") or {"max_replicas": d.get("num_replicas")})["max_replicas"]
         * d["ray_actor_options"]["num_cpus"]
@@ -317,9 +328,12 @@ def test_what_leaves_a_pod_is_listed(folder: str) -> None:
         if "Egress" in policy["spec"]["policyTypes"]
     }
     assert leaving == {
-        "ecg-serve": {53}, "ecg-serve-head": {443, 6443}, "ecg-serve-database": {5432}, "ecg-serve-hub": {443},
+        "ecg-serve": {53},
+        "ecg-serve-head": {443, 6443},
+        "ecg-serve-database": {5432},
+        "ecg-serve-hub": {443},
         "ecg-redis": set(),
-    }  # fmt: skip
+    }
 
 
 @each

@@ -90,31 +90,36 @@ TYPOS: dict[str, tuple[str, Callable[[Documents], None]]] = {
     "a port that is no number": ("serve_config", in_config("port: 8000", "port: http")),
     "a label no node has": ("placement", in_config("ecg-clinical", "ecg-clinic")),
     "more replicas than room": (
-        "placement", in_config("max_replicas: 8, target_ongoing_requests: 48", "max_replicas: 9"),
+        "placement",
+        in_config("max_replicas: 8, target_ongoing_requests: 48", "max_replicas: 9"),
     ),
     "replicas on the head": ("placement", lambda d: cluster(d)["headGroupSpec"]["rayStartParams"].pop("num-cpus")),
     "an unknown field of a container": ("kubernetes_schema", renamed(container, "envFrom", "envFroms")),
     "an unknown field of a pod": ("kubernetes_schema", renamed(pod, "topologySpreadConstraints", "topologySpread")),
     "a number for a text": ("kubernetes_schema", put(container, image=1)),
     "an unknown field of a budget": (
-        "kubernetes_schema", renamed(spec_of("PodDisruptionBudget", "ecg-serve"), "minAvailable", "minAvailible"),
+        "kubernetes_schema",
+        renamed(spec_of("PodDisruptionBudget", "ecg-serve"), "minAvailable", "minAvailible"),
     ),
     "no account of the container's own": ("pod_security", lambda d: pod(d)["securityContext"].pop("runAsNonRoot")),
     "privileges kept": ("pod_security", lambda d: container(d)["securityContext"].pop("allowPrivilegeEscalation")),
     "an autoscaler without a context": (
-        "pod_security", lambda d: cluster(d)["autoscalerOptions"].pop("securityContext"),
+        "pod_security",
+        lambda d: cluster(d)["autoscalerOptions"].pop("securityContext"),
     ),
     "a folder of the node": ("pod_security", lambda d: volume(d).update(hostPath={"path": "/models"})),
     "no request of disk": ("resources", lambda d: container(d)["resources"]["requests"].pop("ephemeral-storage")),
     "a claim that is not there": (
-        "references", lambda d: volume(d)["persistentVolumeClaim"].update(claimName="ecg-models"),
+        "references",
+        lambda d: volume(d)["persistentVolumeClaim"].update(claimName="ecg-models"),
     ),
     "a secret that is not there": ("references", lambda d: container(d)["envFrom"][1]["secretRef"].update(name="pg")),
     "a mount without a volume": ("references", lambda d: container(d)["volumeMounts"][0].update(name="temp")),
     "a cluster removed too early": ("draining", lambda d: service(d)["spec"].update(rayClusterDeletionDelaySeconds=60)),
     "a pod killed too early": ("draining", lambda d: pod(d).update(terminationGracePeriodSeconds=120)),
     "a hook that ends Ray": (
-        "draining", lambda d: container(d).update(lifecycle={"preStop": {"exec": {"command": ["ray", "stop"]}}}),
+        "draining",
+        lambda d: container(d).update(lifecycle={"preStop": {"exec": {"command": ["ray", "stop"]}}}),
     ),
     "requests longer than a replica's end": ("draining", in_config("request_timeout_s: 120", "request_timeout_s: 600")),
     "resources said twice": (
@@ -124,7 +129,8 @@ TYPOS: dict[str, tuple[str, Callable[[Documents], None]]] = {
     "a pod that restarts": ("kuberay_admission", lambda d: pod(d).update(restartPolicy="Always")),
     "a label that is no text": ("kuberay_admission", put(labelled, a=True)),
     "a policy about no pod": (
-        "selectors", lambda d: spec_of("NetworkPolicy", "ecg-redis")(d)["podSelector"]["matchLabels"].update(a="b"),
+        "selectors",
+        lambda d: spec_of("NetworkPolicy", "ecg-redis")(d)["podSelector"]["matchLabels"].update(a="b"),
     ),
     "a budget about no pod": (
         "selectors",
@@ -134,7 +140,7 @@ TYPOS: dict[str, tuple[str, Callable[[Documents], None]]] = {
         "selectors",
         lambda d: spec_of("PodMonitor", "ecg-serve-workers")(d)["podMetricsEndpoints"][0].update(port="metric"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("typo", list(TYPOS))

@@ -68,12 +68,8 @@ def status(code: int, a_minute: int) -> dict[str, str | None]:
 
 
 FAULTS: dict[str, Fault] = {
-    "no pod can be scraped": Fault(
-        {'up{job="ecg/ecg-serve-workers",instance="a"}': "0"}, {"EcgNoMetrics"}
-    ),
-    "every series is gone": Fault(
-        dict.fromkeys(HEALTH), {"EcgNoMetrics", "EcgModelNotReady", "EcgInboxAway"}
-    ),
+    "no pod can be scraped": Fault({'up{job="ecg/ecg-serve-workers",instance="a"}': "0"}, {"EcgNoMetrics"}),
+    "every series is gone": Fault(dict.fromkeys(HEALTH), {"EcgNoMetrics", "EcgModelNotReady", "EcgInboxAway"}),
     "the clinical model is gone while the other is there": Fault({READY: None}, {"EcgModelNotReady"}),
     "the feature model does not load": Fault({READY_FEATURES: "0"}, {"EcgModelNotReady"}),
     "a replica with other weights does not start, and the old ones answer": Fault(
@@ -81,19 +77,24 @@ FAULTS: dict[str, Fault] = {
     ),
     "weights that do not load are deployed to running replicas": Fault(
         {'ray_serve_application_status{application="ecg"}': "2", 'ray_ecg_model_change_failed{model="clinical"}': "1"},
-        {"EcgRolloutFails", "EcgNewWeightsRefused"}, minutes=2,
+        {"EcgRolloutFails", "EcgNewWeightsRefused"},
+        minutes=2,
     ),
     "an unhealthy application": Fault(
         {'ray_serve_application_status{application="ecg"}': "2"}, {"EcgRolloutFails"}, minutes=2
     ),
     "a new cluster that never becomes ready": Fault(
-        {'kuberay_service_condition_upgrade_in_progress{name="ecg-serve",condition="false"}': None,
-         'kuberay_service_condition_upgrade_in_progress{name="ecg-serve",condition="true"}': "1"},
-        {"EcgUpgradeStuck"}, minutes=50,
+        {
+            'kuberay_service_condition_upgrade_in_progress{name="ecg-serve",condition="false"}': None,
+            'kuberay_service_condition_upgrade_in_progress{name="ecg-serve",condition="true"}': "1",
+        },
+        {"EcgUpgradeStuck"},
+        minutes=50,
     ),
     "everything is answered 503": Fault(
         {ANALYZED: "+0"} | status(503, 600),
-        {"EcgRefusals", "EcgErrorBudgetBurnsFast", "EcgErrorBudgetBurns"}, minutes=25,
+        {"EcgRefusals", "EcgErrorBudgetBurnsFast", "EcgErrorBudgetBurns"},
+        minutes=25,
     ),
     "one in seventeen is a fault": Fault(
         status(500, 40), {"EcgFaults", "EcgErrorBudgetBurns"}, minutes=50, healthy_minutes=10
@@ -102,9 +103,7 @@ FAULTS: dict[str, Fault] = {
     "errors before any replica": Fault(
         {'haproxy_frontend_http_responses_total{code="5xx"}': "+1000"}, {"EcgProxyErrors"}
     ),
-    "slow answers": Fault(
-        {'ray_ecg_request_latency_ms_bucket{route="/analyze",le="2000"}': "+300"}, {"EcgSlow"}
-    ),
+    "slow answers": Fault({'ray_ecg_request_latency_ms_bucket{route="/analyze",le="2000"}': "+300"}, {"EcgSlow"}),
     "a replica that fails its checks": Fault(
         {'ray_serve_deployment_replica_healthy{application="ecg",deployment="ClinicalModel"}': "0"},
         {"EcgReplicaUnhealthy"},
@@ -113,14 +112,12 @@ FAULTS: dict[str, Fault] = {
         {'ray_serve_deployment_queued_queries{application="ecg",deployment="ClinicalModel"}': "300"}, {"EcgQueueGrows"}
     ),
     "a head that grows": Fault({'ray_node_mem_used{RayNodeType="head"}': "5.5"}, {"RayHeadMemory"}),
-    "the database is away": Fault(
-        {name: None for name in HEALTH if name.startswith("ecg_inbox")}, {"EcgInboxAway"}
-    ),
+    "the database is away": Fault({name: None for name in HEALTH if name.startswith("ecg_inbox")}, {"EcgInboxAway"}),
     "recordings that wait": Fault({"ecg_inbox_oldest_waiting_seconds": "1200"}, {"EcgInboxLag"}),
     "messages nobody understands": Fault(
         {'ecg_inbox_quarantined{code="unknown_message_version"}': "50"}, {"EcgInboxQuarantine"}, healthy_minutes=70
     ),
-}  # fmt: skip
+}
 
 #: Changes that no alert may follow. At minute 30: the counters of a new process begin at nothing.
 QUIET: dict[str, dict[str, str]] = {
@@ -236,8 +233,11 @@ def declared_metrics() -> frozenset[str]:
 @cache
 def sources_of_ray() -> str:
     package = Path(ray.__file__).parent
-    modules = [*(package / "serve/_private").glob("*.py"), package / "dashboard/modules/reporter/reporter_agent.py",
-               package / "data/_internal/stats.py"]  # fmt: skip
+    modules = [
+        *(package / "serve/_private").glob("*.py"),
+        package / "dashboard/modules/reporter/reporter_agent.py",
+        package / "data/_internal/stats.py",
+    ]
     return "".join(path.read_text() for path in modules)
 
 

@@ -176,12 +176,17 @@ def test_a_public_demo_keeps_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("host", "settings", "refused"),
     [
-        ("127.0.0.1", {}, False), ("localhost", {}, False), ("::1", {}, False),
-        ("0.0.0.0", {}, True), ("10.0.0.7", {}, True), ("::", {}, True),
-        ("0.0.0.0", {"keys_file": "k"}, False), ("0.0.0.0", {"demo": True}, False),
+        ("127.0.0.1", {}, False),
+        ("localhost", {}, False),
+        ("::1", {}, False),
+        ("0.0.0.0", {}, True),
+        ("10.0.0.7", {}, True),
+        ("::", {}, True),
+        ("0.0.0.0", {"keys_file": "k"}, False),
+        ("0.0.0.0", {"demo": True}, False),
         ("0.0.0.0", {"oidc": {"issuer": "i"}}, False),
     ],
-)  # fmt: skip
+)
 def test_a_service_for_the_network_asks_for_keys_or_says_that_it_is_a_demo(
     host: str, settings: dict[str, Any], refused: bool
 ) -> None:

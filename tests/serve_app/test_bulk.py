@@ -61,9 +61,13 @@ def bulk_request(record: EcgRecord, count: int) -> Request:
 
 def ndjson_request(body: bytes) -> Request:
     scope = {
-        "type": "http", "method": "POST", "path": "/analyze/bulk", "query_string": b"include=quality",
-        "headers": [(b"content-type", b"application/x-ndjson")], "state": {"request_id": "mine"},
-    }  # fmt: skip
+        "type": "http",
+        "method": "POST",
+        "path": "/analyze/bulk",
+        "query_string": b"include=quality",
+        "headers": [(b"content-type", b"application/x-ndjson")],
+        "state": {"request_id": "mine"},
+    }
 
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 

@@ -40,7 +40,7 @@ def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
         (("applications", 0, "deployments", 0, "autoscaling_config"), "min_replica", 1),
         (("applications", 0, "deployments", 0, "ray_actor_options"), "num_cpu", 1),
     ],
-)  # fmt: skip
+)
 def test_a_typo_is_found(tmp_path: Path, path: tuple[str | int, ...], key: str, value: object) -> None:
     config = yaml.safe_load((CONFIG / "cpu.yaml").read_text())
     place = config

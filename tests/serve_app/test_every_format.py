@@ -49,9 +49,13 @@ def ask(service: Service, path: str, body: bytes, kind: str, stated: Stated) -> 
     }
     query = urlencode(INCLUDE | {name: value for name, value in beside.items() if value is not None})
     scope = {
-        "type": "http", "method": "POST", "path": path, "query_string": query.encode(), "root_path": "",
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": query.encode(),
+        "root_path": "",
         "headers": [(b"content-type", kind.encode())],
-    }  # fmt: skip
+    }
     sent: list[dict[str, Any]] = []
 
     async def exchange() -> None:

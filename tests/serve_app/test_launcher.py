@@ -33,8 +33,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def launch(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "serve_app", *options],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def test_what_the_replicas_of_a_file_take_of_the_processors() -> None:
@@ -305,11 +310,16 @@ READY = {
     "status": "ready",
     "models": {
         "clinical": {
-            "state": "ready", "weights": f"{SMALL_NAME}@sha256:x", "trained": True, "backend": "torch",
-            "precision": "float32", "progress": None, "detail": "no revision abc",
+            "state": "ready",
+            "weights": f"{SMALL_NAME}@sha256:x",
+            "trained": True,
+            "backend": "torch",
+            "precision": "float32",
+            "progress": None,
+            "detail": "no revision abc",
         }
     },
-}  # fmt: skip
+}
 
 
 def test_the_terminal_says_how_to_get_real_weights() -> None:

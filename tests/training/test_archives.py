@@ -54,9 +54,13 @@ def test_a_standardised_archive_is_read_with_its_fold_person_and_intervals(tmp_p
 def test_the_archive_as_downloaded_is_read_by_its_own_table(tmp_path: Path) -> None:
     write_wfdb(simulate(SCENARIOS["rbbb"], 1).record, tmp_path, "00007_hr")
     row = {
-        "ecg_id": "7.0", "sex": "0", "age": "61.0", "strat_fold": "10", "filename_hr": "00007_hr",
+        "ecg_id": "7.0",
+        "sex": "0",
+        "age": "61.0",
+        "strat_fold": "10",
+        "filename_hr": "00007_hr",
         "scp_codes": "{'CRBBB': 100.0, 'IMI': 0.0, 'SR': 0.0}",
-    }  # fmt: skip
+    }
     with (tmp_path / "ptbxl_database.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(row))
         writer.writeheader()

@@ -43,8 +43,10 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(command: list[str], tm
     try:
         done = subprocess.run(
             [sys.executable, "-m", "ecg", *command, str(header), str(header)],
-            stdout=writing, stderr=subprocess.PIPE, check=False,
-        )  # fmt: skip
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -13,9 +13,15 @@ from ecg.simulation import Artefact, Scenario, simulate
 from tests.ecg.findings.test_criteria import having
 
 CONDUCTION = (
-    "Sinus rhythm", "Accessory pathway conduction", "Atrioventricular block", "1st degree atrioventricular block",
-    "Bifascicular block", "Right bundle branch block", "Left bundle branch block", "Infarction",
-)  # fmt: skip
+    "Sinus rhythm",
+    "Accessory pathway conduction",
+    "Atrioventricular block",
+    "1st degree atrioventricular block",
+    "Bifascicular block",
+    "Right bundle branch block",
+    "Left bundle branch block",
+    "Infarction",
+)
 
 
 def labels(examination: Examination) -> dict[str, bool | None]:

@@ -36,18 +36,32 @@ def zipped(files: dict[str, bytes]) -> bytes:
 def cardioai(counts: np.ndarray, leads: tuple[str, ...], sequence: int = 1, version: int = 2, **known: object) -> bytes:
     """A CardioAI message of ADC values at 500 Hz, 400 counts a millivolt, as version 2 states them."""
     calibration = {
-        "fs": 500, "gain": [400] * len(leads), "baseline": [0] * len(leads), "units": ["mV"] * len(leads),
+        "fs": 500,
+        "gain": [400] * len(leads),
+        "baseline": [0] * len(leads),
+        "units": ["mV"] * len(leads),
         "acquired": "2020-11-28T10:20:30",
-    } | known  # fmt: skip
+    } | known
     payload = {
-        "deviceId": "Zebedeus", "customerId": "Zebedeus", "sequenceId": "s1", "sequence": sequence, "index": 1,
+        "deviceId": "Zebedeus",
+        "customerId": "Zebedeus",
+        "sequenceId": "s1",
+        "sequence": sequence,
+        "index": 1,
         "headers": ",".join(["INDEX", *leads]),
         "data": [",".join(map(str, (i, *column))) for i, column in enumerate(counts.T.tolist())],
-        "recordId": "r1", "created": 1,
+        "recordId": "r1",
+        "created": 1,
         **(calibration if version == 2 else {}),
-    }  # fmt: skip
+    }
     message = {
-        "originId": "o", "messageId": "m", "originCode": "clinical", "deviceCode": "d",
-        "messageType": "cardioai.ekg.data", "messageVersion": version, "payload": payload, "created": 1,
-    }  # fmt: skip
+        "originId": "o",
+        "messageId": "m",
+        "originCode": "clinical",
+        "deviceCode": "d",
+        "messageType": "cardioai.ekg.data",
+        "messageVersion": version,
+        "payload": payload,
+        "created": 1,
+    }
     return json.dumps(message).encode()

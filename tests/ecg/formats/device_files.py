@@ -169,9 +169,16 @@ def scp(
         for centre in centres:
             begin = centre - fiducial
             rows[:, begin : begin + beat.shape[1]] -= beat
-    usual = [(2, CANARY.encode()), (0, CANARY.encode()), (8, b"\2"), (4, struct.pack("<HB", 61, 1)),
-            (25, struct.pack("<HBB", 2017, 5, 4)), (26, bytes([16, 35, 7])), (28, struct.pack("<H", 35)),
-            (14, b"\0" * 8 + b"MDW14\0")]  # fmt: skip
+    usual = [
+        (2, CANARY.encode()),
+        (0, CANARY.encode()),
+        (8, b"\2"),
+        (4, struct.pack("<HB", 61, 1)),
+        (25, struct.pack("<HBB", 2017, 5, 4)),
+        (26, bytes([16, 35, 7])),
+        (28, struct.pack("<H", 35)),
+        (14, b"\0" * 8 + b"MDW14\0"),
+    ]
     demographics = tags + b"".join(bytes([tag]) + struct.pack("<H", len(value)) + value for tag, value in usual)
     demographics += b"\xff\0\0"
     definitions = bytes([n_leads, (beat is not None) | n_leads << 3]) + b"".join(
@@ -213,11 +220,17 @@ def edf(samples: np.ndarray, bytes_each: int = 2, unit: str = "uV", kind: str = 
     head = f"{f'{CANARY} M 01-JAN-1950 {CANARY}':80}{'Startdate 28-NOV-2020 X X MyDevice':80}28.11.2010.20.30"
     head += f"{256 * (n + 1):<8}{kind:44}{samples.shape[1] // 300:<8}{1:<8}{n:<4}"
     fields = [
-        (16, names), (80, [""] * n), (8, [unit] * 8 + ["", ""]), (8, [int(-2.5 * limit)] * n),
+        (16, names),
+        (80, [""] * n),
+        (8, [unit] * 8 + ["", ""]),
+        (8, [int(-2.5 * limit)] * n),
         (8, [2.5 * (limit - 1)] * n),
-        (8, [-limit] * n), (8, [limit - 1] * n), (80, ["HP:0.05Hz LP:150Hz N:50Hz"] * n), (8, per_record),
+        (8, [-limit] * n),
+        (8, [limit - 1] * n),
+        (80, ["HP:0.05Hz LP:150Hz N:50Hz"] * n),
+        (8, per_record),
         (32, [""] * n),
-    ]  # fmt: skip
+    ]
     head += "".join(f"{str(value)[:width]:{width}}" for width, values in fields for value in values)
     body = b""
     for record in range(samples.shape[1] // 300):

@@ -39,16 +39,21 @@ def mfer(samples: np.ndarray, order: str = ">", block: int = 100) -> bytes:
     n_leads, n_samples = samples.shape
     blocks = samples.reshape(n_leads, n_samples // block, block).transpose(1, 0, 2).astype(f"{order}i2").tobytes()
     parts = [
-        _definition(0x40, b"MFR ECG "), _definition(0x01, b"\1" if order == "<" else b"\0"),
-        _definition(0x17, b"Maker^Model^1.2^" + CANARY.encode()), _definition(0x81, CANARY.encode() + b"^^Z"),
+        _definition(0x40, b"MFR ECG "),
+        _definition(0x01, b"\1" if order == "<" else b"\0"),
+        _definition(0x17, b"Maker^Model^1.2^" + CANARY.encode()),
+        _definition(0x81, CANARY.encode() + b"^^Z"),
         _definition(0x82, CANARY.encode()),
         _definition(0x83, bytes([61]) + bytes(2) + (1950).to_bytes(2, big) + b"\1\2"),
-        _definition(0x84, b"\1"), _definition(0x85, (2020).to_bytes(2, big) + bytes([11, 28, 10, 20, 30])),
-        _definition(0x11, b"LPF=40"), _definition(0x16, CANARY.encode()),
+        _definition(0x84, b"\1"),
+        _definition(0x85, (2020).to_bytes(2, big) + bytes([11, 28, 10, 20, 30])),
+        _definition(0x11, b"LPF=40"),
+        _definition(0x16, CANARY.encode()),
         _definition(0x0B, b"\1\xfd" + (2).to_bytes(2, big)),  # 2 ms
         _definition(0x0C, b"\0\xf7" + (2500).to_bytes(2, big)),  # 2,500 nV
-        _definition(0x05, bytes([n_leads])), _definition(0x04, block.to_bytes(2, big)),
-    ]  # fmt: skip
+        _definition(0x05, bytes([n_leads])),
+        _definition(0x04, block.to_bytes(2, big)),
+    ]
     for i, code in enumerate(codes[:n_leads]):
         lead = _definition(0x09, code.to_bytes(2, big))
         parts.append(b"\x3f" + bytes([i]) + bytes([len(lead)]) + lead)

@@ -109,8 +109,13 @@ def test_what_scp_says_beside_samples() -> None:
     assert (origin.model, record.acquired, origin.age_years) == ("MDW14", datetime(2017, 5, 4, 16, 35, 7), 61)
     assert (origin.sex, origin.low_pass_hz) == ("female", 35)
     assert origin.measurements == {
-        "heart_rate": 60, "pr_interval": 167, "qrs_duration": 88, "qt_interval": 386, "p_axis": 48, "qrs_axis": -20,
-    }  # fmt: skip
+        "heart_rate": 60,
+        "pr_interval": 167,
+        "qrs_duration": 88,
+        "qt_interval": 386,
+        "p_axis": 48,
+        "qrs_axis": -20,
+    }
     assert origin.statements == ("sinusrytm å",)
 
 
@@ -146,9 +151,15 @@ def test_what_the_others_say_beside_samples(
 def test_results_of_the_others(case: str) -> None:
     origin = origin_of(case).origin
     assert origin is not None
-    assert origin.measurements.items() >= {
-        "heart_rate": 61, "pr_interval": 160, "qrs_duration": 98, "qt_interval": 400,
-    }.items()  # fmt: skip
+    assert (
+        origin.measurements.items()
+        >= {
+            "heart_rate": 61,
+            "pr_interval": 160,
+            "qrs_duration": 98,
+            "qt_interval": 400,
+        }.items()
+    )
     assert origin.statements[0].startswith("Sinus rhythm")
     assert origin.age_years == 61
 

@@ -63,7 +63,8 @@ RECORDS: dict[str, tuple[bytes, str]] = {
     "an honest one": (header(), "read"),
     "a skew beyond the recording": (header(signal="rec.dat 16:100000000 1000/mV 16 0 0 0 0 I"), "MalformedInput"),
     "a skew beyond a recording of unknown length": (
-        header("rec 1 250", "rec.dat 16:190000000 1000/mV 16 0 0 0 0 I"), "MalformedInput",
+        header("rec 1 250", "rec.dat 16:190000000 1000/mV 16 0 0 0 0 I"),
+        "MalformedInput",
     ),
     "an offset beyond the file": (header(signal="rec.dat 16+900000000000 1000/mV 16 0 0 0 0 I"), "MalformedInput"),
     "a long line after the signals": (header(after="a" * 80_000), "MalformedInput"),
@@ -89,7 +90,7 @@ RECORDS: dict[str, tuple[bytes, str]] = {
     "9,999 signals": (header("rec 9999 250 1500"), "MalformedInput"),
     "half a million lines": (header(after="x\n" * 500_000), "MalformedInput"),
     "a thousand segments": (header("rec/1000 1 250 1500"), "UnusableRecording"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", RECORDS)
@@ -151,7 +152,7 @@ OTHERS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a comment of 4 MB": ("x.csv", lambda: b"# fs: " + b"5" * 2**22 + b"\nI\n1\n"),
     "a cell of 4 MB": ("x.csv", lambda: b"# fs: 500\nI\n" + b"1" * 2**22 + b"\n"),
     "a million comments": ("x.csv", lambda: b"#\n" * 1_000_000 + b"# fs: 500\nI\n1\n"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", OTHERS)

@@ -56,8 +56,10 @@ def assert_sturdy(folder: Path, main: str, count: int = MUTATIONS) -> None:
     """Fail unless every damaged copy of the files in `folder` is read or refused."""
     done = subprocess.run(
         [sys.executable, "-c", _TRY, str(folder), main, str(count), str(ROOM), str(SECONDS_EACH)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout) > 0, "the damage must not be so heavy that nothing is read"
 
@@ -80,7 +82,7 @@ FILES = {
     **{f"wfdb {fmt}": wfdb_files(fmt) for fmt in ("16", "212", "311", "8", "16x1:3+24")},
     "table": {"x.csv": table()},
     "scp reference beat": {"x.scp": device_files.scp(device_files.counts(), 2, beat=device_files.counts(8, 100))},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", FILES)

@@ -90,9 +90,23 @@ def test_record_lines_as_written(record: str, frames_hz: float | None, frames: i
 
 @pytest.mark.parametrize(
     "record",
-    ["", "rec", "rec x 250", "rec 1 250Hz 1500", "rec 1 1e3x 5", "rec 1 250 1e3", "rec 1 250 -5", "rec 1 5_00 4",
-     "rec 1 ５００ 4", "rec 1 250 15.0", "../rec 1 250 5", "/rec 1 250 5", "rec 1 0 5", "rec 1 nan 5"],
-)  # fmt: skip
+    [
+        "",
+        "rec",
+        "rec x 250",
+        "rec 1 250Hz 1500",
+        "rec 1 1e3x 5",
+        "rec 1 250 1e3",
+        "rec 1 250 -5",
+        "rec 1 5_00 4",
+        "rec 1 ５００ 4",
+        "rec 1 250 15.0",
+        "../rec 1 250 5",
+        "/rec 1 250 5",
+        "rec 1 0 5",
+        "rec 1 nan 5",
+    ],
+)
 def test_other_record_lines_are_refused(record: str) -> None:
     with pytest.raises(MalformedInput):
         header(record)

@@ -26,9 +26,16 @@ def counts(fmt: str, n_samples: int = 401, n_signals: int = 3) -> np.ndarray:
 def write(folder: Path, fmt: str, samples: np.ndarray) -> dict[str, bytes]:
     n = samples.shape[1]
     wfdb.wrsamp(
-        "rec", 250, ["mV"] * n, LEADS[:n], d_signal=samples, fmt=[fmt] * n, adc_gain=[1000.0] * n, baseline=[7] * n,
+        "rec",
+        250,
+        ["mV"] * n,
+        LEADS[:n],
+        d_signal=samples,
+        fmt=[fmt] * n,
+        adc_gain=[1000.0] * n,
+        baseline=[7] * n,
         write_dir=str(folder),
-    )  # fmt: skip
+    )
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -77,8 +84,11 @@ def test_format_8_adds_differences_to_the_initial_value(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=200)
 @given(
     st.sampled_from(["8", "16", "24", "32", "61", "80", "160", "212", "310", "311"]),
-    st.binary(max_size=60), st.integers(1, 3), st.integers(1, 3), st.integers(0, 4),
-)  # fmt: skip
+    st.binary(max_size=60),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(0, 4),
+)
 def test_any_window_of_any_bytes_is_the_same_window_of_the_whole(
     fmt: str, data: bytes, n_signals: int, per_frame: int, offset: int
 ) -> None:

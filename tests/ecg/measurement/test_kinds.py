@@ -119,9 +119,14 @@ def test_p_waves_in_complete_block_with_a_slow_wide_escape_are_no_beats(
     heart_rate_bpm: float, qrs_ms: float, atrial_rate_bpm: float
 ) -> None:
     scenario = Scenario(
-        rhythm="avb3", shape="lbbb", t_shape="discordant", heart_rate_bpm=heart_rate_bpm, qrs_ms=qrs_ms,
-        atrial_rate_bpm=atrial_rate_bpm, artefacts=NOISE,
-    )  # fmt: skip
+        rhythm="avb3",
+        shape="lbbb",
+        t_shape="discordant",
+        heart_rate_bpm=heart_rate_bpm,
+        qrs_ms=qrs_ms,
+        atrial_rate_bpm=atrial_rate_bpm,
+        artefacts=NOISE,
+    )
     examination = examine(simulate(scenario).record)
     assert examination.measurements.heart_rate.value == pytest.approx(heart_rate_bpm, rel=0.05)
     assert examination.measurements.pr_interval.value is None

@@ -51,9 +51,13 @@ def test_t_and_p_that_follow_at_once_are_told_apart(rate: int, pr: float, qt: fl
 
 @pytest.mark.parametrize(
     ("rate", "pr", "qt", "t_shape"),
-    [(130, 200, 348, "inverted"), (140, 200, 339, "inverted"), (150, 220, 332, "biphasic"),
-     (170, 160, 318, "biphasic")],
-)  # fmt: skip
+    [
+        (130, 200, 348, "inverted"),
+        (140, 200, 339, "inverted"),
+        (150, 220, 332, "biphasic"),
+        (170, 160, 318, "biphasic"),
+    ],
+)
 def test_a_p_wave_that_begins_in_the_t_wave_has_no_onset(rate: int, pr: float, qt: float, t_shape: str) -> None:
     measured = ecg.measure(simulate(Scenario(heart_rate_bpm=rate, pr_ms=pr, qt_ms=qt, t_shape=t_shape)).record)
     for interval in (measured.pr_interval, measured.p_duration):
@@ -303,8 +307,9 @@ def test_the_plateau_of_a_saturated_complex_does_not_end_it(qrs_ms: float, share
 def test_the_stretch_between_a_p_wave_and_a_small_complex_is_no_plateau(
     shape: str, rate: float, pr_ms: float, t_shape: str, seed: int
 ) -> None:
-    scenario = Scenario(shape=shape, qrs_ms=80, heart_rate_bpm=rate, pr_ms=pr_ms, t_shape=t_shape, qt_ms=260,
-                        qrs_axis_deg=100)  # fmt: skip
+    scenario = Scenario(
+        shape=shape, qrs_ms=80, heart_rate_bpm=rate, pr_ms=pr_ms, t_shape=t_shape, qt_ms=260, qrs_axis_deg=100
+    )
     beat = ecg.measure(simulate(scenario, seed).record).median_beat
     assert beat is not None
     edges = qrs_edges(beat.signal[[6, 10]], beat.r)

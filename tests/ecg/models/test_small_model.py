@@ -51,9 +51,14 @@ def test_it_speaks_of_validated_labels_only_and_the_card_names_them(model: Model
 
 @pytest.mark.parametrize(
     ("scenario", "label"),
-    [("atrial_fibrillation", "Atrial fibrillation"), ("sinus", "Sinus rhythm"), ("lbbb", "Left bundle branch block"),
-     ("sinus_tachycardia", "Tachycardia"), ("sinus_bradycardia", "Bradycardia")],
-)  # fmt: skip
+    [
+        ("atrial_fibrillation", "Atrial fibrillation"),
+        ("sinus", "Sinus rhythm"),
+        ("lbbb", "Left bundle branch block"),
+        ("sinus_tachycardia", "Tachycardia"),
+        ("sinus_bradycardia", "Bradycardia"),
+    ],
+)
 def test_it_knows_what_every_reader_knows(model: Model, scenario: str, label: str) -> None:
     report = local.analyze(simulate(SCENARIOS[scenario]).record, model, include=frozenset({"clinical"}))
     said = {entry["name"]: entry["probability"] for entry in report.to_dict()["labels"]}

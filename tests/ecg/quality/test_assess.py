@@ -20,9 +20,27 @@ from ecg.record import EcgRecord
 from ecg.report import Analysis, Report
 from ecg.simulation import SCENARIOS, Artefact, Scenario, simulate
 
-CLEAN = ("sinus", "sinus_tachycardia", "long_qt", "lbbb", "rbbb", "lafb", "preexcitation", "pvc", "atrial_flutter",
-         "atrial_fibrillation", "av_block_1", "wenckebach", "av_block_3", "ventricular_tachycardia", "low_voltage",
-         "sinus_bradycardia", "inferior_q", "anterior_q", "st_elevation_anterior")  # fmt: skip
+CLEAN = (
+    "sinus",
+    "sinus_tachycardia",
+    "long_qt",
+    "lbbb",
+    "rbbb",
+    "lafb",
+    "preexcitation",
+    "pvc",
+    "atrial_flutter",
+    "atrial_fibrillation",
+    "av_block_1",
+    "wenckebach",
+    "av_block_3",
+    "ventricular_tachycardia",
+    "low_voltage",
+    "sinus_bradycardia",
+    "inferior_q",
+    "anterior_q",
+    "st_elevation_anterior",
+)
 
 
 def codes(quality: Quality, lead: str | None) -> set[str]:
@@ -160,10 +178,13 @@ def test_an_hour_is_graded_like_its_ten_seconds() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    leads=st.integers(1, 15), samples=st.integers(1, 3000), fs_hz=st.sampled_from([100.0, 128.0, 333.3, 500.0, 4000.0]),
-    kind=st.sampled_from(["noise", "zero", "nan", "step", "huge"]), unit=st.sampled_from(["mV", None]),
+    leads=st.integers(1, 15),
+    samples=st.integers(1, 3000),
+    fs_hz=st.sampled_from([100.0, 128.0, 333.3, 500.0, 4000.0]),
+    kind=st.sampled_from(["noise", "zero", "nan", "step", "huge"]),
+    unit=st.sampled_from(["mV", None]),
     seed=st.integers(0, 99),
-)  # fmt: skip
+)
 def test_no_valid_record_raises(leads: int, samples: int, fs_hz: float, kind: str, unit: str | None, seed: int) -> None:
     signal = np.random.default_rng(seed).standard_normal((leads, samples)).astype(np.float32)
     if kind == "zero":

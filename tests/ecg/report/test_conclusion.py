@@ -139,8 +139,16 @@ def test_a_model_without_which_there_is_no_answer_is_an_error(
 
 @pytest.mark.parametrize(
     ("degrees", "expected"),
-    [(None, None), (-30, "Normal"), (90, "Normal"), (-30.1, "Left"), (-90, "Left"), (90.1, "Right"),
-     (180, "Right"), (-90.1, "Extreme")],
-)  # fmt: skip
+    [
+        (None, None),
+        (-30, "Normal"),
+        (90, "Normal"),
+        (-30.1, "Left"),
+        (-90, "Left"),
+        (90.1, "Right"),
+        (180, "Right"),
+        (-90.1, "Extreme"),
+    ],
+)
 def test_axis_deviation(degrees: float | None, expected: str | None) -> None:
     assert axis_deviation(degrees) == expected

@@ -96,10 +96,16 @@ def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--scenario", "../etc"], ["--pr", "900"], ["--count", "0"], ["--format", "wfdb"], ["--artefact", "hum"],
-        ["--artefact", "muscle:loud"], ["--artefact", "muscle:0.1:V3:V4"], ["--rate", "nan"],
+        ["--scenario", "../etc"],
+        ["--pr", "900"],
+        ["--count", "0"],
+        ["--format", "wfdb"],
+        ["--artefact", "hum"],
+        ["--artefact", "muscle:loud"],
+        ["--artefact", "muscle:0.1:V3:V4"],
+        ["--rate", "nan"],
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_simulated_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", *arguments]) == 2
     captured = capsys.readouterr()

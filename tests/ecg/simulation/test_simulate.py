@@ -34,14 +34,25 @@ def scenarios() -> st.SearchStrategy[Scenario]:
         longest = 60e3 / rate
         qt = min(max(0.42 * longest**0.5 * 1e3**0.5, 280.0, qrs + 130), 600.0, longest - 20)
         return Scenario(
-            heart_rate_bpm=rate, rr_sd_ms=0, pr_ms=pr, qrs_ms=min(qrs, qt - 120), qt_ms=qt, shape=shape,
-            qrs_axis_deg=axis, fs_hz=fs,
-        )  # fmt: skip
+            heart_rate_bpm=rate,
+            rr_sd_ms=0,
+            pr_ms=pr,
+            qrs_ms=min(qrs, qt - 120),
+            qt_ms=qt,
+            shape=shape,
+            qrs_axis_deg=axis,
+            fs_hz=fs,
+        )
 
     return st.builds(
-        build, st.floats(30, 200), st.floats(80, 320), st.floats(60, 200), st.sampled_from(sorted(QRS_SHAPES)),
-        st.floats(-180, 180), st.sampled_from([100.0, 250.0, 500.0, 1000.0]),
-    )  # fmt: skip
+        build,
+        st.floats(30, 200),
+        st.floats(80, 320),
+        st.floats(60, 200),
+        st.sampled_from(sorted(QRS_SHAPES)),
+        st.floats(-180, 180),
+        st.sampled_from([100.0, 250.0, 500.0, 1000.0]),
+    )
 
 
 def test_the_same_seed_gives_the_same_samples() -> None:
@@ -80,8 +91,10 @@ def test_the_signal_is_zero_outside_the_waves_and_only_there() -> None:
     inside = np.zeros(record.n_samples, dtype=bool)
     for beat in truth.beats:
         for on, off in (
-            (beat.p_on_s, beat.p_off_s), (beat.qrs_on_s, beat.qrs_off_s), (beat.t_on_s, beat.t_off_s),
-        ):  # fmt: skip
+            (beat.p_on_s, beat.p_off_s),
+            (beat.qrs_on_s, beat.qrs_off_s),
+            (beat.t_on_s, beat.t_off_s),
+        ):
             assert on is not None
             assert off is not None
             inside |= (t > on) & (t < off)
@@ -191,9 +204,12 @@ def test_an_artefact_acts_where_and_when_it_is_told() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    kind=st.sampled_from(get_args(ArtefactKind)), level=st.floats(0.001, 5.0), start=st.floats(0.0, 12.0),
-    length=st.floats(0.001, 12.0), fs=st.sampled_from([100.0, 500.0, 4000.0]),
-)  # fmt: skip
+    kind=st.sampled_from(get_args(ArtefactKind)),
+    level=st.floats(0.001, 5.0),
+    start=st.floats(0.0, 12.0),
+    length=st.floats(0.001, 12.0),
+    fs=st.sampled_from([100.0, 500.0, 4000.0]),
+)
 @example(kind="muscle", level=0.01, start=0.0, length=0.008, fs=100.0)  # a single sample
 def test_any_artefact_at_any_time_leaves_einthovens_law(
     kind: ArtefactKind, level: float, start: float, length: float, fs: float
@@ -213,12 +229,17 @@ def test_the_longest_recording_is_made() -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"heart_rate_bpm": 900.0}, "heart_rate_bpm"), ({"shape": "odd"}, "shape"), ({"rhythm": "rumba"}, "rhythm"),
-        ({"qt_ms": 600.0, "heart_rate_bpm": 120.0}, "qt_ms"), ({"qrs_ms": 200.0, "qt_ms": 300.0}, "qt_ms"),
-        ({"p_ms": 160.0, "pr_ms": 100.0}, "p_ms"), ({"fs_hz": 50.0}, "fs_hz"), ({"duration_s": 1.0}, "duration_s"),
+        ({"heart_rate_bpm": 900.0}, "heart_rate_bpm"),
+        ({"shape": "odd"}, "shape"),
+        ({"rhythm": "rumba"}, "rhythm"),
+        ({"qt_ms": 600.0, "heart_rate_bpm": 120.0}, "qt_ms"),
+        ({"qrs_ms": 200.0, "qt_ms": 300.0}, "qt_ms"),
+        ({"p_ms": 160.0, "pr_ms": 100.0}, "p_ms"),
+        ({"fs_hz": 50.0}, "fs_hz"),
+        ({"duration_s": 1.0}, "duration_s"),
         ({"pr_ms": float("nan")}, "pr_ms"),
     ],
-)  # fmt: skip
+)
 def test_an_impossible_scenario_is_refused_by_name(change: dict[str, float], field: str) -> None:
     with pytest.raises(InvalidScenario) as caught:
         Scenario(**change)  # type: ignore[arg-type]
