@@ -2,8 +2,6 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
-# Two at a time: the tests with processes of their own in one worker, all others beside them (tests/conftest.py).
-WORKERS ?= -n 2 --dist loadgroup
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help run test quick lint check bench chaos conformance sbom clean
@@ -40,10 +38,10 @@ run: .venv/run.stamp
 	@$(BIN)/python -m serve_app $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest $(WORKERS)
+	@$(BIN)/python -m pytest
 
 quick: .venv/dev.stamp
-	@$(BIN)/python -m pytest -q $(WORKERS) -m "not slow"
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 lint: .venv/dev.stamp
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -16,8 +16,8 @@ threadpoolctl.threadpool_limits(1, "blas")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-#: Tests that start services, clusters, buses and databases, or kill them. They run one after the other in one
-#: worker, because each of them wants a processor for itself.
+#: Tests that start services, clusters, buses and databases, or kill them: each wants the processors for itself, so
+#: they run one after the other and `make quick` leaves them out.
 PROCESSES = """
     cardioai/test_bus.py cardioai/test_firehose.py cardioai/test_relay.py
     deployments/test_batch_job.py deployments/test_batch_ray.py deployments/test_batch_stages.py
@@ -26,7 +26,7 @@ PROCESSES = """
     e2e inbox monitoring
     serve_app/test_launcher.py serve_app/test_bulk.py serve_app/test_keeper.py
 """
-#: What `make quick` leaves out beside them: whole sets of recordings, hostile files by the hundred, compiled
+#: What it leaves out beside them: whole sets of recordings, hostile files by the hundred, compiled
 #: networks, pages rendered to pixels.
 SLOW = """
     benchmarks golden k8s training
@@ -51,14 +51,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.option.markexpr == "not slow" and _stands_in(collection_path, PROCESSES + SLOW) else None
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups after it
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests, and keep those with processes of their own together."""
+    """Mark the slow tests."""
     for item in items:
         if _stands_in(item.path, PROCESSES + SLOW):
             item.add_marker(pytest.mark.slow)
-        if _stands_in(item.path, PROCESSES):
-            item.add_marker(pytest.mark.xdist_group("processes"))
 
 
 @pytest.fixture(scope="session")
