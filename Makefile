@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 help:
 	@echo "make run    install what the service needs into .venv and start it on http://127.0.0.1:7860 (PORT=N: another port; ARGS=…: any option, --help lists them)"
 	@echo "make test   install what the tests need and run the whole suite"
-	@echo "make quick  the tests that need no cluster, no service and no network of the real size: within a minute"
+	@echo "make quick  the tests that need no cluster, no service and no network of the real size: a minute or two"
 	@echo "make lint   ruff and mypy"
 	@echo "make check  lint and test"
 	@echo "make bench  how fast engine and service are (FULL=--full: the long run); JSON in benchmarks/results/"

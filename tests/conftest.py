@@ -31,9 +31,9 @@ PROCESSES = """
 SLOW = """
     benchmarks golden k8s training
     ecg/cli/test_convert.py ecg/cli/test_recordings.py ecg/cli/test_report.py
-    ecg/findings/test_find_shared.py
+    ecg/findings/test_find_shared.py ecg/findings/test_statements.py
     ecg/formats/test_canary.py ecg/formats/test_hostile.py ecg/formats/test_mutations.py
-    ecg/measurement/test_known_truth.py ecg/measurement/test_measure_shared.py
+    ecg/measurement/test_kinds.py ecg/measurement/test_known_truth.py ecg/measurement/test_measure_shared.py
     ecg/models
     ecg/quality/test_assess.py ecg/quality/test_quality_shared.py
     ecg/report/test_fhir_shared.py ecg/report/test_forms.py ecg/report/test_notebook.py
