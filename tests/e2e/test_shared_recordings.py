@@ -65,8 +65,10 @@ def test_command_line_and_service_give_one_answer(service: httpx.Client, shared:
         from_service = service.post("/analyze", **wfdb_upload(header)).json()
         assert stable(from_command) == stable(from_service)
         record = read(header)
+        # Arrays bring no age and no sex, which the headers state and some limits of the statements depend on.
         for other in (as_json(record), as_npy(record)):
-            assert stable(service.post("/analyze", **other).json()) == stable(from_service)
+            from_array = stable(service.post("/analyze", **other).json()) | {"statements": None}
+            assert from_array == stable(from_service) | {"statements": None}
 
 
 def test_an_upload_is_read_as_the_file_on_disk(shared: Path) -> None:
