@@ -7,7 +7,7 @@ from html import escape
 from ecg.errors import BackendUnavailable
 from ecg.report.analysis import Analysis
 from ecg.report.conclusion import Conclusion
-from ecg.report.page_form import VALUES, page
+from ecg.report.page_form import VALUES, headline, page
 from ecg.report.paper import PAGES, PLAIN, RESEARCH_USE
 from ecg.values import Value
 
@@ -17,7 +17,6 @@ def to_html(analysis: Analysis, conclusion: Conclusion) -> str:
 
     The page is left out where matplotlib is not installed. Text of the recording is escaped.
     """
-    said = [conclusion.rhythm or "Rhythm not decided", *(a for a in conclusion.abnormalities if a != conclusion.rhythm)]
     grade = analysis.examination.quality.grade
     rows = "".join(
         f"<tr><th scope='row'>{escape(title)}</th><td>{escape(_text(value, unit))}</td></tr>"
@@ -26,7 +25,7 @@ def to_html(analysis: Analysis, conclusion: Conclusion) -> str:
     )
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in conclusion.warnings)
     return (
-        f"<div><p><b>{escape(', '.join(said))}</b>; decided by {escape(conclusion.source)}; "
+        f"<div><p><b>{escape(', '.join(headline(conclusion)))}</b>; decided by {escape(conclusion.source)}; "
         f"signal {escape(grade.lower())}.</p><table>{rows}</table><ul>{warnings}</ul>{_picture(analysis, conclusion)}"
         f"<p><small>{escape(RESEARCH_USE)}</small></p></div>"
     )

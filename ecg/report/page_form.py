@@ -35,8 +35,7 @@ def page(analysis: Analysis, conclusion: Conclusion, name: str | None = None, st
     """
     measurements = analysis.examination.measurements
     values = [f"{title}: {_text(getattr(measurements, field), unit)}" for title, field, unit in VALUES]
-    said = [conclusion.rhythm or "Rhythm not decided"]
-    said += [text for text in conclusion.abnormalities if text != conclusion.rhythm]
+    said = headline(conclusion)
     said.append(f"Decided by {'the rules' if conclusion.source == 'rules' else 'the model'}; not reviewed")
     said += [f"! {warning}" for warning in conclusion.warnings]
     record = analysis.record
@@ -45,6 +44,12 @@ def page(analysis: Analysis, conclusion: Conclusion, name: str | None = None, st
     facts += [f"{model}: {result.identity.weights.split('@')[0]}" for model, result in analysis.results.items()]
     facts.append(f"ecg-serve {__version__}, input {record.sha256[:12]}")
     return figure(record.completed(), [values, _column(said), _column(facts)], style)
+
+
+def headline(conclusion: Conclusion) -> list[str]:
+    """The rhythm, or that it is not decided, and the other abnormalities."""
+    others = [text for text in conclusion.abnormalities if text != conclusion.rhythm]
+    return [conclusion.rhythm or "Rhythm not decided", *others]
 
 
 def _text(value: Value, unit: str) -> str:

@@ -80,7 +80,7 @@ def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
     begun: list[float] = []
     while True:
         begun.append(time.monotonic())
-        status = _live(path, url, log, options)
+        status = _live(path, host, url, log, options)
         if status is not None:
             return status
         if len([at for at in begun if time.monotonic() - at < RESTARTS_WITHIN_S]) > MOST_RESTARTS:
@@ -89,13 +89,12 @@ def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
         console.print("starting it again")
 
 
-def _live(path: Path, url: str, log: Path, options: argparse.Namespace) -> int | None:
+def _live(path: Path, host: str, url: str, log: Path, options: argparse.Namespace) -> int | None:
     """Start the service and watch it until it ends; the exit status, or None when it has worked and is to work again.
 
     Ray ends as a whole when the process is killed that keeps its state, or the one that starts its workers.
     """
     environment = ray_environment() | ports.one_of_several(path.parent) | python_path()
-    host = str(yaml.safe_load(path.read_text()).get("http_options", {}).get("host", "127.0.0.1"))
     if is_loopback(host):  # not a setting: a file that is deployed to this service later has the same ones
         environment[LOCAL_HOSTS] = f"localhost,127.0.0.1,[::1],{host}"
     earlier = log.stat().st_size  # of the lives before this one
