@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def hardware() -> dict[str, Any]:
     """What the figures were measured on, and how busy it was otherwise."""
     model = next(
-        (row.partition(":")[2].strip() for row in _cpuinfo() if row.startswith("model name")), platform.machine()
+        (row.partition(":")[2].strip() for row in quiet.cpuinfo() if row.startswith("model name")), platform.machine()
     )
-    flags = next((row for row in _cpuinfo() if row.startswith("flags")), "").split()
+    flags = next((row for row in quiet.cpuinfo() if row.startswith("flags")), "").split()
     return {
         "processor": model,
         "cpus": os.cpu_count(),
@@ -67,11 +67,6 @@ def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     Console(width=140).print(table)
-
-
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
 
 
 def _memory_bytes() -> int:

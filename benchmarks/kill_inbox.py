@@ -14,7 +14,6 @@ import hashlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from pathlib import Path
 import orjson
 from sqlalchemy import func, select
 
+from benchmarks.service import free_port
 from ecg.cardioai.assemble import load
 from ecg.cardioai.tables import messages, parts
 from ecg.cardioai.views import stats
@@ -35,6 +35,7 @@ from ecg.record import EcgRecord
 from ecg.store.database import open_database, reading
 from ecg.store.tables import recordings, results
 from ecg.store.worker import Patience, Worker
+from tests.builders import command
 from tests.builders.messages import FS_500, payload, rows
 from tests.builders.postgres import Cluster
 
@@ -100,13 +101,6 @@ class Child:
         self.process.wait()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def run(count: int, kills: int, seed: int, store: str) -> dict[str, object]:
     """Do it all; the verdict."""
     chance = random.Random(seed)
@@ -125,29 +119,9 @@ def run(count: int, kills: int, seed: int, store: str) -> dict[str, object]:
         port = free_port()
         receiver = Child("-m", "benchmarks.inbox_server", url, "--port", str(port))
         workers = [Child("-m", "benchmarks.kill_inbox", "--work", url) for _ in range(2)]
-        relay = Child(
-            "-m",
-            "ecg",
-            "relay",
-            "-s",
-            str(source),
-            "-a",
-            "HTTP",
-            "-n",
-            f"http://127.0.0.1:{port}/data/v1/",
-            "-o",
-            "clinical",
-            "-v",
-            "D3F153",
-            "-h",
-            "8",
-            "--rate",
-            str(rate),
-            "--timeout",
-            "10",
-            "--patience",
-            "3600",
-        )
+        sending = command.relay(source, "HTTP", f"http://127.0.0.1:{port}/data/v1/", "D3F153", "-h", "8")
+        waiting = ("--rate", str(rate), "--timeout", "10", "--patience", "3600")
+        relay = Child("-m", "ecg", *sending, *waiting)
         served = (receiver, *workers)
         for child in (*served, relay):
             cleanup.callback(child.stop)

@@ -75,8 +75,12 @@ def _own_s() -> float:
     return total
 
 
-def _clock_mhz() -> float | None:
+def cpuinfo() -> list[str]:
+    """Lines of /proc/cpuinfo, none where it is not there (not Linux)."""
     path = Path("/proc/cpuinfo")
-    rows = path.read_text().splitlines() if path.exists() else []
-    clocks = [float(row.partition(":")[2]) for row in rows if row.startswith("cpu MHz")]
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _clock_mhz() -> float | None:
+    clocks = [float(row.partition(":")[2]) for row in cpuinfo() if row.startswith("cpu MHz")]
     return round(sum(clocks) / len(clocks)) if clocks else None

@@ -41,7 +41,7 @@ from ecg.cli.metrics_page import MetricsPage
 from ecg.errors import BusError, MalformedInput, Overloaded, QuotaExceeded, StoreUnavailable
 from ecg.formats.cardioai_message import Sender, encode_payload
 from ecg.store.database import open_database
-from tests.builders.command import exit_status
+from tests.builders.command import bus, exit_status, relay
 from tests.builders.fault_proxy import proxy_to
 from tests.builders.messages import FS_500, message, payload, rows
 
@@ -234,27 +234,9 @@ def test_the_relay_sends_through_the_bus(
         proxy.faults = ["none", "503", "none", "reset", "lost"]
         status = main(
             [
-                "relay",
-                "-s",
-                str(source),
-                "-a",
-                "ESB",
-                "-n",
-                layout.secondary_bus,
-                "-o",
-                "clinical",
-                "-v",
-                "D",
-                "--primary-bus",
-                layout.primary_bus,
-                "--bucket",
-                layout.bucket,
-                "--inline-max",
-                "20000",
-                "--region",
-                "eu-central-1",
-                "--endpoint",
-                f"http://127.0.0.1:{proxy.port}",
+                *relay(source, "ESB", layout.secondary_bus, "D", "--primary-bus", layout.primary_bus),
+                *("--bucket", layout.bucket, "--inline-max", "20000", "--region", "eu-central-1"),
+                *("--endpoint", f"http://127.0.0.1:{proxy.port}"),
             ]
         )
     figures = orjson.loads(capsys.readouterr().out)
@@ -418,7 +400,7 @@ def test_s3s_test_event_is_passed_over() -> None:
 def test_the_command_sets_up_verifies_and_reconciles(
     aws: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    base = ["bus", "--bucket", "bucket-b", "--region", "eu-central-1", "--endpoint", aws]
+    base = bus("bucket-b", aws)
     assert main([*base, "verify"]) == 1
     assert main([*base, "setup"]) == 0
     assert main([*base, "redrive"]) == 0
@@ -436,18 +418,7 @@ def test_consuming_ends_well_when_told_and_watching_shows_the_queues(
     aws: str, clients: Clients, layout: Layout, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'inbox.db'}"
-    base = [
-        sys.executable,
-        "-m",
-        "ecg",
-        "bus",
-        "--bucket",
-        layout.bucket,
-        "--region",
-        "eu-central-1",
-        "--endpoint",
-        aws,
-    ]
+    base = [sys.executable, "-m", "ecg", *bus(layout.bucket, aws)]
     adapter(clients, layout).send(outgoing("m1", "seq-1"))
     open_database(url).dispose()
     metrics_port = str(free_port())
@@ -486,22 +457,9 @@ def test_a_watch_outlives_an_outage(aws: str, clients: Clients, layout: Layout) 
     with proxy_to(int(aws.rpartition(":")[2])) as proxy:
         # Each look asks twice for each of the four queues.
         proxy.faults = [*["none"] * 8, "503"]
+        watch = bus(layout.bucket, f"http://127.0.0.1:{proxy.port}", "watch", "--every", "0.01")
         watching = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "ecg",
-                "bus",
-                "--bucket",
-                layout.bucket,
-                "--region",
-                "eu-central-1",
-                "--endpoint",
-                f"http://127.0.0.1:{proxy.port}",
-                "watch",
-                "--every",
-                "0.01",
-            ],
+            [sys.executable, "-m", "ecg", *watch],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -523,8 +481,7 @@ def test_a_page_without_text_is_unavailable() -> None:
 
 @pytest.mark.parametrize("every", ["0", "-1", "nan"])
 def test_a_watch_needs_a_time_between_looks(aws: str, every: str) -> None:
-    base = ["bus", "--bucket", "b", "--region", "eu-central-1", "--endpoint", aws]
-    assert exit_status([*base, "watch", "--every", every]) == 2
+    assert exit_status(bus("b", aws, "watch", "--every", every)) == 2
 
 
 def _when_there(url: str) -> str:

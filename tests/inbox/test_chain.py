@@ -20,6 +20,7 @@ from ecg.cli.inbox import measured
 from ecg.record import EcgRecord
 from ecg.store.database import open_database
 from ecg.store.worker import Worker
+from tests.builders.command import relay
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 pytestmark = [pytest.mark.shared, pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent")]
@@ -73,23 +74,7 @@ def results(url: str, chain: Path, record_ids: set[str]) -> Answers:
 def test_over_http_the_intervals_equal_those_of_the_files(chain: Path, originals: Answers, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'inbox.db'}"
     with serving(url) as (port, _):
-        status = main(
-            [
-                "relay",
-                "-s",
-                str(chain / "payloads"),
-                "-a",
-                "HTTP",
-                "-n",
-                f"http://127.0.0.1:{port}/data/v1/",
-                "-o",
-                "clinical",
-                "-v",
-                "D3F153",
-                "-h",
-                "4",
-            ]
-        )
+        status = main(relay(chain / "payloads", "HTTP", f"http://127.0.0.1:{port}/data/v1/", "D3F153", "-h", "4"))
         assert status == 0
     assert len(list((chain / "payloads").iterdir())) > 130
     assert results(url, chain, set(originals)) == originals
@@ -105,27 +90,9 @@ def test_over_the_bus_the_samples_equal_those_of_the_files(
     set_up(clients, layout)
     status = main(
         [
-            "relay",
-            "-s",
-            str(chain / "payloads"),
-            "-a",
-            "ESB",
-            "-n",
-            layout.secondary_bus,
-            "-o",
-            "clinical",
-            "-v",
-            "D3F153",
-            "-h",
-            "2",
-            "--primary-bus",
-            layout.primary_bus,
-            "--bucket",
-            layout.bucket,
-            "--region",
-            "eu-central-1",
-            "--endpoint",
-            endpoint,
+            *relay(chain / "payloads", "ESB", layout.secondary_bus, "D3F153", "-h", "2"),
+            *("--primary-bus", layout.primary_bus, "--bucket", layout.bucket),
+            *("--region", "eu-central-1", "--endpoint", endpoint),
         ]
     )
     assert status == 0
