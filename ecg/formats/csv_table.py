@@ -34,6 +34,7 @@ _RATE_IN_WORDS = re.compile(
 )
 _UNIT_IN_WORDS = re.compile(r"#.*\b(?:in|units?|amplitudes?|voltages?)\b\W*(?:(?:is|are)\b\W*)?(?P<value>[mnuµμ]V)\b")
 _STATING = (_COMMENT, _RATE_IN_WORDS, _UNIT_IN_WORDS)
+_BLANK_LINES = re.compile(r"\A(?: *\n)+")
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][-+]?\d+)?", re.ASCII)
 
 
@@ -115,7 +116,7 @@ def _split(data: bytes) -> tuple[dict[str, str], str, str]:
             if comments.setdefault(key, value) != value:
                 raise InconsistentInput(f"Two comments state different {key}.", key, comments[key][:80], value[:80])
         text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
-    heading, _, rows = text.lstrip("\n").partition("\n")
+    heading, _, rows = _BLANK_LINES.sub("", text, count=1).partition("\n")
     if not rows.strip():
         raise MalformedInput("The table has no rows.", "body", "a heading and rows of samples", None)
     return comments, heading, rows

@@ -63,13 +63,15 @@ class Heading:
 def column_names(line: str, delimiter: str) -> list[str]:
     """The names of the columns, without the quotes, single or double, within which a name may hold the delimiter.
 
-    Raises `MalformedInput` when the quotes cannot be read.
+    Raises `MalformedInput` when the quotes cannot be read or nothing is there.
     """
     quote = "'" if line.lstrip().startswith("'") else '"'
     try:
         (names,) = csv.reader([line.strip()], delimiter=delimiter, quotechar=quote)
     except (csv.Error, ValueError):
         raise MalformedInput("The heading cannot be read.", "lead_names", "a heading of lead names", None) from None
+    if not names:
+        raise MalformedInput("The heading is empty.", "lead_names", "a heading of lead names", None)
     return [name.strip().strip("'\"") for name in names]
 
 

@@ -53,7 +53,7 @@ def main() -> int:
 
 def _command(name: str, args: argparse.Namespace) -> list[str]:
     if args.seconds:
-        return [sys.executable, "-m", "tests.ecg.formats.guided", name, str(args.seconds)]
+        return [sys.executable, "-m", "tests.ecg.formats.guided", name, str(args.seconds), str(args.culprits)]
     command = [sys.executable, "-m", "tests.ecg.formats.fuzz", "--here", name, "--seed", str(args.seed)]
     return [*command, "--mutations", str(args.mutations), "--culprits", str(args.culprits)]
 

@@ -1,6 +1,8 @@
-"""Coverage-guided damage to the file of one format, by atheris: `python -m tests.ecg.formats.guided FORMAT SECONDS`.
+"""Coverage-guided damage to the file of one format, by atheris.
 
-It ends with a traceback and a copy of the input at the first error that is no refusal.
+    python -m tests.ecg.formats.guided FORMAT SECONDS CULPRITS
+
+It ends with a traceback at the first error that is no refusal, and leaves the input in the folder of culprits.
 """
 
 import contextlib
@@ -82,7 +84,7 @@ SAMPLES = 300  # a lead: short files leave time for more of them
 SECONDS_EACH = 2.0  # of processor time; libFuzzer's own limit is by the clock, which a busy machine exceeds
 
 
-def main(name: str, seconds: str) -> None:
+def main(name: str, seconds: str, culprits: str) -> None:
     """Fuzz for so long, in at most 300 MB more than the imports take and two seconds an input."""
     sample = samples(device_files.counts(8, SAMPLES))[name]
     formats.parse(sample.files, sample.stated, 600.0)
@@ -101,6 +103,8 @@ def main(name: str, seconds: str) -> None:
         words.write_text("".join(f'"{_escaped(word)}"\n' for word in WORDS.get(name, ("0",))))
         bounds = [f"-max_total_time={seconds}", "-timeout=120", f"-rss_limit_mb={pages // 256 + 300}"]
         options = [str(corpus), f"-dict={words}", *bounds, "-print_final_stats=1", "-verbosity=0"]
+        Path(culprits).mkdir(exist_ok=True)
+        options.append(f"-artifact_prefix={culprits}/{name}-")
         atheris.Setup([sys.argv[0], *options], once)
         atheris.Fuzz()
 

@@ -107,6 +107,16 @@ def test_a_heading_without_end_is_refused() -> None:
             parse(f"{heading}\n1\n", 500)
 
 
+@pytest.mark.parametrize("heading", [" \r\n(9255,68", "\t\n1\t2", "\u00a0\n1,2", " \n \n1,2", "\x1f\n1,2"])
+def test_a_heading_of_nothing_is_refused(heading: str) -> None:
+    with pytest.raises(MalformedInput):
+        parse(f"{heading}\n", 500)
+
+
+def test_blank_lines_before_the_heading_are_passed_over() -> None:
+    assert parse(" \n\nI,II\n1,2\n3,4\n", 500).leads == ("I", "II")
+
+
 def test_a_table_of_more_cells_than_are_read_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(InputTooLarge):
         parse("I,II\n" + "1,\n" * 5_000_001, 500)
