@@ -20,7 +20,8 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 #: they run one after the other and `make quick` leaves them out.
 PROCESSES = """
     cardioai/test_bus.py cardioai/test_firehose.py cardioai/test_relay.py
-    deployments/test_batch_job.py deployments/test_batch_ray.py deployments/test_batch_stages.py
+    deployments/test_batch_job.py deployments/test_batch_public.py deployments/test_batch_ray.py
+    deployments/test_batch_stages.py
     deployments/test_graph_local.py deployments/test_priority.py deployments/test_reconfigure.py
     deployments/test_third_model.py
     e2e inbox monitoring

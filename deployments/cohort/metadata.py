@@ -9,6 +9,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from deployments.cohort import archives
+from ecg import formats
 from ecg.atomic_write import replacing
 from ecg.errors import MalformedInput
 from ecg.formats import hdf5
@@ -60,7 +61,7 @@ def _read(table: Path) -> pa.Table:
 def _plain(name: str) -> str:
     """A name or path without the ending of a recording and without ``./``."""
     path = PurePosixPath(name)
-    return str(path.with_suffix("") if path.suffix in (".hea", ".mat", ".dat", ".xml", ".h5", ".npy") else path)
+    return str(path.with_suffix("") if path.suffix == ".dat" or formats.is_named_like_a_recording(path.name) else path)
 
 
 def _row_of(

@@ -8,8 +8,11 @@ import sys
 
 from ray.cluster_utils import Cluster
 
+from deployments.ray_ports import choose_ports_first
+
 
 def main(nodes: int) -> None:
+    choose_ports_first()
     node = {"num_cpus": 1, "object_store_memory": 512 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
     for _ in range(nodes - 1):

@@ -74,6 +74,14 @@ def test_metadata_are_joined_by_path(ptbxl: Path) -> None:
         metadata.join(paths, ptbxl / "ptbxl_database.csv", "file", out)
 
 
+def test_a_name_without_its_ending_is_the_key_of_any_format(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.EDF", "c.xml", "d.tar"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "table.csv").write_text("name,age\na,1\nb,2\nc,3\nd,4\n")
+    paths = [str(tmp_path / name) for name in ("a.csv", "b.EDF", "c.xml", "d.tar")]
+    assert metadata.join(paths, tmp_path / "table.csv", "name", tmp_path / "out.parquet") == 3
+
+
 def test_mimic_iv_ecg_as_it_lies(tmp_path: Path) -> None:
     study = "files/p1000/p10000032/s40689238"
     record(tmp_path / study, "40689238")

@@ -4,14 +4,12 @@ import argparse
 import os
 import random
 import re
-import secrets
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,26 +40,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("archive")
     write_archive(root, GOOD)
     return root
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Address of a cluster of one node with one processor, started for these tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("PYTHONPATH", str(ROOT))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        cluster = subprocess.Popen(
-            [sys.executable, "-m", "tests.deployments.cluster", "1"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert cluster.stdout is not None
-        yield cluster.stdout.readline().strip()
-        cluster.communicate()  # closes its standard input, which ends it
 
 
 def start(archive: Path, out: Path, address: str) -> subprocess.Popen[bytes]:
