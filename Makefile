@@ -37,8 +37,10 @@ help:
 run: .venv/run.stamp
 	@$(BIN)/python -m serve_app $(if $(PORT),--port $(PORT)) $(ARGS)
 
+# Two at a time what starts no services; alone what does.
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes"
+	@$(BIN)/python -m pytest -m processes
 
 quick: .venv/dev.stamp
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow"

@@ -17,7 +17,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 #: Tests that start services, clusters, buses and databases, or kill them: each wants the processors for itself, so
-#: they run one after the other and `make quick` leaves them out.
+#: they run one after the other (mark "processes"). `make quick` leaves them out.
 PROCESSES = """
     cardioai/test_bus.py cardioai/test_firehose.py cardioai/test_relay.py
     deployments/test_batch_job.py deployments/test_batch_public.py deployments/test_batch_ray.py
@@ -48,15 +48,18 @@ def _stands_in(path: Path, places: str) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even import the slow tests for `make quick`."""
-    return True if config.option.markexpr == "not slow" and _stands_in(collection_path, PROCESSES + SLOW) else None
+    """Do not even import what the marks leave out: a worker would spend seconds on it."""
+    left_out = {"not slow": PROCESSES + SLOW, "not processes": PROCESSES}.get(config.option.markexpr)
+    return True if left_out is not None and _stands_in(collection_path, left_out) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests."""
+    """Mark the slow tests, and those of them that start processes."""
     for item in items:
         if _stands_in(item.path, PROCESSES + SLOW):
             item.add_marker(pytest.mark.slow)
+        if _stands_in(item.path, PROCESSES):
+            item.add_marker(pytest.mark.processes)
 
 
 @pytest.fixture(scope="session")
