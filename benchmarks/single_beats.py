@@ -50,7 +50,7 @@ def mark_beats(conditioned: Conditioned, beats: Beats, median: MedianBeat | None
         onset = near[-1] if len(near) else edges.onset
         rr = float(r[beat + 1] - r[beat]) if beat + 1 < len(r) else float(np.median(np.diff(r, prepend=0)))
         limit = rr - 5 + (edges.onset if p_lead is None else BEFORE - p_lead)
-        t = t_wave(smoothed(averaged), BEFORE, edges.offset, rr, Limit(limit))
+        t = t_wave(smoothed(averaged, BEFORE), edges.offset, rr, Limit(limit))
         marks[:, beat] = onset, edges.offset, np.nan if t is None else t.end
     return BeatMarks(*((marks + r - BEFORE) * conditioned.ratio))
 

@@ -76,10 +76,20 @@ def _gain(length: int, low_hz: float, high_hz: float, fs_hz: float) -> Float:
 
 def median(values: NDArray[Floating], axis: int = -1) -> NDArray[Floating]:
     """The median over an axis without NaN, for the many short rows on which `numpy.median` is slow."""
-    rising = np.sort(values, axis=axis)
+    rising = values.copy()
+    rising.sort(axis=axis)
     n = rising.shape[axis]
-    middle: NDArray[Floating] = (rising.take((n - 1) // 2, axis=axis) + rising.take(n // 2, axis=axis)) / 2
-    return middle
+    middle: NDArray[Floating] = rising.take(n // 2, axis=axis)
+    return middle if n % 2 else (rising.take(n // 2 - 1, axis=axis) + middle) / 2
+
+
+def quantile(values: NDArray[np.floating], share: float) -> float:
+    """The quantile of values [n] without NaN, interpolated as `numpy.quantile` does, which is slow on short rows."""
+    rising = np.sort(values)
+    place = share * (len(rising) - 1)
+    low = int(place)
+    before, after = float(rising[low]), float(rising[min(low + 1, len(rising) - 1)])
+    return before + (after - before) * (place - low)
 
 
 def block_means(signal: NDArray[Floating], step: int) -> NDArray[Floating]:

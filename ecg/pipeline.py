@@ -1,9 +1,6 @@
 """What is done with a recording without any model, and which parts of an answer there are."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-
-from threadpoolctl import ThreadpoolController
 
 from ecg.errors import MalformedInput
 from ecg.features import named_features
@@ -11,6 +8,7 @@ from ecg.findings import Finding, answer
 from ecg.measurement.intervals import Measurements, measure
 from ecg.quality import Quality, assess_quality
 from ecg.record import EcgRecord
+from ecg.threads import one_thread
 
 #: Parts of an answer that need no model. The others are named as the models are (`ecg.models.cards`).
 WITHOUT_MODELS = frozenset({"measurements", "quality"})
@@ -32,20 +30,12 @@ class Examination:
     statements: tuple[Finding, ...] = ()
 
 
-@lru_cache(maxsize=1)
-def _libraries() -> ThreadpoolController:
-    """The libraries that numpy and scipy multiply with, looked up once."""
-    return ThreadpoolController()
-
-
 def examine(record: EcgRecord, findings: bool = True, features: bool = False) -> Examination:
     """Measurements and signal quality of a recording, its rule findings, and the model-free part of its features.
 
     The limb leads that follow from I and II are worked out where they are not recorded.
     """
-    # With two threads matrix products round otherwise than with one, and these are too small to gain from them. One
-    # thread gives a laptop, a replica and a worker of a cohort job the same digits, and takes half the CPU time.
-    with _libraries().limit(limits=1, user_api="blas"):
+    with one_thread():
         completed = record.completed()
         measurements = measure(completed)
         quality = assess_quality(completed, measurements)

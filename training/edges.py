@@ -23,7 +23,7 @@ from ecg.leads import STANDARD_LEADS
 from ecg.measurement import edge_network
 from ecg.measurement.beats import find_beats
 from ecg.measurement.condition import condition
-from ecg.measurement.edge_network import DILATIONS, FIRST, LAST, STEP, TAPS, channels
+from ecg.measurement.edge_network import DILATIONS, FIRST, LAST, MEETS, STEP, TAPS, channels
 from ecg.measurement.median import BEFORE, level_beat, median_signal, stack_beats
 from ecg.measurement.qrs import LOW_PASS
 
@@ -66,7 +66,7 @@ class EdgeNet(nn.Module):
         hidden = seen.flatten(0, 1)
         early = hidden
         for layer, block in enumerate(self.layers):
-            if layer == 4:
+            if layer == MEETS:
                 by_beat = hidden.view(n_beats, n_leads, *hidden.shape[1:])
                 mean = by_beat.mean(1, keepdim=True).expand_as(by_beat).flatten(0, 1)
                 hidden = torch.cat([hidden, mean], 1)

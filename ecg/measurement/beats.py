@@ -1,6 +1,7 @@
 """Where the beats are, and which of them belong to the dominant rhythm."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -38,19 +39,19 @@ class Beats:
     measured: NDArray[np.bool_]
     after_gap: NDArray[np.bool_]
 
-    @property
+    @cached_property
     def rr(self) -> Float:
         """RR intervals in samples, float64 [beat - 1]; NaN where samples are missing between the beats."""
         return _rr(self.r_samples, self.after_gap)
 
-    @property
+    @cached_property
     def typical_rr(self) -> float:
         """Median RR in samples; of all intervals where each of them crosses a gap."""
         rr = self.rr
         known = rr[~np.isnan(rr)]
         return float(median(known if len(known) else np.diff(self.r_samples).astype(np.float64)))
 
-    @property
+    @cached_property
     def irregularity(self) -> float:
         """Median magnitude of successive RR differences over the median RR: about 0.03 in sinus rhythm, 0.2 in AF."""
         steps = np.abs(np.diff(self.rr))
@@ -64,7 +65,7 @@ class Beats:
 
 def find_beats(conditioned: Conditioned) -> Beats:
     """Beats of a conditioned recording, `r_samples` in its 500 Hz samples."""
-    signal = conditioned.signal[conditioned.usable]
+    signal = conditioned.usable_signal
     r = add_low_beats(signal, detect_qrs(signal))
     r = r[~_is_pulse(signal, r)]
     if len(r) == 0:

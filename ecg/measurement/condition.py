@@ -41,6 +41,11 @@ class Conditioned:
     ratio: float
     gaps: Float
 
+    @property
+    def usable_signal(self) -> Float:
+        """The rows of `signal` that are usable; all of them without a copy."""
+        return self.signal if self.usable.all() else self.signal[self.usable]
+
 
 def condition(record: EcgRecord) -> Conditioned:
     """The recording at 500 Hz, zero-phase high-passed at 0.5 Hz, pacing spikes removed, as `Conditioned`."""
@@ -84,6 +89,9 @@ def frozen(record: EcgRecord) -> Float:
 
     A recorder that has stopped shows no pause of the heart.
     """
+    every = max(1, int(CONDITIONING.frozen_s * record.fs_hz))  # a longer stretch holds one of these places
+    if record.n_samples > every and not _may_be_still(record.signal[:, :-1:every] == record.signal[:, 1::every]):
+        return np.zeros((0, 2))
     still = record.signal[:, 1:] == record.signal[:, :-1]
     still = still[~still.all(axis=1)]
     if len(still) == 0:
@@ -94,6 +102,12 @@ def frozen(record: EcgRecord) -> Float:
     rests = seconds[seconds > CONDITIONING.shortest_rest_s]
     usual = float(np.quantile(rests, 0.75)) if len(rests) >= CONDITIONING.fewest_rests else 0.0
     return runs[seconds > CONDITIONING.frozen_s + CONDITIONING.frozen_times * usual]
+
+
+def _may_be_still(still: NDArray[np.bool_]) -> bool:
+    """Whether all leads that ever move stand still at one of some places; `still` is [lead, place]."""
+    moves = still[~still.all(axis=1)]
+    return bool(moves.all(axis=0).any())
 
 
 def _bridge(samples: Float, absent: NDArray[np.bool_]) -> NDArray[np.bool_]:

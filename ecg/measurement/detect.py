@@ -44,14 +44,14 @@ def detect_qrs(signal: Float) -> Index:
     level = _level(energy)
     energy = np.minimum(energy / np.where(level > 0, level, 1.0), 1.5)
     noise = np.minimum(_stretch(median(_blocks(energy[None], 2 * DETECTION.noise_block)), n)[0], 0.8)
-    if np.median(noise) > DETECTION.restless:
+    if median(noise) > DETECTION.restless:
         return _fiducials(2 * _by_height(half, energy), signal)
     padded = np.concatenate([[0.0], energy, [0.0]])  # a peak may stand at either end
     peaks = dsp.find_peaks(padded, height=DETECTION.low, distance=int(DETECTION.refractory_s * DETECTION.fs_hz))[0] - 1
     high = energy[peaks] >= DETECTION.threshold + DETECTION.per_noise * noise[peaks]
     beats = _without_t_waves(peaks[high], energy)
     trace = _Trace(slope, weight, energy, noise)
-    quiet = beats[noise[beats] <= np.median(noise[beats])][:60] if len(beats) else beats
+    quiet = beats[noise[beats] <= median(noise[beats])][:60] if len(beats) else beats
     beats = _by_looks(beats, peaks[~high], quiet, trace)
     for _ in range(2):
         beats = _fill_gaps(beats, peaks, quiet, trace)
@@ -109,10 +109,18 @@ def _beat_maxima(values: Float) -> Float:
 
 
 def _stretch(blocks: Float, n: int) -> Float:
-    """Values per block [row, block] interpolated to n samples."""
+    """Values per block [row, block] interpolated to n samples; held beyond the middles of the first and last block."""
     count = blocks.shape[1]
-    at = (np.arange(n) + 0.5) * count / n - 0.5
-    return np.stack([np.interp(at, np.arange(count), row) for row in blocks])
+    if count < 2:
+        return np.repeat(blocks, n, axis=1)
+    at = np.clip((np.arange(n) + 0.5) * count / n - 0.5, 0.0, count - 1.0)
+    before = np.minimum(at.astype(np.int64), count - 2)
+    stretched: Float = blocks.take(before, axis=1)
+    rise = blocks.take(before + 1, axis=1)
+    rise -= stretched
+    rise *= at - before
+    stretched += rise
+    return stretched
 
 
 def _level(energy: Float) -> Float:
@@ -167,7 +175,7 @@ def _by_looks(beats: Index, low: Index, quiet: Index, trace: _Trace) -> Index:
         return beats
     likeness, size = _likeness(asked, quiet, trace)
     doubtful = (likeness < DETECTION.unlike) & (size < DETECTION.small)
-    usual = float(np.median(np.diff(beats)))
+    usual = float(median(np.diff(beats).astype(np.float64)))
     place = np.searchsorted(beats, asked)
     until = np.concatenate([beats, [np.iinfo(np.int64).max]])
     found = np.isin(asked, beats)
@@ -216,7 +224,7 @@ def _fill_gaps(beats: Index, peaks: Index, quiet: Index, trace: _Trace) -> Index
     """
     if len(beats) < 3:
         return beats
-    rr = float(np.median(np.diff(beats)))
+    rr = float(median(np.diff(beats).astype(np.float64)))
     beyond = DETECTION.gap_before_first * rr
     marks = np.concatenate([[-beyond], beats, [len(trace.energy) + beyond]])
     gap = np.clip(np.searchsorted(marks, peaks) - 1, 0, len(beats))

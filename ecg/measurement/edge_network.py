@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib import resources
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ecg.dsp import Float, median
@@ -20,6 +21,7 @@ FIRST = -120  # samples from R to the first one, 240 ms before
 LAST = 180  # and to the one after the last, 360 ms after
 TAPS = 7
 DILATIONS = (1, 1, 2, 4, 4, 8)
+MEETS = 4  # the layer at which each lead meets the mean over the leads
 _PAD = TAPS // 2 * max(DILATIONS)
 _TINY = 1e-6
 
@@ -34,6 +36,8 @@ class Network:
     ----------
     kernels
         float32 [out, TAPS * in] of each hidden layer, the taps outermost.
+    mean_kernel
+        float32 [out, TAPS * in] for the mean over the leads in layer `MEETS`.
     biases
         float32 [out, 1] of each hidden layer.
     head
@@ -43,6 +47,7 @@ class Network:
     """
 
     kernels: tuple[Single, ...]
+    mean_kernel: Single
     biases: tuple[Single, ...]
     head: Single
     head_bias: Single
@@ -53,8 +58,14 @@ def network() -> Network:
     """The network of the file beside this module, read once."""
     with resources.files("ecg.measurement").joinpath(WEIGHTS).open("rb") as file, np.load(file) as stored:
         arrays = {name: stored[name].astype(np.float32) for name in stored.files}
+    kernels = [arrays[f"kernel{layer}"] for layer in range(len(DILATIONS))]
+    # The channels of a tap are those of the lead and then those of the mean, which is the same for every lead.
+    width = len(kernels[MEETS])
+    own, mean = np.split(kernels[MEETS].reshape(width, TAPS, 2, -1), 2, axis=2)
+    kernels[MEETS] = own.reshape(width, -1)
     return Network(
-        tuple(arrays[f"kernel{layer}"] for layer in range(len(DILATIONS))),
+        tuple(kernels),
+        mean.reshape(width, -1),
         tuple(arrays[f"bias{layer}"][:, None] for layer in range(len(DILATIONS))),
         arrays["head"],
         arrays["head_bias"][:, None],
@@ -96,31 +107,43 @@ def channels(wave: Single) -> Single:
 
 def _masks(network: Network, features: Single) -> Single:
     """Probability at each sample that the onset is past and that the offset is to come, float32 [2, lead, sample]."""
-    n_leads, _, n = features.shape
-    hidden = features.transpose(1, 0, 2)
+    n_leads, n_channels, n = features.shape
+    width = len(network.biases[0])
+    # What goes into a layer, with zeros beyond its ends. Each layer writes over the one before.
+    padded = np.zeros((width, n_leads, n + 2 * _PAD), dtype=np.float32)
+    hidden = padded[:, :, _PAD : _PAD + n]
+    hidden[:n_channels] = features.transpose(1, 0, 2)
     early = hidden
-    for layer, dilation in enumerate(DILATIONS):
-        if layer == 4:  # each lead meets the mean over the leads
-            hidden = np.concatenate([hidden, np.broadcast_to(hidden.mean(axis=1, keepdims=True), hidden.shape)])
-        hidden = _layer(hidden, network.kernels[layer], network.biases[layer], dilation)
+    columns = np.empty(TAPS * width * n_leads * n, dtype=np.float32)
+    for layer, (kernel, bias, dilation) in enumerate(zip(network.kernels, network.biases, DILATIONS, strict=True)):
+        seen = padded[:n_channels] if layer == 0 else padded
+        out = (kernel @ _columns(seen, dilation, columns)).reshape(width, n_leads, n)
+        if layer == MEETS:  # each lead meets the mean over the leads
+            mean = padded.mean(axis=1, keepdims=True)
+            out += (network.mean_kernel @ _columns(mean, dilation, columns))[:, None]
+        out += bias[:, None]
+        np.maximum(out, 0.0, out=hidden)
         if layer == 1:
-            early = hidden
-    both = np.concatenate([hidden, early]).reshape(-1, n_leads * n)
-    masks: Single = 1.0 / (1.0 + np.exp(-(network.head @ both + network.head_bias)))
+            early = hidden.copy()
+    both = network.head @ np.concatenate([hidden, early]).reshape(2 * width, -1)
+    masks: Single = 1.0 / (1.0 + np.exp(-(both + network.head_bias)))
     return masks.reshape(2, n_leads, n)
 
 
-def _layer(values: Single, kernel: Single, bias: Single, dilation: int) -> Single:
-    """Convolution along the samples of [channel, lead, sample] with zeros beyond the ends, then the positive part."""
-    n_channels, n_leads, n = values.shape
-    padded = np.zeros((n_channels, n_leads, n + 2 * _PAD), dtype=np.float32)
-    padded[:, :, _PAD : _PAD + n] = values
-    columns = np.empty((TAPS, n_channels, n_leads, n), dtype=np.float32)
-    for tap in range(TAPS):
-        start = _PAD + (tap - TAPS // 2) * dilation
-        columns[tap] = padded[:, :, start : start + n]
-    out = kernel @ columns.reshape(TAPS * n_channels, n_leads * n)
-    out += bias
-    np.maximum(out, 0.0, out=out)
-    positive: Single = out.reshape(-1, n_leads, n)
-    return positive
+def _columns(padded: Single, dilation: int, memory: Single) -> Single:
+    """The factors of a convolution along the samples of [channel, lead, sample], [tap * channel, lead * sample].
+
+    They are written into the flat `memory`, which serves every layer.
+    """
+    n_channels, n_leads, n_padded = padded.shape
+    n = n_padded - 2 * _PAD
+    by_channel, by_lead, by_sample = padded.strides
+    taps = as_strided(
+        padded[:, :, _PAD - TAPS // 2 * dilation :],
+        (TAPS, n_channels, n_leads, n),
+        (dilation * by_sample, by_channel, by_lead, by_sample),
+        writeable=False,
+    )
+    columns = memory[: taps.size].reshape(taps.shape)
+    np.copyto(columns, taps)
+    return columns.reshape(TAPS * n_channels, n_leads * n)

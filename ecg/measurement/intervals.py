@@ -16,6 +16,7 @@ from ecg.measurement.pacing import remove_spikes, small_spikes, spikes_show
 from ecg.measurement.qrs_shape import may_be_paced
 from ecg.measurement.variation import angle_spread, shifts, whole_beats
 from ecg.record import EcgRecord
+from ecg.threads import one_thread
 from ecg.values import Value, missing
 
 NO_BEATS = "fewer than three beats were found"
@@ -81,10 +82,11 @@ def measure(record: EcgRecord) -> Measurements:
     """
     record = without_padding(record.completed())
     present = np.flatnonzero(~np.isnan(record.signal).all(axis=0))
-    if len(present) == 0 or present[-1] - present[0] + 1 == record.n_samples:
-        return _measured(record)
-    first = int(present[0])
-    found = _measured(replace(record, signal=record.signal[:, first : present[-1] + 1]))
+    with one_thread():
+        if len(present) == 0 or present[-1] - present[0] + 1 == record.n_samples:
+            return _measured(record)
+        first = int(present[0])
+        found = _measured(replace(record, signal=record.signal[:, first : present[-1] + 1]))
     return replace(found, beats=replace(found.beats, r_samples=found.beats.r_samples + first))
 
 
@@ -93,7 +95,7 @@ def _measured(record: EcgRecord) -> Measurements:
     conditioned = condition(record)
     found = find_beats(conditioned)
     if len(conditioned.spikes) < SPIKES.min_spikes:
-        spikes = small_spikes(conditioned.signal[conditioned.usable], found.r_samples, record.fs_hz)
+        spikes = small_spikes(conditioned.usable_signal, found.r_samples, record.fs_hz)
         if len(spikes) >= SPIKES.min_spikes:
             remove_spikes(conditioned.signal, spikes, 1)
             conditioned = replace(conditioned, spikes=spikes)

@@ -117,6 +117,7 @@ class LowBeatLimits:
     min_found: int = 3  # and in at least so many
     rather_alike: float = 0.6  # correlation that is enough for the others once they are there
     max_template: int = 60  # beats that make the usual complex
+    at_once: int = 4096  # places that are compared at a time: what that needs of memory does not grow with a recording
 
 
 @dataclass(frozen=True)

@@ -22,21 +22,33 @@ def add_low_beats(signal: Float, r: Index) -> Index:
     if len(inside) < 3 or len(long) < LOW_BEATS.min_found:
         return r
     template = median(slope[:, inside[:, None] + np.arange(-LOW_BEATS.half, LOW_BEATS.half + 1)], axis=1)
-    size = float((template**2).sum())
-    product = sum(np.correlate(row, wave) for row, wave in zip(slope, template, strict=True))
-    power = np.correlate((slope**2).sum(axis=0), np.ones(2 * LOW_BEATS.half + 1))
-    alike = np.where(
-        product >= LOW_BEATS.lowest * size, product / np.sqrt(np.maximum(power * size, np.finfo(float).tiny)), 0.0
-    )
-    found, likeness = [], []
-    for beat in long:
-        away = max(LOW_BEATS.away * (at[beat + 1] - at[beat]), LOW_BEATS.away_s * FS_HZ / LOW_BEATS.step)
-        first, last = int(at[beat] + away), int(at[beat + 1] - away)
-        if last > first:
-            best = first + int(alike[first - LOW_BEATS.half : last - LOW_BEATS.half].argmax())
-            found.append(LOW_BEATS.step * best)
-            likeness.append(float(alike[best - LOW_BEATS.half]))
-    sure = np.array(likeness) >= LOW_BEATS.alike
-    if sure.sum() < max(LOW_BEATS.min_found, LOW_BEATS.share * len(long)):
+    away = np.maximum(LOW_BEATS.away * (at[long + 1] - at[long]), LOW_BEATS.away_s * FS_HZ / LOW_BEATS.step)
+    places = [
+        np.arange(int(first), int(last))
+        for first, last in zip(at[long] + away, at[long + 1] - away, strict=True)
+        if int(last) > int(first)
+    ]
+    if not places:
         return r
-    return np.union1d(r, np.array(found, dtype=np.int64)[np.array(likeness) >= LOW_BEATS.rather_alike])
+    alike = np.split(_alike(slope, template, np.concatenate(places)), np.cumsum([len(one) for one in places])[:-1])
+    best = [int(one.argmax()) for one in alike]
+    found = LOW_BEATS.step * np.array([one[place] for one, place in zip(places, best, strict=True)], dtype=np.int64)
+    likeness = np.array([one[place] for one, place in zip(alike, best, strict=True)])
+    if (likeness >= LOW_BEATS.alike).sum() < max(LOW_BEATS.min_found, LOW_BEATS.share * len(long)):
+        return r
+    return np.union1d(r, found[likeness >= LOW_BEATS.rather_alike])
+
+
+def _alike(slope: Float, template: Float, places: Index) -> Float:
+    """Correlation of the slopes about each place with the template, 0 where they are too small, float64 [place]."""
+    alike = np.zeros(len(places))
+    size = float((template**2).sum())
+    reach = np.arange(-LOW_BEATS.half, LOW_BEATS.half + 1)
+    for begin in range(0, len(places), LOW_BEATS.at_once):
+        some = slice(begin, begin + LOW_BEATS.at_once)
+        pieces = slope[:, places[some, None] + reach]
+        product = np.einsum("lps,ls->p", pieces, template)
+        power = np.einsum("lps,lps->p", pieces, pieces)
+        likeness = product / np.sqrt(np.maximum(power * size, np.finfo(float).tiny))
+        alike[some] = np.where(product >= LOW_BEATS.lowest * size, likeness, 0.0)
+    return alike

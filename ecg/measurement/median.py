@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg.dsp import FS_HZ, Float, median
+from ecg.dsp import FS_HZ, Float, median, quantile
 from ecg.measurement.beats import Beats, spike_lags
 from ecg.measurement.condition import Conditioned
 from ecg.measurement.detect import Index
@@ -104,7 +104,8 @@ def median_beat(
     paced = beats.is_class("paced") & beats.measured
     if paced.any():
         qrs = replace(qrs, onset=max(qrs.onset, _after_spike(conditioned, beats.r_samples[paced])))
-    return _Waves(conditioned, beats, stack[:, conditioned.usable], replace(beat, qrs=qrs), qrs).delineated()
+    own = stack if conditioned.usable.all() else stack[:, conditioned.usable]
+    return _Waves(conditioned, beats, own, replace(beat, qrs=qrs), qrs).delineated()
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,12 +128,12 @@ class _Waves:
         # Where T and P run together the higher of the two would pass for T: the valley between them tells them apart.
         fast = rr < MEDIAN_BEAT.fast_s * FS_HZ
         valley = t_p_valley(used, onset, offset - rr) if fast else None
-        smooth = smoothed(used)
+        smooth = smoothed(used, BEFORE)
         rest = onset - MEDIAN_BEAT.rest
         other = rest + _other_beat_after(self.beats)
 
         def t_until(limit: float, *, is_p: bool = False) -> TWave | None:
-            return t_wave(smooth, BEFORE, offset, rr, Limit(min(limit, other), is_p))
+            return t_wave(smooth, offset, rr, Limit(min(limit, other), is_p))
 
         t = t_until((rest if valley is None else valley) + rr)
         p, fraction, no_p = self._p_wave(self._earliest_p(t, valley))
@@ -178,7 +179,7 @@ class _Waves:
         needed = MEDIAN_BEAT.p_agreement + MEDIAN_BEAT.per_irregularity * excess
         fraction = float((agreement >= MEDIAN_BEAT.agrees).mean()) if len(agreement) else 0.0
         too_long = wave.offset - wave.onset > P_WAVE.longest_s * FS_HZ
-        if len(agreement) == 0 or np.quantile(agreement, MEDIAN_BEAT.p_agreement_share) < needed or too_long:
+        if len(agreement) == 0 or quantile(agreement, MEDIAN_BEAT.p_agreement_share) < needed or too_long:
             return None, fraction, "no P wave is common to the beats"
         return wave, fraction, None
 
@@ -193,7 +194,7 @@ def _late_p(conditioned: Conditioned, beats: Beats, qrs_onset: float) -> bool:
         late = beats.measured & (rr >= share * longest)
         if late.sum() < MEDIAN_BEAT.min_beats or np.nanmin(rr) >= share * longest:
             continue
-        stack = stack_beats(conditioned.signal[conditioned.usable], beats.r_samples[late][: MEDIAN_BEAT.max_beats])
+        stack = stack_beats(conditioned.usable_signal, beats.r_samples[late][: MEDIAN_BEAT.max_beats])
         wave = p_wave(level_beat(median_signal(stack)), qrs_onset, BEFORE - 0.6 * longest)
         if wave is None or wave.offset - wave.onset > P_WAVE.longest_s * FS_HZ:
             continue

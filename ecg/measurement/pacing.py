@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.dsp import FS_HZ, Float
+from ecg.dsp import FS_HZ, Float, median, quantile
 from ecg.measurement.limits import SPIKES
 
 
@@ -28,7 +28,7 @@ def find_spikes(signal: Float, rise: int) -> NDArray[np.int64]:
     if signal.shape[1] < 100 or len(signal) == 0 or rise == 0:
         return np.zeros(0, dtype=np.int64)
     step = _size(signal[:, rise:] - signal[:, :-rise])
-    usual = float(np.percentile(_size(signal), 99))
+    usual = quantile(_size(signal), 0.99)
     spikes = _spikes(signal, step, usual, (SPIKES.height, SPIKES.over_before, SPIKES.remainder), rise)
     if rise > 1 and len(spikes) < signal.shape[1] / (SPIKES.smeared_every_s * FS_HZ):
         return np.zeros(0, dtype=np.int64)
@@ -56,9 +56,9 @@ def small_spikes(signal: Float, r: NDArray[np.int64], fs_hz: float) -> NDArray[n
     best = np.sort(high.max(axis=2), axis=0)[-SPIKES.small_leads]
     total = high.sum(axis=0)
     at = (total >= SPIKES.small_first * total.max(axis=1, keepdims=True)).argmax(axis=1) - before
-    usual = float(np.median(at))
-    steady = float(np.median(np.abs(at - usual))) <= SPIKES.small_spread
-    if not steady or usual > -SPIKES.small_latest or float(np.median(best)) < SPIKES.small_score:
+    usual = float(median(at.astype(np.float64)))
+    steady = float(median(np.abs(at - usual))) <= SPIKES.small_spread
+    if not steady or usual > -SPIKES.small_latest or float(median(best)) < SPIKES.small_score:
         return r[:0]
     spikes: NDArray[np.int64] = (r + at)[np.abs(at - usual) <= 2 * SPIKES.small_spread]
     return spikes - 1
@@ -76,7 +76,7 @@ def spikes_show(signal: NDArray[np.floating], fs_hz: float, low_pass_hz: float |
     bands = ((SPIKES.high_from_hz, SPIKES.high_to_hz), (SPIKES.below_from_hz, SPIKES.below_to_hz))
     high, below = (power[:, (hz >= low) & (hz < up)].mean(axis=1) for low, up in bands)
     alive = below > 0
-    return not alive.any() or float(np.median(high[alive] / below[alive])) >= SPIKES.empty
+    return not alive.any() or float(median(high[alive] / below[alive])) >= SPIKES.empty
 
 
 def _spikes(

@@ -92,7 +92,8 @@ def _wave_at(smooth: Float, slope: Float, above: Float, peak: int, qrs_height: F
     offset = falls_after(rows, np.full(len(_SHARES), fall), thresholds, 1)
     # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
     begin = float(np.fmax(onset, _valley(speed[0, : rise + 1], P_WAVE.other_wave * top)).mean())
-    at_end = float(np.nanmean(offset)) if not np.isnan(offset).all() else n - 1.0
+    offset = offset[~np.isnan(offset)]
+    at_end = float(offset.mean()) if len(offset) else n - 1.0
     if not _is_hump(smooth[:, int(begin) : int(at_end) + 1], qrs_height):
         return None
     spread = lead_spread(_lead_onsets(slope, rise))

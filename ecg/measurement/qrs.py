@@ -51,9 +51,10 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     first, last = _steep_part(smooth, speed[0], int(peak[0]), QRS.steep * top)
     onsets = falls_before(rows, np.full(len(_SHARES), first), np.maximum(shares, QRS.noise_factor * quiet_before), 3)
     offsets = falls_after(rows, np.full(len(_SHARES), last), np.maximum(shares, QRS.noise_factor * quiet_after), 5)
-    if np.isnan(onsets).all() or np.isnan(offsets).all():
+    onsets, offsets = onsets[~np.isnan(onsets)], offsets[~np.isnan(offsets)]
+    if len(onsets) == 0 or len(offsets) == 0:
         return None
-    onset, offset = float(np.nanmean(onsets)), float(np.nanmean(offsets))
+    onset, offset = float(onsets.mean()), float(offsets.mean())
     lead_onsets, lead_offsets = _lead_edges(slope, r)
     early, late = extreme(lead_onsets, earliest=True), extreme(lead_offsets, earliest=False)
     onset += QRS.lead_weight * _bounded(early - onset - QRS.lead_onset_shift, QRS.lead_reach) + QRS.onset_shift

@@ -27,9 +27,34 @@ class TWave:
     end_sd: float | None
 
 
-def smoothed(beat: Float) -> Float:
-    """A beat [lead, sample] as `t_wave` takes it: low-passed at 10 Hz."""
-    return filtered(LOW_PASS, beat)
+@dataclass(frozen=True, eq=False)
+class SmoothBeat:
+    """A beat low-passed at 10 Hz, as `t_wave` takes it.
+
+    Attributes
+    ----------
+    above
+        float64 [lead, sample] above each lead's level before the QRS complex.
+    slope
+        float64 [lead, sample], magnitude of the slopes.
+    speed
+        float64 [1, sample], root mean square of the slopes over the leads.
+    r
+        Sample of R.
+    """
+
+    above: Float
+    slope: Float
+    speed: Float
+    r: int
+
+
+def smoothed(beat: Float, r: int) -> SmoothBeat:
+    """A beat [lead, sample] with R at `r` as `SmoothBeat`."""
+    smooth = filtered(LOW_PASS, beat)
+    slope = slopes(smooth)
+    above = smooth - rank(smooth[:, r - 60 : r - 35], 0.5)[:, None]
+    return SmoothBeat(above, slope, np.sqrt((slope**2).mean(axis=0, keepdims=True)), r)
 
 
 @dataclass(frozen=True)
@@ -40,32 +65,28 @@ class Limit:
     is_p: bool = False
 
 
-def t_wave(smooth: Float, r: int, qrs_offset: float, rr: float, limit: Limit) -> TWave | None:
-    """The T wave of a `smoothed` beat with R at `r`; None when none ends before the `limit`.
+def t_wave(smooth: SmoothBeat, qrs_offset: float, rr: float, limit: Limit) -> TWave | None:
+    """The T wave of a `smoothed` beat; None when none ends before the `limit`.
 
     `rr` is the RR interval in samples. The T peak is the most likely summit above the chord from the ST segment to
     the end of the search. What rises and falls before the next P wave is T, however late.
     """
-    n = smooth.shape[1]
+    r, slope, speed = smooth.r, smooth.slope, smooth.speed
     rr_s = rr / FS_HZ
     low = int(max(r + FS_HZ * min(0.11, 0.3 * rr_s), qrs_offset + 0.03 * FS_HZ))
-    high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit.at, n - 10))
+    high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit.at, slope.shape[1] - 10))
     if high - low < 0.06 * FS_HZ:
         return None
-    level = rank(smooth[:, r - 60 : r - 35], 0.5)[:, None]
-    above = smooth - level
-    part = np.clip((np.arange(n) - low) / (high - low), 0.0, 1.0)
-    chord = above[:, low, None] * (1 - part) + above[:, high, None] * part
-    height = np.sqrt(((above - chord) ** 2).mean(axis=0))
-    seconds = (np.arange(n) - r) / FS_HZ
+    seconds = (np.arange(low, high) - r) / FS_HZ
     likely = np.exp(-0.5 * ((seconds - expected_peak(rr) / FS_HZ) / T_WAVE.tolerance_s) ** 2)
-    peak = int((height * likely)[low : high - 15].argmax()) + low
-    slope = slopes(smooth)
-    speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
+    part = np.arange(high - 15 - low) / (high - low)
+    chord = smooth.above[:, low, None] * (1 - part) + smooth.above[:, high, None] * part
+    height = np.sqrt(((smooth.above[:, low : high - 15] - chord) ** 2).mean(axis=0))
+    peak = int((height * likely[:-15]).argmax()) + low
     if limit.is_p:
         steepest = peak + _last_summit(speed[0, peak:high], T_WAVE.summit_share_until_p)
     else:
-        steepest = peak + _last_summit((speed[0] * likely**0.5)[peak:high], T_WAVE.summit_share)
+        steepest = peak + _last_summit(speed[0, peak:high] * likely[peak - low :] ** 0.5, T_WAVE.summit_share)
     top, quiet = speed[0, steepest], rank(speed[0, steepest:high], 0.1)
     thresholds = quiet + _SHARES * (top - quiet)
     rows = np.repeat(speed[:, : high + 1], len(_SHARES), axis=0)

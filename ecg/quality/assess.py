@@ -21,6 +21,7 @@ from ecg.quality.reversal import (
     wave_vectors,
 )
 from ecg.record import EcgRecord
+from ecg.threads import one_thread
 from ecg.values import PLAUSIBLE_MV
 
 #: What is no shape of the heart's own: in one lead alone it makes a recording Fair.
@@ -55,8 +56,9 @@ def assess_quality(record: EcgRecord, measurements: Measurements | None = None) 
         return Quality("Poor", False, (cause,), tuple(LeadQuality(name, "Poor", ()) for name in record.leads))
     measured = measure(record) if measurements is None else measurements
     record = without_padding(record)
-    figures = measure_figures(record, measured.beats.r_samples)
-    return grade(record.leads, figures, GRADES_FROM, record.unit, measured)
+    with one_thread():
+        figures = measure_figures(record, measured.beats.r_samples)
+        return grade(record.leads, figures, GRADES_FROM, record.unit, measured)
 
 
 def grade(
