@@ -344,19 +344,21 @@ def configuration(folder: Path, port: int, inbox: Path) -> Path:
     return path
 
 
-def inflict(name: str, place: Place, clients: Clients, chance: random.Random) -> dict[str, Any]:
-    """One fault, and what the clients saw of it."""
+def inflict(
+    name: str, place: Place, clients: Clients, chance: random.Random, settle_s: float = SETTLE_S
+) -> dict[str, Any]:
+    """One fault, and what the clients saw of it; over when nothing but good answers have come for `settle_s`."""
     watched = clients.watched
     watched.reset()
     time.sleep(2)
     begun = time.monotonic()
     after = FAULTS[name](place, chance)
-    time.sleep(SETTLE_S)
+    time.sleep(settle_s)
     deadline = time.monotonic() + RECOVERY_LIMIT_S
-    while time.monotonic() < deadline:  # recovered: good answers alone for as long as a fault settles
+    while time.monotonic() < deadline:
         with watched.lock:
             bad, good = len(watched.failed) + len(watched.wrong) + watched.again, len(watched.good)
-        time.sleep(SETTLE_S)
+        time.sleep(settle_s)
         with watched.lock:
             if len(watched.failed) + len(watched.wrong) + watched.again == bad and len(watched.good) > good + CLIENTS:
                 break
@@ -381,17 +383,22 @@ def inflict(name: str, place: Place, clients: Clients, chance: random.Random) ->
     return row
 
 
-def lost(url: str, acknowledged: list[str], limit_s: float = 120.0) -> list[str]:
-    """Recordings that were acknowledged and are not finished, asked until they are or the time is up."""
-    deadline, left = time.monotonic() + limit_s, list(acknowledged)
+def lost(url: str, acknowledged: list[str], limit_s: float = 120.0) -> dict[str, str]:
+    """What is known of recordings that were acknowledged and are not analysed, asked until they are or time is up."""
+    deadline, left = time.monotonic() + limit_s, dict.fromkeys(acknowledged, "")
     while left and time.monotonic() < deadline:
-        states = {}
-        for record_id in left:
-            answer = httpx.get(f"{url}/data/v1/records/{record_id}", timeout=60)
-            states[record_id] = answer.json().get("state") if answer.status_code == 200 else None
-        left = [record_id for record_id, state in states.items() if state not in ("done", "failed")]
+        left = {record_id: known for record_id in left if (known := _known_of(url, record_id)) != "done"}
         time.sleep(1)
     return left
+
+
+def _known_of(url: str, record_id: str) -> str:
+    try:
+        answer = httpx.get(f"{url}/data/v1/records/{record_id}", timeout=60)
+        (recording,) = answer.raise_for_status().json()["recordings"]
+    except (httpx.HTTPError, ValueError) as error:
+        return str(error)
+    return str(recording["state"])
 
 
 def main() -> int:
@@ -424,7 +431,7 @@ def main() -> int:
     total, failed = sum(row["requests"] for row in rows), sum(row["failed"] for row in rows)
     wrong = sum(row["wrong"] for row in rows)
     print(f"{total} requests, {failed} failed for good ({failed / max(total, 1):.2%}), {wrong} wrong answers")
-    print(f"{len(clients.acknowledged)} messages acknowledged, {len(missing)} lost {missing[:5]}")
+    print(f"{len(clients.acknowledged)} messages acknowledged, {len(missing)} not analysed {list(missing.items())[:5]}")
     return int(bool(wrong or missing or failed > MOST_FAILED * total))
 
 

@@ -24,6 +24,8 @@ EVERYWHERE = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.edge.front:middlewares",
     # A client that sends nothing for so long, in the middle of a head, too, is cut off (Ray's default: an hour).
     "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
+    # Three failed checks, and HAProxy or its manager is started anew: three seconds instead of half a minute.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
 }

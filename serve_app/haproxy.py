@@ -5,12 +5,15 @@ setting there. Ray is given a program instead (``RAY_SERVE_HAPROXY_BINARY_PATH``
 becomes HAProxy, under the same process id and with the same arguments. It is a script of the shell: a Python of its own
 took half a minute to begin where Ray's processes begin at the same time.
 
+Ray replaces a HAProxy that was killed within seconds at best. The program therefore keeps a second script waiting,
+which starts a stand-in on the last configuration at once (docs/decisions/0051-haproxy-stand-in.md).
+
 `python -m serve_app.haproxy FOLDER` writes the program into a folder, for an image.
 """
 
 import json
 import os
-import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,26 +36,10 @@ UNAVAILABLE = json.dumps(
     separators=(",", ":"),
 )
 RETRY_AFTER_S = 2
-#: Ray may start HAProxy twice on one file; what is stricter already is left as it is.
+#: `haproxy_start.sh` looks for it.
 _DONE = "# Made stricter by serve_app.haproxy."
-_SCRIPT = """#!/bin/sh
-# Becomes HAProxy; serve_app/haproxy.py says why. Arguments: -db -f FILE …
-config="$3"
-if ! grep -q -F {done} "$config"; then
-    draft="$config.$$"
-    sed -f {edits} "$config" > "$draft" || exit 1
-    # Without an application the caller has made no mistake: none is known yet, or any more.
-    grep -q '^    use_backend ' "$draft" || sed -i -f {no_application} "$draft"
-    while read -r line; do
-        if ! grep -q -F -e "$line" "$draft"; then
-            echo "$config has no place for: $line. Is this another version of Ray?" >&2
-            exit 1
-        fi
-    done < {needed}
-    mv "$draft" "$config"
-fi
-exec {binary} "$@"
-"""
+#: Not for the stand-in: the socket by which Ray knows its HAProxy, and the state in which that saw its servers.
+_NOT_OF_STAND_IN = ("stats socket ", "server-state-base ", "server-state-file ", "load-server-state-from-file ")
 
 
 def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
@@ -87,15 +74,15 @@ def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
         needed.append(tls)
     quoted = UNAVAILABLE.replace('"', '\\\\"').replace(" ", "\\\\ ")
     told = f"return status 503 content-type application/problem+json string {quoted} hdr Retry-After {RETRY_AFTER_S}"
-    files = {
-        "edits": _written(folder / "haproxy.sed", edits),
-        "no_application": _written(folder / "haproxy-empty.sed", [f"s|return status 404 .*|{told}|"]),
-        "needed": _written(folder / "haproxy.needed", needed),
-        "binary": get_haproxy_binary(),
-        "done": _DONE,
-    }
+    _written(folder / "haproxy.sed", edits)
+    _written(folder / "haproxy-empty.sed", [f"s|return status 404 .*|{told}|"])
+    _written(folder / "haproxy-stand-in.sed", [f"/^ *{start}/d" for start in _NOT_OF_STAND_IN])
+    _written(folder / "haproxy.needed", needed)
+    _written(folder / "haproxy.binary", [get_haproxy_binary()])
+    scripts = Path(__file__).parent
+    shutil.copyfile(scripts / "haproxy_stand_in.sh", folder / "haproxy-stand-in")
     path = folder / "haproxy"
-    path.write_text(_SCRIPT.format(**{name: shlex.quote(str(value)) for name, value in files.items()}))
+    shutil.copyfile(scripts / "haproxy_start.sh", path)
     path.chmod(0o755)
     return path
 

@@ -1,6 +1,7 @@
 """The real HAProxy on Ray's own configuration, made stricter: what a caller sees of it. No Ray is started."""
 
 import asyncio
+import contextlib
 import http.server
 import socket
 import ssl
@@ -8,7 +9,7 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class Backend(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
-        self.wfile.write(b"ok")
+        with contextlib.suppress(ConnectionError):  # HAProxy's check has seen enough by now
+            self.wfile.write(b"ok")
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
@@ -75,25 +77,60 @@ class Proxy:
             http_options=HTTPOptions(host="127.0.0.1", port=self.port, keep_alive_timeout_s=5),
         )
         servers = [ServerConfig(f"r{port}", "127.0.0.1", port) for port in backends]
-        known = {"ecg": BackendConfig(name="ecg", path_prefix="/", app_name="ecg", servers=servers)}
+        self._config = config
+        self._known = {"ecg": BackendConfig(name="ecg", path_prefix="/", app_name="ecg", servers=servers)}
         self.path = folder / "haproxy.cfg"
+        self.program = haproxy.wrapper(folder, environment)
+        self.process = self.start(known=bool(backends))
+        until(lambda: answers(self.port), self)
+
+    def start(self, known: bool, *options: str) -> "subprocess.Popen[bytes]":
+        """HAProxy as Ray starts it, on a file that is written anew: with the application, or before it is known."""
 
         async def write() -> None:
-            HAProxyApi(config, known if backends else {}, str(self.path))._generate_config_file_internal()
+            HAProxyApi(self._config, self._known if known else {}, str(self.path))._generate_config_file_internal()
 
         asyncio.run(write())
-        command = [str(haproxy.wrapper(folder, environment)), "-db", "-f", str(self.path)]
-        with (folder / "log").open("wb") as log:
+        with (self.folder / "log").open("wb") as log:
+            command = [str(self.program), "-db", "-f", str(self.path), "-dR", *options]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + LIMIT_S
-        while not answers(self.port):
-            assert self.process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        return self.process
+
+    def all(self) -> list[psutil.Process]:
+        """Every process that serves this file, waits for it or stands in."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any(part.startswith(str(self.path)) for part in process.cmdline()):
+                    found.append(process)
+        return found
+
+    def listening(self) -> set[int]:
+        """Processes that take requests."""
+        found = set()
+        for process in self.all():
+            with contextlib.suppress(psutil.Error):
+                ports = {c.laddr.port for c in process.net_connections("tcp4") if c.status == psutil.CONN_LISTEN}
+                if self.port in ports:
+                    found.add(process.pid)
+        return found
 
     def stop(self) -> None:
-        self.process.kill()
+        while left := self.all():
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            time.sleep(0.02)
         self.process.wait()
+
+
+def until(condition: Callable[[], bool], proxy: Proxy) -> None:
+    """Wait for it; fails when HAProxy ends by itself, or after `LIMIT_S`."""
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert (proxy.process.poll() or 0) <= 0, (proxy.folder / "log").read_text()
+        assert time.monotonic() < deadline, (proxy.folder / "log").read_text()
+        time.sleep(0.1)  # some conditions look at every process of the machine
 
 
 @pytest.fixture
@@ -170,7 +207,10 @@ def test_a_configuration_of_another_ray_is_refused(tmp_path: Path) -> None:
 def test_the_program_becomes_haproxy_under_its_own_process_id(
     tmp_path: Path, started: list[Proxy], backend: int
 ) -> None:
-    """Ray signals the process that it has started, and finds it by the path of its configuration."""
+    """Ray signals the process that it has started, and finds it by the path of its configuration.
+
+    Only the option is missing by which no two may listen on one port: a stand-in could not be relieved.
+    """
     started.append(Proxy(tmp_path, [backend], {}))
     command = psutil.Process(started[0].process.pid).cmdline()
     assert command == [get_haproxy_binary(), "-db", "-f", str(started[0].path)]
@@ -214,3 +254,82 @@ def test_with_a_certificate_the_port_speaks_tls_only(tmp_path: Path, started: li
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"http://localhost:{port}/labels").raise_for_status()
     assert stat.S_IMODE((tmp_path / "tls.pem").stat().st_mode) == 0o600
+
+
+def status(port: int) -> int | str:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/analyze").status_code
+    except httpx.HTTPError as error:
+        return type(error).__name__
+
+
+def test_another_one_stands_in_for_a_haproxy_that_was_killed(
+    tmp_path: Path, started: list[Proxy], backend: int
+) -> None:
+    started.append(Proxy(tmp_path, [backend], {}))
+    proxy, admin = started[0], tmp_path / "admin.sock"
+    for _ in range(2):  # the one that comes after has a stand-in as well
+        killed = proxy.process
+        killed.kill()
+        killed.wait()
+        until(lambda: status(proxy.port) == 200, proxy)
+        (stand_in,) = proxy.listening()
+
+        # A new manager of Ray begins without the application: the port stays with the one that has it.
+        proxy.start(known=False)
+        until(lambda: running_at(admin) == proxy.process.pid, proxy)
+        assert proxy.listening() == {stand_in}
+        assert {status(proxy.port) for _ in range(20)} == {200}
+
+        # It hears of the application and replaces itself; the stand-in goes.
+        before = proxy.process
+        proxy.start(True, "-sf", str(before.pid), "-x", str(admin))
+        until(lambda: running_at(admin) == proxy.process.pid, proxy)
+        until(lambda: proxy.listening() == {proxy.process.pid}, proxy)
+        assert status(proxy.port) == 200
+        before.wait(LIMIT_S)
+
+
+def test_a_haproxy_whose_manager_was_killed_is_relieved(tmp_path: Path, started: list[Proxy], backend: int) -> None:
+    """It would go on beside the next one for ever, with replicas that may have gone."""
+    started.append(Proxy(tmp_path, [backend], {}))
+    proxy = started[0]
+    orphan = proxy.process
+    proxy.start(known=False)
+    until(lambda: running_at(tmp_path / "admin.sock") == proxy.process.pid, proxy)
+    assert proxy.listening() == {orphan.pid}
+    empty = proxy.process
+    proxy.start(True, "-sf", str(empty.pid), "-x", str(tmp_path / "admin.sock"))
+    until(lambda: proxy.listening() == {proxy.process.pid}, proxy)
+    assert orphan.wait(LIMIT_S) == 0
+    empty.wait(LIMIT_S)
+
+
+def test_a_stand_in_ends_when_nobody_relieves_it(tmp_path: Path, started: list[Proxy], backend: int) -> None:
+    """As after Ray has stopped its HAProxy for good."""
+    started.append(Proxy(tmp_path, [backend], {}))
+    proxy = started[0]
+    for waiting in proxy.all():
+        if waiting.pid != proxy.process.pid:
+            waiting.kill()
+            waiting.wait()
+    script = tmp_path / "haproxy-stand-in"
+    script.write_text(script.read_text().replace("LIMIT=60", "LIMIT=1"))
+    before = proxy.process
+    proxy.start(True, "-sf", str(before.pid), "-x", str(tmp_path / "admin.sock"))
+    until(lambda: proxy.listening() == {proxy.process.pid}, proxy)
+    before.wait(LIMIT_S)
+    proxy.process.kill()
+    until(lambda: proxy.all() == [], proxy)
+
+
+def running_at(path: Path) -> int | None:
+    """Process id of the HAProxy that answers the administration socket, as Ray asks for it."""
+    try:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.connect(str(path))
+            asked.sendall(b"show info\n")
+            said = asked.makefile().read()
+    except OSError:
+        return None
+    return next((int(line.split(":")[1]) for line in said.splitlines() if line.startswith("Pid:")), None)
