@@ -174,6 +174,9 @@ class QrsLimits:
     share_middle: float = 0.04  # second threshold
     share_high: float = 0.08  # third threshold
     steep: float = 0.3  # share of the peak velocity that only the QRS complex reaches
+    terminal: float = 0.12  # share of the peak velocity that its slow last forces reach when they return
+    max_terminal: int = 40  # samples for which they last at most
+    quick_core: int = 50  # samples from the first steep place to the last, where the slow part comes after it
     max_nadir: int = 20  # samples of low velocity within a broad complex
     max_plateau: int = 50  # samples of low velocity on a plateau of high voltage
     plateau_height: float = 0.6  # share of the greatest voltage kept on it
@@ -249,6 +252,8 @@ class PWaveLimits:
     other_wave: float = 0.25  # share of its greatest by which the slope grows where another wave begins
     short: int = 45  # samples with its toe; a shorter P wave that begins off the level may have begun in the T wave
     off_level: float = 0.1  # share of its height by which it does
+    phase: int = 32  # samples from the first flank of a biphasic P wave to the next
+    level_share: float = 1.0  # share of its first phase's height by which it may end at another level than it began
     onset_shift: float = 3.9  # samples from the crossings to the onset that is reported
     toe: float = 5.0  # samples before the reported onset in which the wave already stirs
     offset_shift: float = -6.4  # samples from the crossings to the offset that is reported

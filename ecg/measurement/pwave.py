@@ -88,8 +88,9 @@ def _wave_at(smooth: Float, slope: Float, above: Float, peak: int, qrs_height: F
     quiet = rank(speed[0], 0.1)
     thresholds = quiet + _SHARES * (top - quiet)
     rows = np.repeat(speed, len(_SHARES), axis=0)
-    onset = falls_before(rows, np.full(len(_SHARES), rise), thresholds, 2)
     offset = falls_after(rows, np.full(len(_SHARES), fall), thresholds, 1)
+    rise = _first_phase(smooth, speed[0], rise, fall, top)
+    onset = falls_before(rows, np.full(len(_SHARES), rise), thresholds, 2)
     # Where a T wave runs into the P wave, the slope does not come to rest between them: the flattest place it is.
     begin = float(np.fmax(onset, _valley(speed[0, : rise + 1], P_WAVE.other_wave * top)).mean())
     offset = offset[~np.isnan(offset)]
@@ -192,6 +193,28 @@ def _flanks(speed: Float, towards: Float, peak: int) -> tuple[int, int, float]:
     left, right = left[speed[left] >= P_WAVE.peak_share * top], right[speed[right] >= P_WAVE.peak_share * top]
     rise = int(left[0]) if len(left) else low + int(speed[low : peak + 1].argmax())
     return rise, int(right[-1]) if len(right) else min(peak, n - 1), top
+
+
+def _first_phase(smooth: Float, speed: Float, rise: int, fall: int, top: float) -> int:
+    """The steep place at which the wave begins: of a biphasic one that of its first phase, else `rise`.
+
+    There the left atrium takes the signal away again from where the right one took it, so that its first flank goes
+    away from the peak. It begins at the level at which the wave ends, which the end of a T wave does not.
+    """
+    inner = speed[1:-1]
+    summits = np.flatnonzero((inner >= speed[:-2]) & (inner > speed[2:])) + 1
+    before = summits[(summits < rise) & (summits >= rise - P_WAVE.phase) & (speed[summits] >= P_WAVE.peak_share * top)]
+    if len(before) == 0:
+        return rise
+    first = int(before[-1])
+    notch = first + int(speed[first : rise + 1].argmin())
+    rest = falls_before(speed[None], np.array([first]), np.array([P_WAVE.share_high * top]), 2)[0]
+    if np.isnan(rest):
+        return rise
+    begin, end = smooth[:, int(rest)], smooth[:, min(fall + P_WAVE.phase, smooth.shape[1] - 1)]
+    off_level = ((begin - end) ** 2).sum()
+    height = ((smooth[:, notch] - (begin + end) / 2) ** 2).sum()
+    return first if off_level <= P_WAVE.level_share**2 * height else rise
 
 
 def _valley(speed: Float, growth: float) -> float:

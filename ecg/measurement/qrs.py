@@ -49,6 +49,8 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     shares = _SHARES * top
     rows = np.repeat(speed, len(_SHARES), axis=0)
     first, last = _steep_part(smooth, speed[0], int(peak[0]), QRS.steep * top)
+    if last - first <= QRS.quick_core:
+        last = _terminal_part(speed[0], last, top)
     onsets = falls_before(rows, np.full(len(_SHARES), first), np.maximum(shares, QRS.noise_factor * quiet_before), 3)
     offsets = falls_after(rows, np.full(len(_SHARES), last), np.maximum(shares, QRS.noise_factor * quiet_after), 5)
     onsets, offsets = onsets[~np.isnan(onsets)], offsets[~np.isnan(offsets)]
@@ -89,6 +91,18 @@ def _steep_part(smooth: Float, speed: Float, peak: int, threshold: float) -> tup
     first = breaks[breaks < at].max(initial=-1) + 1
     last = breaks[breaks >= at].min(initial=len(steep) - 1)
     return int(steep[first]), int(steep[last])
+
+
+def _terminal_part(speed: Float, last: int, top: float) -> int:
+    """The last sample of the complex that is quick, from the `last` steep one on: of slow terminal forces their return.
+
+    In right bundle branch block the last forces stay for a while, and return less steeply than the first ones rose.
+    What goes on for longer than they do is a steep T wave.
+    """
+    quick = np.flatnonzero(speed[last : last + QRS.max_terminal + QRS.max_nadir] >= QRS.terminal * top)
+    gaps = np.flatnonzero(np.diff(quick) > QRS.max_nadir)
+    end = int(quick[gaps[0]] if len(gaps) else quick[-1])
+    return last + end if end <= QRS.max_terminal else last
 
 
 def _lead_edges(slope: Float, r: int) -> tuple[Float, Float]:

@@ -37,6 +37,42 @@ def test_the_t_wave_of_a_wide_complex_is_no_beat_at_a_faster_rate(qrs_ms: float,
     assert examination.quality.acceptable
 
 
+@pytest.mark.parametrize("heart_rate_bpm", [60, 80])
+@pytest.mark.parametrize("pr_ms", [170, 210, 240])
+def test_a_biphasic_p_wave_begins_with_its_first_phase(pr_ms: float, heart_rate_bpm: float) -> None:
+    made = simulate(Scenario(pr_ms=pr_ms, p_ms=120, heart_rate_bpm=heart_rate_bpm, artefacts=NOISE))
+    samples = made.record.signal.copy()
+    first, second = 50, 70  # ms
+    up, down = (np.sin(np.pi * (np.arange(ms // 2) + 0.5) / (ms // 2)) ** 1.4 for ms in (first, second))
+    for beat in made.truth.beats:
+        start = round((beat.p_on_s or 0.0) * 500)
+        if start > 0:
+            stretch = samples[:, start : start + 60]
+            height = np.abs(stretch).max(axis=1, keepdims=True)
+            stretch[:] = height * np.concatenate([0.6 * up, -down])
+    record = EcgRecord(samples, made.record.leads, 500.0, "mV")
+    assert examine(record).measurements.pr_interval.value == pytest.approx(pr_ms, abs=12)
+
+
+@pytest.mark.parametrize("hold_ms", [20, 30])
+@pytest.mark.parametrize("share", [0.3, 0.4])
+def test_slow_last_forces_belong_to_the_complex_until_they_have_returned(share: float, hold_ms: int) -> None:
+    made = simulate(Scenario(qrs_ms=90, heart_rate_bpm=70, artefacts=NOISE))
+    samples = made.record.signal.copy()
+    rise, fall = 6, 10
+    slow = np.concatenate(
+        [np.linspace(0, 1, rise), np.ones(hold_ms // 2), 0.5 + 0.5 * np.cos(np.linspace(0, np.pi, fall))]
+    )
+    height = share * np.ptp(samples, axis=1, keepdims=True)
+    for beat in made.truth.beats:
+        start = round(beat.qrs_off_s * 500) - rise
+        if start + len(slow) < samples.shape[1]:
+            samples[:, start : start + len(slow)] -= height * slow
+    record = EcgRecord(samples, made.record.leads, 500.0, "mV")
+    # The network, half of the edge, moves it by 8 ms at most; the velocity ends 5 ms before the exact end.
+    assert examine(record).measurements.qrs_duration.value == pytest.approx(90 + hold_ms + 2 * fall, abs=16)
+
+
 @pytest.mark.parametrize("heart_rate_bpm", [45, 60, 70])
 @pytest.mark.parametrize("qt_ms", [480, 520, 560, 600])
 def test_the_second_phase_of_a_late_biphasic_t_wave_is_read(qt_ms: float, heart_rate_bpm: float) -> None:
