@@ -10,8 +10,9 @@ from ecg.record import MILLIVOLTS_PER_UNIT
 
 #: Names of signals that stand beside an ECG and are none, in lower case, whole or followed by a number or a bracket.
 _NO_LEAD = re.compile(
-    r"(?:resp(?:iration|iratory.*)?|imp(?:edance)?|abp|art|ao|bp|nbp|nibp|cvp|pap|lap|rap|icp|uap|p[1-9]|pleth|ppg|spo2|"
-    r"sao2|co2|etco2|o2|flow|airflow|volume|temp.*|eeg.*|emg.*|eog.*|chin.*|leg.*|snor.*|posi.*|acc(?:el.*)?|gyro.*|"
+    r"(?:resp.*|imp(?:edance)?|abp.*|art(?:erial.*)?|ao|bp|nbp|nibp|cvp|pap|lap|rap|icp|uap|p[1-9]|.*pressure.*|"
+    r"pleth.*|ppg.*|spo2.*|sao2.*|co2|etco2|o2|flow|airflow|nasal.*|cannula|thor.*|abd.*|chest (?:belt|effort)|volume|"
+    r"temp.*|eeg.*|emg.*|eog.*|chin.*|leg.*|snor.*|posi.*|acc(?:el.*)?|gyro.*|"
     r"gsr|eda|scg|pcg|heart ?sound.*|sound|light|marker|mark|event.*|trigger|status|annot.*|label|class|beat.*|"
     r"(?:r_)?peaks?|"
     r"hr|heart ?rate|pulse|rr|edf annotations|bdf annotations|timestamp.*|crc.*|battery|pace[rd]?|index|sample.*|"
@@ -25,7 +26,13 @@ _OF_BRAIN = re.compile(
     r"(?:eeg[\s_-]*)?(?:(?:fp|af|f|fc|ft|t|tp|cp|p|po|o)(?:z|\d{1,2})|cz|c\d[\s/:_-]*(?:a|m)\d)(?:[\s/:_-].*)?",
     re.IGNORECASE,
 )
+#: Eyes and chin, which a sleep study records with the brain.
+_OF_SLEEP = re.compile(r"eeg.*|(?:[lr][\s_-]?)?eog.*|[lr]oc|(?:emg[\s_-]*)?chin.*", re.IGNORECASE)
+#: Ears and eyes beside other electrodes of the head; alone, they may be inputs of any device.
+_OF_HEAD = re.compile(r"[ame][12]", re.IGNORECASE)
 _PERHAPS_OF_BRAIN = re.compile(r"c\d(?:[\s/:_-].*)?", re.IGNORECASE)
+_CENTRAL = frozenset({"c3", "c4"})
+_CHEST = frozenset({"c1", "c2", "c3", "c4", "c5", "c6"})
 _FEWEST_OF_BRAIN = 2  # a single one, such as P1 for a pressure, is something else
 
 
@@ -125,12 +132,23 @@ def _called(number: int, channel: Channel) -> str:
 
 
 def _of_brain(channels: Sequence[Channel]) -> frozenset[int]:
-    """Numbers of the signals of an electroencephalogram."""
+    """Numbers of the signals of an electroencephalogram, with the eyes and ears that are recorded beside it.
+
+    C1 to C6 are chest leads unless other electrodes of the head stand beside them, or nothing but C3 and C4 is named:
+    whether those two are V3 and V4 is not guessed.
+    """
     names = [channel.name.strip() for channel in channels]
-    sure = {i for i, name in enumerate(names) if _OF_BRAIN.fullmatch(name)}
-    if len(sure) < _FEWEST_OF_BRAIN:
-        return frozenset()
-    return frozenset(sure | {i for i, name in enumerate(names) if _PERHAPS_OF_BRAIN.fullmatch(name)})
+    brain, sleep, head, central = (
+        {i for i, name in enumerate(names) if form.fullmatch(name)}
+        for form in (_OF_BRAIN, _OF_SLEEP, _OF_HEAD, _PERHAPS_OF_BRAIN)
+    )
+    beside = brain | sleep | head
+    others = [i for i, channel in enumerate(channels) if channel.is_standard and i not in central]
+    if central and not others and (beside or {names[i].lower() for i in central} <= _CENTRAL):
+        return frozenset(beside | central)
+    whole_chest = {names[i].lower() for i in central} >= _CHEST
+    asleep = len(beside) >= _FEWEST_OF_BRAIN and (sleep or central) and not whole_chest
+    return frozenset(beside | central) if len(brain) >= _FEWEST_OF_BRAIN or asleep else frozenset()
 
 
 def _judges(channels: Sequence[Channel], left_out: frozenset[int]) -> list[int]:
@@ -152,6 +170,8 @@ def _judges(channels: Sequence[Channel], left_out: frozenset[int]) -> list[int]:
 
 
 def _reason_against(channel: Channel, rate: float, uncalibrated: bool, known: bool) -> str | None:
+    if not known and is_no_lead(channel.name):
+        return "its name is of no ECG lead"
     if channel.rate != rate:
         return "it has another sampling rate than the leads"
     if uncalibrated and channel.unit is not None:

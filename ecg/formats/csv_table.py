@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.errors import InconsistentInput, InputTooLarge, MalformedInput
+from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats.channels import Channel, choose
 from ecg.formats.stated import Stated
+from ecg.formats.table_comments import NO_UNIT, Comments, split_comments
 from ecg.formats.table_heading import EXTRACTED, column_names, read_heading
 from ecg.formats.time_column import check_rate, rate_of
 from ecg.formats.wfdb_samples import INVALID_SAMPLE
@@ -22,20 +23,7 @@ from ecg.record import EcgRecord, check_announced, to_millivolt
 NAME = "csv"
 MAX_VALUES = 10_000_000  # cells: 64 MiB of text hold more only at less than seven characters each
 _MAX_HEADING = 16_384  # characters
-_MAX_COMMENTS = 1000
-_LOOKED_AT = 400  # characters of a comment
-_COMMENT = re.compile(
-    r"#\s*(?:(?P<fs>fs|sfreq|sampl(?:e|ing)[ _-]?(?:rate|freq(?:uency)?))|units?)(?: \(hz\))?\s*[:=]\s*(?P<value>.+)",
-    re.IGNORECASE,
-)
-_RATE_IN_WORDS = re.compile(
-    r"#(?!.*(?:filter|pass|cut|notch)).*?\b(?P<fs>fs|sampl|freq|rate)\w*\b.*?(?P<value>\d+(?:\.\d+)?) ?Hz\b",
-    re.IGNORECASE,
-)
-_UNIT_IN_WORDS = re.compile(r"#.*\b(?:in|units?|amplitudes?|voltages?)\b\W*(?:(?:is|are)\b\W*)?(?P<value>[mnuµμ]V)\b")
-_STATING = (_COMMENT, _RATE_IN_WORDS, _UNIT_IN_WORDS)
 _BLANK_LINES = re.compile(r"\A(?: *\n)+")
-_NUMBER = re.compile(r"\d+(\.\d*)?([eE][-+]?\d+)?", re.ASCII)
 
 
 def claims(name: str, head: bytes) -> bool:
@@ -60,12 +48,12 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     if rows.count("\n") * len(cells) > MAX_VALUES:
         raise InputTooLarge("The table has too many cells.", "body", MAX_VALUES, rows.count("\n") * len(cells))
     heading = read_heading(cells, first_line, rows, delimiter, stated.leads)
-    in_file = comments.get("unit")
+    in_file = comments.unit
     channels = [Channel(heading.names[i], heading.units[i] or in_file or stated.unit, 1.0) for i in heading.signals]
     chosen = choose(channels)
     columns = [heading.signals[i] for i in chosen.rows]
     names = stated.settle_leads(distinct_leads([heading.names[i] for i in columns]))
-    fs_in_file = _comment_fs(comments.get("fs"))
+    fs_in_file = comments.fs_hz
     announced = stated.fs_hz or fs_in_file
     if announced:
         check_announced(heading.rows.count("\n"), announced, max_duration_s)
@@ -73,6 +61,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     if fs_in_file is None and stated.fs_hz is None:
         rates = (rate_of(heading.names[i], table[:, i]) for i in heading.clocks)
         fs_in_file = next((fs for fs in rates if fs is not None), None)
+    if fs_in_file is None and stated.fs_hz is None and comments.rate_doubt is not None:
+        raise MalformedInput(comments.rate_doubt, "fs", "Hz", None)
     fs_hz = stated.settle_fs(fs_in_file)
     for i in heading.clocks:
         check_rate(heading.names[i], table[:, i], fs_hz)
@@ -85,13 +75,13 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
             samples = column.astype(np.float32)
             in_mv, unit = to_millivolt(samples, beside.settle_unit(channels[number].unit))
         rows_mv.append(in_mv)
-    notes = (*heading.notes, *chosen.notes)
-    origin = Origin(identifying=("comments",)) if comments.get("other") else None
+    notes = (*heading.notes, *chosen.notes, *((NO_UNIT,) if unit is None and comments.unit_in_doubt else ()))
+    origin = Origin(identifying=("comments",)) if comments.others else None
     return EcgRecord(np.stack(rows_mv), names, fs_hz, unit, format=NAME, notes=notes, origin=origin)
 
 
-def _split(data: bytes) -> tuple[dict[str, str], str, str]:
-    """The stating comments, the heading and the rows, each row ended by a newline; of others only that there are."""
+def _split(data: bytes) -> tuple[Comments, str, str]:
+    """What the comments state, the heading and the rows, each row ended by a newline."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -99,23 +89,7 @@ def _split(data: bytes) -> tuple[dict[str, str], str, str]:
     text = text.replace("\r\n", "\n").replace("\r", "\n") + "\n"
     if text.count("\n") > MAX_VALUES:
         raise InputTooLarge("The table has too many rows.", "body", MAX_VALUES, text.count("\n"))
-    comments: dict[str, str] = {}
-    if text.count("\n#") > _MAX_COMMENTS:
-        raise InputTooLarge("The table has too many comments.", "body", _MAX_COMMENTS, text.count("\n#"))
-    if text.startswith("#") or "\n#" in text:
-        for line in re.finditer(r"^#.*\n", text, re.MULTILINE):
-            begin = line[0][:_LOOKED_AT]
-            found = next(filter(None, (form.match(begin) for form in _STATING)), None)
-            if found is None:
-                comments["other"] = "there" if re.search(r"[^\W\d_]", begin) else comments.get("other", "")
-                continue
-            key = "fs" if found.groupdict().get("fs") else "unit"
-            value = found["value"].strip()
-            if key == "fs":
-                value = value.lower().removesuffix("hz").strip()
-            if comments.setdefault(key, value) != value:
-                raise InconsistentInput(f"Two comments state different {key}.", key, comments[key][:80], value[:80])
-        text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
+    comments, text = split_comments(text)
     heading, _, rows = _BLANK_LINES.sub("", text, count=1).partition("\n")
     if not rows.strip():
         raise MalformedInput("The table has no rows.", "body", "a heading and rows of samples", None)
@@ -166,11 +140,3 @@ def _first_mistake(rows: str, delimiter: str, n_columns: int) -> MalformedInput:
                 where = f"Row {number} of the samples is no number in column {column}."
                 return MalformedInput(where, "signal", "a number", "text")
     return MalformedInput("The rows of samples cannot be read.", "signal", f"{n_columns} numbers a row", None)
-
-
-def _comment_fs(text: str | None) -> float | None:
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text):
-        raise MalformedInput("The comment fs is not a number.", "fs", "Hz", text[:40])
-    return float(text)

@@ -25,6 +25,11 @@ MAX_VALUES = 40_000_000  # samples of all signals of a file
 MAX_STATEMENTS = 64
 _MAX_FILTERS = 16
 _MAX_TEXT = 200
+_MAX_SHOWN = 40
+_NO_NAMES = frozenset(
+    {"e", "x", "hz", "khz", "s", "ms", "us", "mv", "uv", "nv", "v", "mm", "adu", "adc", "nan", "inf", "np", "float"}
+    | {"int", "none", "null", "true", "false"}
+)
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{0,15})?(?:[eE][-+]?\d{1,3})?", re.ASCII)
 #: Largest magnitudes of a device's measurements that are no mark of a missing value, by the end of the name.
 _PLAUSIBLE = {"rate": (10.0, 400.0), "interval": (20.0, 2000.0), "duration": (20.0, 600.0), "axis": (-360.0, 360.0)}
@@ -149,6 +154,15 @@ def text_of(value: object) -> str | None:
     return text or None
 
 
+def shown(value: object) -> str | None:
+    """What a refusal repeats of a text that is no number: ``"text"`` for words, since any word may name a person."""
+    text = text_of(value)
+    if text is None:
+        return None
+    harmless = all(word.lower() in _NO_NAMES for word in re.findall(r"[^\W\d_]+", text))
+    return text[:_MAX_SHOWN] if harmless else "text"
+
+
 def number_of(value: object) -> float | None:
     """A finite number as written, or None for anything else."""
     text = str(value).strip() if value is not None else ""
@@ -162,7 +176,7 @@ def needed(value: object, field: str, what: str) -> float:
     """A number that the recording cannot do without; `MalformedInput` naming `what` when it is absent."""
     number = number_of(value)
     if number is None:
-        raise MalformedInput(f"The file states no {what}.", field, "a number", text_of(value))
+        raise MalformedInput(f"The file states no {what}.", field, "a number", shown(value))
     return number
 
 

@@ -22,6 +22,7 @@ _MAX_LEADS = 12
 _LEADS = ("X", "Y", "Z", "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "ES", "AS", "AI")
 _FIRST_CODE = 2  # of `_LEADS`; 0 is unknown and 1 a bipolar lead without a name
 _MISSING = -32768
+_NOT_STATED = (0, -9)
 _START = (142, 140, 138, 150, 152, 154)  # year, month, day, hour, minute, second
 _IDENTIFYING = ((28, 40, "patient name"), (68, 40, "patient name"), (108, 20, "patient id"))
 
@@ -43,10 +44,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         raise MalformedInput("The number of leads is not possible.", "lead_names", f"1 to {_MAX_LEADS}", n_leads)
     if fs_hz <= 0:
         raise MalformedInput("The ISHNE header states no sampling rate.", "fs", "Hz", fs_hz)
-    (variable,) = struct.unpack_from("<i", data, 10)
-    start = _HEADER + variable
-    if variable < 0 or start > len(data):
-        raise MalformedInput("The ISHNE header ends beyond the file.", "file", f"<= {len(data)}", start)
+    start = _start_of_samples(data, 2 * n_leads)
     n_samples = (len(data) - start) // (2 * n_leads)
     counts = np.frombuffer(data, "<i2", n_samples * n_leads, start).reshape(n_samples, n_leads)
     resolutions = [_short(data, 206 + 2 * i) for i in range(n_leads)]  # nanovolts a count
@@ -68,11 +66,29 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         float(fs_hz),
         n_samples,
         samples,
-        _origin(data),
+        _origin(data, start),
         notes,
         moment_of([_short(data, at) for at in _START]),
     )
     return record_of(file, main, stated, max_duration_s)
+
+
+def _start_of_samples(data: bytes, width: int) -> int:
+    """Where the samples begin, of which those of one moment are `width` bytes.
+
+    The header states it (bytes 22 to 25), and with the length of the variable block says it once more. Where the two
+    differ, the stated place counts if exactly the announced samples stand there; else `MalformedInput`: every value
+    would be read a byte or a lead beside its place.
+    """
+    variable, announced, _, stated = struct.unpack_from("<iiii", data, 10)
+    start: int = _HEADER + variable
+    if variable < 0 or start > len(data):
+        raise MalformedInput("The ISHNE header ends beyond the file.", "file", f"<= {len(data)}", start)
+    if stated in (start, *_NOT_STATED):
+        return start
+    if stated > start and announced > 0 and len(data) - stated == announced * width:
+        return int(stated)
+    raise MalformedInput("The ISHNE header states two places for the samples.", "file", start, stated)
 
 
 def _short(data: bytes, at: int) -> int:
@@ -85,12 +101,11 @@ def _lead(code: int, number: int) -> str:
     return _LEADS[code - _FIRST_CODE] if known else f"ECG{number + 1}"
 
 
-def _origin(data: bytes) -> Origin:
+def _origin(data: bytes, start: int) -> Origin:
     found = [what for at, size, what in _IDENTIFYING if data[at : at + size].strip(b"\0 ")]
     if any(_short(data, at) > 0 for at in (132, 134, 136)):
         found.append("birth date")
-    (variable,) = struct.unpack_from("<i", data, 10)
-    if any(text.strip(b"\0 ") for text in (data[274:_HEADER], data[_HEADER : _HEADER + variable])):
+    if data[274:start].strip(b"\0 "):
         found.append("other texts")
     recorder = text_of(data[232:272].split(b"\0")[0].decode("latin-1"))
     return Origin(

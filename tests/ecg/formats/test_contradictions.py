@@ -166,6 +166,28 @@ def test_an_ishne_file_of_the_announced_length_has_no_note() -> None:
     assert formats.parse({"x.ecg": other_device_files.ishne(np.asarray(COUNTS))}).notes == ()
 
 
+def _ishne(moved: int, stated: int) -> bytes:
+    """An ISHNE file whose samples stand `moved` bytes further on than usual, and whose header states another number."""
+    data = bytearray(other_device_files.ishne(np.asarray(COUNTS)))
+    (start,) = struct.unpack_from("<i", data, 22)
+    struct.pack_into("<i", data, 22, start + stated)
+    return bytes(data[:start]) + b"\0" * moved + bytes(data[start:])
+
+
+def test_an_ishne_file_is_read_from_where_its_header_says() -> None:
+    usual = formats.parse({"x.ecg": _ishne(0, 0)})
+    for moved in (2, 3, 16, 4096):
+        found = formats.parse({"x.ecg": _ishne(moved, moved)})
+        assert np.array_equal(found.signal, usual.signal)
+        assert found.notes == ()
+
+
+@pytest.mark.parametrize(("moved", "stated"), [(0, 2), (0, -2), (0, 4096), (2, 4), (0, 10**8), (0, -(10**8))])
+def test_an_ishne_header_that_states_two_places_for_the_samples_is_refused(moved: int, stated: int) -> None:
+    with pytest.raises(MalformedInput, match="two places"):
+        formats.parse({"x.ecg": _ishne(moved, stated)})
+
+
 def test_an_edf_header_of_another_length_than_it_says_is_refused() -> None:
     data = bytearray(FILES["edf"].files["x.edf"])
     data[184:192] = b"2560    "

@@ -106,9 +106,12 @@ def test_the_unit_of_a_column_that_is_left_out_contradicts_nothing() -> None:
         "fs: 250",
         "Sampling rate: 250 Hz",
         "sampled at 250 Hz",
-        "Frequency 250Hz",
+        "Sampling frequency is 250Hz.",
         "sampling_frequency = 250",
+        "sample_rate_hz: 250",
         "sfreq=250",
+        "sampling rate: 0.25 kHz",
+        "fs = 250 samples/s",
     ],
 )
 def test_a_rate_in_a_comment_is_read_and_held_against_the_stated_one(comment: str) -> None:
@@ -118,8 +121,79 @@ def test_a_rate_in_a_comment_is_read_and_held_against_the_stated_one(comment: st
         read(data, fs_hz=500.0)
 
 
-def test_the_frequency_of_a_filter_is_no_rate() -> None:
-    assert read(table("# low-pass frequency: 40 Hz\n# fs: 250\nI,II,V1\n")).fs_hz == 250
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "low-pass frequency: 40 Hz",
+        "Frequency response: 0.05 - 150 Hz",
+        "Frequency 150 Hz",
+        "bit rate 128 Hz",
+        "Mains frequency: 50 Hz",
+        "display rate 128 Hz",
+        "Recording, heart rate 75 bpm, ADC rate 1000 Hz",
+    ],
+)
+def test_another_frequency_is_no_rate(comment: str) -> None:
+    data = table(f"# {comment}\nI,II,V1\n")
+    with pytest.raises(MalformedInput, match="not stated"):
+        read(data)
+    assert read(data, fs_hz=250.0).fs_hz == 250
+    assert read(b"# fs: 250\n" + data).fs_hz == 250
+
+
+@pytest.mark.parametrize(
+    "comments",
+    [
+        "# Originally sampled at 1000 Hz, resampled to 250 Hz\n",
+        "# sampled at 1000 Hz\n# downsampled to 250 Hz\n",
+        "# Sampling rate: 1000 Hz\n# decimated by 4\n",
+        "# Sampling rate: 1000 Hz (250 Hz in this file)\n",
+        "# fs: 1000 / 4\n",
+    ],
+)
+def test_a_rate_beside_another_is_not_taken(comments: str) -> None:
+    data = comments.encode() + table("I,II,V1\n")
+    with pytest.raises(MalformedInput, match="--fs"):
+        read(data)
+    assert read(data, fs_hz=250.0).fs_hz == 250
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "Unit: mV",
+        "units = millivolts",
+        "Amplitudes are in mV.",
+        "all values in mV",
+        "voltage [mV]",
+        "units of samples: mV",
+    ],
+)
+def test_a_unit_that_a_comment_states_plainly_is_read(comment: str) -> None:
+    for beside in ("", "# 10 mm/mV, 25 mm/s\n", "# noise below 20 uV\n", "# Raw data of a 16 bit ADC\n"):
+        assert read(f"# {comment}\n{beside}".encode() + table("I,II,V1\n"), fs_hz=250.0).unit == "mV"
+
+
+@pytest.mark.parametrize(
+    "comments",
+    [
+        "# Amplitudes are in uV; divide by 1000 to get values in mV\n",
+        "# ADC counts, not in mV\n",
+        "# display gain 10 mm in mV units, samples are ADC counts\n",
+        "# units: mV\n# gain: 200\n",
+        "# units: mV\n# 200 adu/mV\n",
+        "# units: mV\n# values are ADC counts\n",
+        "# units: mV\n# multiply by 0.005\n",
+        "# units: mV\n# original data in uV\n",
+        "# unit: ward 3, Dr. Zebedeus\n",
+    ],
+)
+def test_a_unit_in_doubt_is_not_known_and_that_is_said(comments: str) -> None:
+    record = read(comments.encode() + table("I,II,V1\n"), fs_hz=250.0)
+    assert record.unit is None
+    assert any("--units" in note for note in record.notes)
+    assert "Zebedeus" not in repr(record.notes)
+    assert read(comments.encode() + table("I,II,V1\n"), fs_hz=250.0, unit="uV").unit == "mV"
 
 
 def test_only_columns_of_other_signals_are_refused() -> None:
