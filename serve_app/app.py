@@ -14,7 +14,7 @@ from serve_app.settings import AppSettings
 
 
 def build(args: AppSettings) -> Application:
-    """The graph: Ingress and Inbox over Preprocess (unless it is inline), a deployment for each model, and Measure.
+    """The graph: Ingress and Inbox over Preprocess, Measure (unless they are inline) and a deployment for each model.
 
     Replicas, resources and queues are set in the Serve YAML (config/), by deployment name.
     """
@@ -26,7 +26,7 @@ def build(args: AppSettings) -> Application:
         # The first one, which is the clinical model, has a new machine's network and processor to itself.
         first = next(iter(models.values()), None)
         models[reference] = deployment.bind(reference, args.model_settings(card.name), after=first)
-    measure = serve.deployment(Measure, name="Measure").bind()
+    measure = None if args.measure_inline else serve.deployment(Measure, name="Measure").bind()
     rollout = serve.deployment(Rollout, name="Rollout").bind(models) if args.models_must_load else None
     handles = Handles(preprocess, models, measure, rollout)  # Serve puts handles in the applications' place
     inbox = serve.deployment(GraphInbox, name="Inbox").bind(

@@ -22,7 +22,8 @@ def deployment_names(settings: AppSettings) -> tuple[str, ...]:
     preprocess = () if settings.preprocess_inline else ("Preprocess",)
     models = (card.deployment for card in settings.cards().values())
     rollout = ("Rollout",) if settings.models_must_load else ()
-    return ("Ingress", *preprocess, *models, "Measure", *rollout, "Inbox")
+    measure = () if settings.measure_inline else ("Measure",)
+    return ("Ingress", *preprocess, *models, *measure, *rollout, "Inbox")
 
 
 def load_config(path: Path) -> dict[str, Any]:

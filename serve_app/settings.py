@@ -78,6 +78,9 @@ class AppSettings(BaseModel):
     preprocess_inline: bool = Field(
         False, description="make the segments where the request came in, without a deployment Preprocess"
     )
+    measure_inline: bool = Field(
+        False, description="examine recordings where the request came in, without a deployment Measure"
+    )
     max_requests: int = Field(64, ge=1, description="most requests with a body in progress in one ingress replica")
     max_model_requests: int | None = Field(
         None, ge=1, description="most of their recordings that models are asked about; the next one waits for them all"
@@ -113,6 +116,11 @@ class AppSettings(BaseModel):
     inbox_keep_days: float | None = Field(
         90.0, gt=0, description="how long finished recordings, results and quarantine are kept; null: for ever"
     )
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there may be something in the inbox: it is in a database of its own, or its file is there."""
+        return self.inbox_url is not None or default_file().exists()
 
     def resolved_inbox_url(self) -> str:
         """URL of the inbox; the folder of the SQLite file is made when it is not there."""

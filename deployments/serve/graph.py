@@ -12,6 +12,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.serve.admission import AdmissionLimit
 from deployments.serve.graph_metrics import GraphMetrics
+from deployments.serve.measure import Measure
 from deployments.serve.model_state import ModelState
 from deployments.serve.model_watch import ModelWatch
 from deployments.serve.preprocess import Preprocess
@@ -19,7 +20,7 @@ from deployments.serve.ray_errors import as_ecg_error, is_queue_full, is_replica
 from ecg.errors import EcgError, ModelError, ModelNotReady, UnusableRecording
 from ecg.models.cards import cards_at
 from ecg.models.contract import ModelResult
-from ecg.pipeline import WITHOUT_MODELS
+from ecg.pipeline import WITHOUT_MODELS, Examination
 from ecg.record import EcgRecord
 from ecg.report import Report
 from ecg.report.analysis import assemble, check_takable, may_be_absent, wanted
@@ -33,13 +34,13 @@ logger = logging.getLogger("ray.serve")
 class Handles:
     """The working deployments.
 
-    `models` are by reference of their card (`ecg.models.cards.card_at`), in the order of the answer. Without
-    `preprocess`, segments are made where the graph is called.
+    `models` are by reference of their card (`ecg.models.cards.card_at`), in the order of the answer. What has no
+    deployment of its own (`preprocess`, `measure`) is done where the graph is called.
     """
 
     preprocess: DeploymentHandle | None
     models: Mapping[str, DeploymentHandle]
-    measure: DeploymentHandle
+    measure: DeploymentHandle | None
     #: Not asked anything; named here so that it is deployed with the others.
     rollout: DeploymentHandle | None = None
 
@@ -59,6 +60,7 @@ class Graph:
         #: The parts that an answer can have.
         self.parts = frozenset(self.cards) | WITHOUT_MODELS
         self._prepare_here = Preprocess() if handles.preprocess is None else None
+        self._examine_here = Measure()
         self.models = {name: ModelWatch(handle) for name, handle in self._models.items()}
 
     async def report(self, record: EcgRecord, include: frozenset[str] | None = None) -> Report:
@@ -113,12 +115,17 @@ class Graph:
         # Here, so that a refusal is this caller's own error and not one from another process.
         outcomes = check_takable(record, include, self.cards)
         asked = [name for name in wanted(include, self.cards) if name not in outcomes]
+        # Before the work here, which may hold up the loop for longer than an answer about a model is waited for.
+        await asyncio.gather(*(self.models[name].ready_or_state() for name in asked))
         segments = self._prepared(record, asked)
-        examined, *answers = await asyncio.gather(
-            self._handles.measure.examine.remote(record, "clinical" in include, "features" in include),
-            *(self._infer(name, segments[self.cards[name].preparation.name], include) for name in asked),
-            return_exceptions=True,
-        )
+        # The models first: where the examination is done here, they work meanwhile.
+        inferences = [
+            asyncio.ensure_future(self._infer(name, segments[self.cards[name].preparation.name], include))
+            for name in asked
+        ]
+        examination = asyncio.ensure_future(self._examined(record, "clinical" in include, "features" in include))
+        answers = await asyncio.gather(*inferences, return_exceptions=True)
+        (examined,) = await asyncio.gather(examination, return_exceptions=True)
         for name, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Exception) and may_be_absent(name, include, self.cards):
                 outcomes[name] = _why_absent(name, answer, again)
@@ -145,6 +152,11 @@ class Graph:
             elif self._handles.preprocess is not None:
                 coming[preparation] = self._handles.preprocess.prepare.remote(record, reference)
         return coming
+
+    async def _examined(self, record: EcgRecord, findings: bool, features: bool) -> Examination:
+        if self._handles.measure is not None:
+            return await self._handles.measure.examine.remote(record, findings, features)  # type: ignore[no-any-return]
+        return await self._examine_here.examine(record, findings, features)
 
     async def _infer(self, name: str, segments: Any, include: frozenset[str]) -> ModelResult:
         check_ready(name, await self.models[name].ready_or_state())

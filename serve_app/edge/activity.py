@@ -1,7 +1,10 @@
-"""What an ingress replica did of late, for the page's view of the service: load, outcomes, and the last refusals."""
+"""What the ingress replicas did of late, for the page's view of the service: load, outcomes, and the last refusals."""
 
+import logging
 import time
 from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -13,18 +16,35 @@ from serve_app.edge.status import json_response
 PATH = "/health/activity"
 #: So many refusals and faults are remembered, and so many answer times of each route.
 LAST, TIMES = 50, 500
+logger = logging.getLogger("ray.serve")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one replica counted since it began: outcomes by route and status, answer times in ms by route."""
+
+    since: datetime
+    most_in_progress: int
+    in_progress: int
+    outcomes: Counter[tuple[str, int]]
+    times: dict[str, list[float]]
+    last: list[dict[str, str | int | None]]
 
 
 class Activity:
-    """Counts since the replica began; nothing of a recording, of a caller or of a path that no route takes."""
+    """Counts since the replica began; nothing of a recording, of a caller or of a path that no route takes.
 
-    def __init__(self, most: int) -> None:
+    `everywhere` gives the `Counts` of every ingress replica, this one among them; without it there is this one alone.
+    """
+
+    def __init__(self, most: int, everywhere: Callable[[], Awaitable[list[Counts]]] | None = None) -> None:
         self._since = datetime.now(UTC)
         self._most = most
+        self._everywhere = everywhere
         self._in_progress = 0
         self._outcomes: Counter[tuple[str, int]] = Counter()
         self._times: dict[str, deque[float]] = {}
-        self._last: deque[dict[str, object]] = deque(maxlen=LAST)
+        self._last: deque[dict[str, str | int | None]] = deque(maxlen=LAST)
 
     def begin(self) -> None:
         """A request with a body has come."""
@@ -39,27 +59,48 @@ class Activity:
         self._outcomes[route, status] += 1
         self._times.setdefault(route, deque(maxlen=TIMES)).append(milliseconds)
         if status >= 400:
-            at = datetime.now(UTC).isoformat(timespec="seconds")
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._last.append({"at": at, "route": route, "status": status, "code": code, "request_id": request_id})
 
+    def counts(self) -> Counts:
+        """What this replica has counted so far."""
+        times = {route: list(latest) for route, latest in self._times.items()}
+        return Counts(self._since, self._most, self._in_progress, self._outcomes.copy(), times, list(self._last))
+
     async def show(self, request: Request) -> Response:
-        """All of it as JSON, the latest refusal first."""
-        return json_response(
-            {
-                "since": self._since.isoformat(timespec="seconds"),
-                "in_progress": self._in_progress,
-                "most_in_progress": self._most,
-                "requests": [
-                    {"route": route, "status": status, "count": count}
-                    for (route, status), count in sorted(self._outcomes.items())
-                ],
-                "latency_ms": {route: _spread(times) for route, times in sorted(self._times.items())},
-                "last": list(reversed(self._last)),
-            }
-        )
+        """All of it as JSON, the latest refusal first; of this replica alone when the others do not answer."""
+        counts = [self.counts()]
+        if self._everywhere is not None:
+            try:
+                counts = await self._everywhere() or counts
+            except Exception:
+                logger.warning("no answer about the activity of the ingress replicas", exc_info=True)
+        return json_response(together(counts))
 
 
-def _spread(times: "deque[float]") -> dict[str, float]:
+def together(counts: Sequence[Counts]) -> dict[str, object]:
+    """The document of `GET /health/activity` about one replica or several."""
+    outcomes: Counter[tuple[str, int]] = Counter()
+    times: dict[str, list[float]] = {}
+    for each in counts:
+        outcomes.update(each.outcomes)
+        for route, latest in each.times.items():
+            times.setdefault(route, []).extend(latest)
+    last = sorted((entry for each in counts for entry in each.last), key=lambda entry: str(entry["at"]), reverse=True)
+    return {
+        "replicas": len(counts),
+        "since": min(each.since for each in counts).isoformat(timespec="seconds"),
+        "in_progress": sum(each.in_progress for each in counts),
+        "most_in_progress": sum(each.most_in_progress for each in counts),
+        "requests": [
+            {"route": route, "status": status, "count": count} for (route, status), count in sorted(outcomes.items())
+        ],
+        "latency_ms": {route: _spread(latest) for route, latest in sorted(times.items())},
+        "last": last[:LAST],
+    }
+
+
+def _spread(times: Sequence[float]) -> dict[str, float]:
     """Median and 95th percentile of the latest answers."""
     ordered = sorted(times)
     return {

@@ -23,9 +23,8 @@ from serve_app.edge.status import StatusRoutes, features_schema, labels
 from serve_app.settings import AppSettings
 
 
-def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes) -> Starlette:
-    """The ASGI application of one ingress replica."""
-    activity = Activity(settings.max_requests)
+def application(settings: AppSettings, graph: Graph, inbox: InboxRoutes, activity: Activity) -> Starlette:
+    """The ASGI application of one ingress replica, which counts in `activity`."""
     routes = _routes(settings, graph, inbox, Access.of(settings), activity)
     limit = AdmissionLimit(settings.max_requests, "The service is at its limit; try again shortly.", "requests")
     chain = [

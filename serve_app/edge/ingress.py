@@ -1,14 +1,23 @@
 """`Ingress`: the deployment that runs the edge's ASGI application."""
 
+import asyncio
+import logging
+
+from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.serve.graph import Graph, Handles
+from serve_app.edge.activity import Activity, Counts
 from serve_app.edge.application import application
 from serve_app.edge.inbox import InboxRoutes
 from serve_app.settings import AppSettings
+
+#: A replica that is frozen or ends is not waited for longer.
+_FANOUT_S = 2.0
+logger = logging.getLogger("ray.serve")
 
 
 class Ingress:
@@ -19,11 +28,32 @@ class Ingress:
         received = InboxRoutes(
             inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
         )
-        self._answer = _Application(application(settings, graph, received))
+        self._activity = Activity(settings.max_requests, self._everywhere)
+        if settings.has_store and not settings.demo:
+            # An inbox that is begun by its first message is begun here, for what it had accepted when it last ended.
+            self._begun = asyncio.ensure_future(_wake(inbox))
+        self._answer = _Application(application(settings, graph, received, self._activity))
+
+    async def activity(self) -> Counts:
+        """What this replica did of late."""
+        return self._activity.counts()
+
+    async def _everywhere(self) -> list[Counts]:
+        context = serve.get_replica_context()
+        replicas = serve.get_deployment_handle(context.deployment, context.app_name).broadcast("activity")
+        answers = await replicas.results_async(timeout_s=_FANOUT_S, return_exceptions=True)
+        return [answer for answer in answers if isinstance(answer, Counts)]
 
     async def __call__(self, request: Request) -> Response:
         """The answer to any request: the application, which Serve runs with the scope and channels of this request."""
         return self._answer
+
+
+async def _wake(inbox: DeploymentHandle) -> None:
+    try:
+        await inbox.stats.remote()
+    except Exception:  # as long as the store does not answer, it is asked by every message
+        logger.warning("the inbox does not answer", exc_info=True)
 
 
 class _Application(Response):

@@ -14,6 +14,7 @@ from ecg.access.audit import AuditLog
 from ecg.access.keys import KeyRing
 from ecg.cardioai.inbox import Inbox
 from ecg.cardioai.receipts import Limits
+from serve_app.edge.activity import Activity
 from serve_app.edge.application import application
 from serve_app.edge.inbox import InboxRoutes
 from serve_app.settings import AppSettings
@@ -39,7 +40,9 @@ class Edge:
             try:
                 graph = Graph(Handles(None, {}, handle()))
                 routes = InboxRoutes(inbox.accept, inbox.record, inbox.stats, inbox.metrics, 1 << 20)
-                transport = httpx.ASGITransport(application(self._settings, graph, routes))
+                transport = httpx.ASGITransport(
+                    application(self._settings, graph, routes, Activity(self._settings.max_requests))
+                )
                 async with httpx.AsyncClient(transport=transport, base_url="http://edge", headers=JSON) as client:
                     return await scenario(client)
             finally:

@@ -261,3 +261,16 @@ def test_metrics_reach_rays_port(service: httpx.Client, launcher_log: Path, sinu
 def test_sample_is_what_the_page_says(service: httpx.Client) -> None:
     assert json.loads(service.get("/sample.json").content) == sample_body()
     assert io.BytesIO(service.get("/").content).read().startswith(b"<!doctype html>")
+
+
+def test_the_activity_is_of_both_replicas_of_the_ingress(service: httpx.Client, sinus: EcgRecord) -> None:
+    before = service.get("/health/activity").json()
+    for _ in range(6):
+        service.post("/assess_quality", **as_npy(sinus)).raise_for_status()
+    after = service.get("/health/activity").json()
+    assert before["replicas"] == after["replicas"] == 2
+
+    def answered(activity: dict[str, Any]) -> int:
+        return sum(entry["count"] for entry in activity["requests"] if entry["route"] == "/assess_quality")
+
+    assert answered(after) == answered(before) + 6
