@@ -4,7 +4,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ecg._version import __version__
 from ecg.errors import EcgError
@@ -43,15 +43,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, (module_name, summary) in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         subparser.set_defaults(module=module_name)
+    known: dict[str, object] = {}
     name = argv[0] if argv[:1] and argv[0] in COMMANDS else ""
     try:
         # Loading a command can take seconds and can find a library missing: both belong inside.
         if name:
             importlib.import_module(COMMANDS[name][0]).add_arguments(subparsers.choices[name])
         args = parser.parse_args(argv)
+        known = vars(args)
         return int(importlib.import_module(args.module).run(args))
     except EcgError as error:
-        print(f"ecg {name}: {describe(error)}", file=sys.stderr)
+        print(f"ecg {name}: {describe(error)}{stating(error, known)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
@@ -87,6 +89,21 @@ def write_line(document: bytes) -> None:
     """One line on standard output, at once: what reads it may be waiting for it."""
     sys.stdout.buffer.write(document + b"\n")
     sys.stdout.flush()
+
+
+#: What a file may leave open, by argument of a command that reads files.
+_STATING = {"fs": "--fs HZ", "leads": "--leads I,II,…", "units": "--units mV"}
+
+
+def stating(error: EcgError, given: Mapping[str, object]) -> str:
+    """Which options state what a file leaves open, for the end of the line about it; nothing for other errors.
+
+    `given` are the arguments of the command.
+    """
+    if "state" not in error.message or not given.keys() >= _STATING.keys():
+        return ""
+    missing = [option for argument, option in _STATING.items() if given[argument] is None]
+    return f" | if you know what the file does not say: {' '.join(missing)}" if missing else ""
 
 
 def describe(error: EcgError) -> str:

@@ -104,6 +104,8 @@ def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
     for statement in examination.statements:
         if statement.present:
             print(f"  {'statement':14s} {statement.label}: {statement.evidence}")
+    for note in record.notes:
+        print(f"  {'note':14s} {note}")
     undecided = [finding.label for finding in examination.findings if finding.present is None]
     if undecided:
         print(f"  {'not decided':14s} {', '.join(undecided)}")

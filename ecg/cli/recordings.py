@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ecg.cli import describe
+from ecg.cli import describe, stating
 from ecg.errors import EcgError
 from ecg.formats import FORMATS, read_path
 from ecg.formats.stated import Stated
@@ -86,7 +86,7 @@ def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) 
                 work(path, record)
         except EcgError as error:
             failed += 1
-            print(f"{path}: {describe(error)}", file=sys.stderr)
+            print(f"{path}: {describe(error)}{stating(error, vars(args))}", file=sys.stderr)
     sys.stdout.flush()  # a reader that has gone away is met here, not while the interpreter ends
     if failed and len(args.files) > 1:
         print(f"{failed} of {len(args.files)} files failed", file=sys.stderr)

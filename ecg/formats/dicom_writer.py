@@ -44,8 +44,10 @@ def write_dicom(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     except ImportError:
         raise missing_extra("DICOM") from None
     strangers = [lead for lead in record.leads if lead not in _CODES]
-    if record.unit != "mV" or strangers or len(record.leads) > _MAX_CHANNELS:
-        raise MalformedInput("DICOM 12-lead ECG holds the twelve leads in mV.", "lead_names", list(_CODES), strangers)
+    if record.unit != "mV":
+        raise MalformedInput("DICOM 12-lead ECG holds millivolt.", "units", "mV", record.unit)
+    if strangers or len(record.leads) > _MAX_CHANNELS:
+        raise MalformedInput("DICOM 12-lead ECG holds the twelve leads.", "lead_names", list(_CODES), strangers)
     counts = np.rint(record.signal.T.astype(np.float64) * 1000)
     if np.nanmax(np.abs(counts), initial=0) > -_GAP - 1:
         raise MalformedInput("Samples beyond the 16-bit range.", "signal", "up to 32.767 mV", None)

@@ -70,3 +70,47 @@ def test_samples_of_matlab_alone_name_the_header(tmp_path: Path, capsys: pytest.
     scipy.io.savemat(path, {"val": np.zeros((12, 100))})
     assert main(["inspect", str(path)]) == 2
     assert "A0001.hea" in capsys.readouterr().err
+
+
+def table(folder: Path, heading: str = "I,II") -> Path:
+    """Two leads of a CSV file that says neither rate nor unit."""
+    path = folder / "bare.csv"
+    wave = np.sin(np.arange(2000) / 50.0)
+    np.savetxt(path, np.stack([wave, wave], 1), "%.3f", ",", header=heading, comments="")
+    return path
+
+
+def test_a_refusal_names_the_options_that_state_what_the_file_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path)
+    assert main(["inspect", str(path)]) == 2
+    assert "--fs HZ --leads I,II,… --units mV" in capsys.readouterr().err
+    assert main(["export", str(path), str(tmp_path / "x.npy"), "--units", "uV"]) == 2
+    assert "--fs HZ --leads" in (told := capsys.readouterr().err)
+    assert "--units" not in told
+    assert main(["inspect", str(tmp_path / "bare.csv"), "--fs", "-1"]) == 2
+    assert "--leads" not in capsys.readouterr().err
+
+
+def test_measure_shows_what_was_noted_of_the_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = table(tmp_path, "I,RESP")
+    assert main(["measure", str(path), "--fs", "500", "--units", "mV"]) == 0
+    (noted,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("  note "))
+    assert "RESP" in noted
+
+
+def test_export_into_no_folder_is_told_and_npy_says_how_it_is_read_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, stated = table(tmp_path), ["--fs", "500", "--units", "uV"]
+    assert main(["export", str(path), str(tmp_path / "none/x.npy"), *stated]) == 2
+    assert "There is no such folder." in capsys.readouterr().err
+    assert main(["export", str(path), str(tmp_path / "x.npy"), *stated]) == 0
+    back = capsys.readouterr().err.partition("read it back with ")[2].split()
+    assert main(["inspect", str(tmp_path / "x.npy"), *back]) == 0
+
+
+def test_export_to_dicom_names_the_missing_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(table(tmp_path)), str(tmp_path / "x.dcm"), "--fs", "500"]) == 2
+    assert "field: units" in capsys.readouterr().err
