@@ -98,3 +98,11 @@ def test_paragraphs_are_short(document: Path) -> None:
                 long.append(length)
             length = int(starts)
     assert long == []
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    decisions = sorted((ROOT / "docs/decisions").glob("*.md"))
+    numbers = [int(path.name[:4]) for path in decisions]
+    assert numbers == sorted(set(numbers))
+    titles = [path.read_text().partition("\n")[0] for path in decisions]
+    assert [title.partition(". ")[0] for title in titles] == [f"# {number}" for number in numbers]
