@@ -159,7 +159,14 @@ def _begin(job: BatchJob, output: Output, weights: dict[str, ResolvedWeights]) -
         raise MalformedInput("So many output files are of no use.", "parts", f"<= {_MOST_PARTS}", parts)
     if job.metadata is not None and job.key is not None:  # before anything of an earlier job goes
         joined = metadata.join(paths, job.metadata, job.key, job.out / metadata.NAME)
-        console.print(f"{joined} of {len(paths)} recordings have a row of {job.metadata.name}")
+        console.print(f"{joined.recordings} of {len(paths)} recordings have a row of {job.metadata.name}")
+        if joined.of_several_rows:
+            console.print(f"{joined.of_several_rows} of them have several rows, of which the first counts")
+        if joined.without_own_row:
+            console.print(
+                f"{joined.without_own_row} more were given none: a row names recordings of several folders, "
+                "and the key needs the folder, too"
+            )
     description = replace(wanted, recordings=len(paths), parts=parts)
     output.clear()  # only now that there is something to put in its place
     output.start(description, paths, [part_of(path, parts) for path in paths])

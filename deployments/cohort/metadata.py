@@ -1,7 +1,10 @@
 """An archive's own table joined to the recordings of a job, as `metadata.parquet` beside its tables."""
 
 import io
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -16,69 +19,162 @@ from ecg.formats import hdf5
 
 NAME = "metadata.parquet"
 _IDENTIFIERS = ("exam_id", "id", "record_id", "ecg_id")  # arrays of HDF5 files that name their recordings
+_LETTER = re.compile(r"[^\W\d_]")
+_MOST_COLUMNS_SHOWN = 40
 
 
-def join(paths: Sequence[str], table: Path, key: str, out: Path) -> int:
-    """Write the rows of a CSV or Parquet table that are about these recordings, with their ``path``; how many.
+@dataclass(frozen=True)
+class Joined:
+    """What came of a join.
 
-    The column `key` holds the path of a recording, or its end, with or without ending (``records500/00000/00001_hr``),
-    its name (``A0001``), or the number that an HDF5 file gives it (``exam_id``). Of several rows about one recording
-    the first counts. Raises `MalformedInput` for a table that cannot be read or has no such column.
+    Attributes
+    ----------
+    recordings
+        How many recordings have a row.
+    of_several_rows
+        How many of them have more than one; the first counts.
+    without_own_row
+        How many recordings share their only row with a recording of another folder, and were given none.
     """
-    rows = _read(table)
-    if key not in rows.column_names:
-        raise MalformedInput("The metadata have no such column.", "key", rows.column_names[:40], key)
-    names = [_plain(str(value)) for value in rows.column(key).to_pylist()]
-    first: dict[str, int] = {}
-    for number, name in enumerate(names):
-        first.setdefault(name, number)
-    depths = sorted({name.count("/") for name in first}, reverse=True)
-    identifiers: dict[str, list[str] | None] = {}
-    found: list[tuple[str, int]] = []
-    for path in paths:
-        row = _row_of(path, first, depths, identifiers)
-        if row is not None:
-            found.append((path, row))
-    joined = rows.take(pa.array([number for _, number in found], pa.int64()))
-    if "path" in joined.column_names:
-        joined = joined.rename_columns({"path": "metadata_path"})
-    joined = joined.add_column(0, "path", pa.array([path for path, _ in found], pa.string()))
+
+    recordings: int
+    of_several_rows: int = 0
+    without_own_row: int = 0
+
+
+def join(paths: Sequence[str], table: Path, key: str, out: Path) -> Joined:
+    """Write the rows of a CSV or Parquet table that are about these recordings, with their ``path``.
+
+    The column `key`, read as text, holds the path of a recording, or its end, with or without ending
+    (``records500/00000/00001_hr``), its name (``A0001``), or the number that an HDF5 file gives it (``exam_id``). A row
+    that names recordings of several folders is given to none. Raises `MalformedInput` for a table that cannot be read
+    or does not have one such column.
+    """
+    rows = _read(table, key)
+    if rows.column_names.count(key) != 1:
+        raise _no_column(rows.column_names, key)
+    keys = _Keys(rows.column(key))
+    found = [(path, number) for path in paths for number in keys.rows_of(path)[:1]]
+    places = defaultdict(set)
+    for path, number in found:
+        places[number].add(_plain(path))
+    own = [(path, number) for path, number in found if len(places[number]) == 1]
+    joined = rows.take(pa.array([number for _, number in own], pa.int64()))
+    joined = joined.rename_columns(_distinct(joined.column_names))
+    joined = joined.add_column(0, "path", pa.array([path for path, _ in own], pa.string()))
     with replacing(out) as draft:
         pq.write_table(joined, draft)
-    return len(found)
+    several = sum(len(keys.rows_of(path)) > 1 for path, _ in own)
+    return Joined(len(own), several, len(found) - len(own))
 
 
-def _read(table: Path) -> pa.Table:
+class _Keys:
+    """The rows by what their key names: as written first, then without the ending of a recording."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._identifiers: dict[str, list[str] | None] = {}
+        self._written: dict[str, list[int]] = {}
+        self._plain: dict[str, list[int]] = {}
+        for number, text in enumerate(map(_text, column.to_pylist())):
+            if text:
+                name = str(PurePosixPath(text))
+                self._written.setdefault(name, []).append(number)
+                self._plain.setdefault(_plain(name), []).append(number)
+        self._depths = sorted({name.count("/") for name in self._written}, reverse=True)
+
+    def rows_of(self, path: str) -> list[int]:
+        """Numbers of the rows about a recording: those whose key is the longest end of its path."""
+        for place in self._names(path):
+            for rows, name in ((self._written, place), (self._plain, _plain(place))):
+                parts = name.split("/")
+                for depth in self._depths:
+                    found = rows.get("/".join(parts[-depth - 1 :]))
+                    if found is not None:
+                        return found
+        return []
+
+    def _names(self, path: str) -> Iterator[str]:
+        container, inner = archives.split(path)
+        if inner is None or not container.lower().endswith(hdf5.ENDINGS):
+            yield inner or path
+            return
+        if container not in self._identifiers:
+            self._identifiers[container] = _identifiers(container)
+        known = self._identifiers[container]
+        if known is not None and int(inner) < len(known):
+            yield known[int(inner)]
+
+
+def _text(value: object) -> str:
+    """A key as text. A gap in a column of Parquet makes whole numbers decimal: here they are whole again."""
+    if value is None:
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names of the columns, each once and none ``path``."""
+    found: list[str] = []
+    for name in names:
+        wanted = "metadata_path" if name == "path" else name
+        distinct, number = wanted, 2
+        while distinct in found or (distinct != name and distinct in names):
+            distinct, number = f"{wanted}_{number}", number + 1
+        found.append(distinct)
+    return found
+
+
+def _no_column(names: Sequence[str], key: str) -> MalformedInput:
+    if key in names:
+        return MalformedInput("The metadata have several columns of this name.", "key", "one column", key)
+    if not all(map(_LETTER.search, names)):  # values of a first row that is no heading may name a person
+        return MalformedInput("The first row of the metadata names no columns.", "key", "a heading with the key", key)
+    return MalformedInput("The metadata have no such column.", "key", list(names[:_MOST_COLUMNS_SHOWN]), key)
+
+
+def _read(table: Path, key: str) -> pa.Table:
+    """The table with the column `key` as text: as a number 010 would be 10, and as a missing value NA nothing."""
     try:
         if table.suffix == ".parquet":
             return pq.read_table(table)
-        return pc.read_csv(io.BytesIO(table.read_bytes()))
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise MalformedInput(f"The metadata cannot be read: {reason}", "metadata", "CSV or Parquet", None) from None
+        return _read_csv(table.read_bytes(), key)
+    except OSError as error:
+        raise MalformedInput(f"The metadata cannot be read: {error.strerror}.", "metadata", "a file", None) from None
+    except pa.ArrowException:  # its words repeat the row
+        kind = "a Parquet file" if table.suffix == ".parquet" else "comma-separated values in UTF-8"
+        raise MalformedInput(f"The metadata cannot be read as {kind}.", "metadata", kind, None) from None
+
+
+def _read_csv(data: bytes, key: str) -> pa.Table:
+    broken: list[pc.InvalidRow] = []
+
+    def stop(row: pc.InvalidRow) -> str:
+        broken.append(row)
+        return "error"
+
+    try:
+        return pc.read_csv(
+            io.BytesIO(data),
+            pc.ReadOptions(use_threads=False),  # else a broken row has no number
+            pc.ParseOptions(newlines_in_values=True, invalid_row_handler=stop),
+            pc.ConvertOptions(column_types={key: pa.string()}),
+        )
+    except pa.ArrowException:
+        if not broken:
+            raise
+        row = broken[0]
+        raise MalformedInput(
+            f"Row {row.number} of the metadata has another number of cells than the heading.",
+            "metadata",
+            row.expected_columns,
+            row.actual_columns,
+        ) from None
 
 
 def _plain(name: str) -> str:
     """A name or path without the ending of a recording and without ``./``."""
     path = PurePosixPath(name)
     return str(path.with_suffix("") if path.suffix == ".dat" or formats.is_named_like_a_recording(path.name) else path)
-
-
-def _row_of(
-    path: str, first: dict[str, int], depths: Sequence[int], identifiers: dict[str, list[str] | None]
-) -> int | None:
-    container, inner = archives.split(path)
-    if inner is not None and container.lower().endswith(hdf5.ENDINGS):
-        if container not in identifiers:
-            identifiers[container] = _identifiers(container)
-        known = identifiers[container]
-        return first.get(known[int(inner)]) if known is not None and int(inner) < len(known) else None
-    parts = _plain(inner or path).split("/")
-    for depth in depths:
-        number = first.get("/".join(parts[-depth - 1 :]))
-        if number is not None:
-            return number
-    return None
 
 
 def _identifiers(container: str) -> list[str] | None:

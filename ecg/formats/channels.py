@@ -112,7 +112,7 @@ def choose(channels: Sequence[Channel]) -> Choice:
     for i, channel in enumerate(channels):
         reason = None if i in judges else _reason_against(channel, rates[0], bool(bare), known)
         if i in brain:
-            reason = "it is of the brain"
+            reason = "it is recorded at the head"
         if reason is None:
             rows.append(i)
         else:

@@ -3,7 +3,6 @@
 import io
 import logging
 import math
-import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -25,19 +24,17 @@ from ecg.formats.device_file import (
     whole,
 )
 from ecg.formats.dicom_about import origin_of
-from ecg.formats.lead_codes import LEADS
+from ecg.formats.dicom_groups import rhythm_of
+from ecg.formats.dicom_leads import lead_of
 from ecg.formats.stated import Stated
 from ecg.formats.xml_tree import missing_extra
-from ecg.leads import MAX_LEADS, STANDARD_LEADS, canonical_lead, is_lead
+from ecg.leads import MAX_LEADS
 from ecg.record import EcgRecord
 
 NAME = "dicom"
 _BIG_ENDIAN = b"1.2.840.10008.1.2.2\0"  # retired in 2006; the samples inside would be swapped, too
 _DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.8.")  # their size is bounded by nothing
 _TYPES = {("SB", 8): "i1", ("UB", 8): "u1", ("SS", 16): "<i2", ("US", 16): "<u2", ("SL", 32): "<i4", ("UL", 32): "<u4"}
-#: ``2:1`` of MDC (ISO/IEEE 11073-10102), ``5.6.3-9-1`` of the older SCPECG scheme: one number for a lead in both.
-_LEAD_CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d{1,3})", re.ASCII)
-_MEDIAN = re.compile(r"median|average|representative|template", re.IGNORECASE)
 _MOST_SKEW_MS = 5.0  # as much as the spread of a good interval
 _UNITS = {"uv": "uV", "mv": "mV", "v": "V", "nv": "nV", "microvolt": "uV", "millivolt": "mV"}
 
@@ -48,7 +45,7 @@ def claims(name: str, head: bytes) -> bool:
 
 
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
-    """The longest waveform of the file, in mV. Raises `MalformedInput`, `UnusableRecording`."""
+    """The rhythm among the waveforms of the file, in mV. Raises `MalformedInput`, `UnusableRecording`."""
     data = files[main]
     if any(syntax in data[:2048] for syntax in _DEFLATED):
         raise UnusableRecording("Deflated DICOM files are not read.", "file", "an uncompressed transfer syntax", None)
@@ -88,11 +85,7 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
             "12-lead, general or ambulatory ECG",
             text_of(dataset.get("Modality")),
         )
-    # A second group is often the median beat: the rhythm is the longest.
-    groups = [group for group in groups if not _MEDIAN.search(str(group.get("MultiplexGroupLabel") or ""))]
-    if not groups:
-        raise UnusableRecording("The DICOM file holds a median beat and no rhythm.", "file", "a rhythm waveform", None)
-    group = max(groups, key=_length)
+    group, left_out = rhythm_of(groups)
     n_channels = whole(group.get("NumberOfWaveformChannels"), "lead_names", "number of channels", MAX_LEADS)
     n_samples = whole(group.get("NumberOfWaveformSamples"), "signal", "number of samples", MAX_VALUES)
     definitions = list(group.get("ChannelDefinitionSequence") or [])
@@ -105,8 +98,7 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
     notes += _skew(definitions, fs_hz)
     if there > n_samples:
         notes.append(more_than_announced(there, n_samples))
-    if sum(_length(item) == n_samples for item in groups) > 1:
-        notes.append("Only the first of several waveform groups of one length is read.")
+    notes += left_out
 
     def samples(number: int) -> NDArray[np.float64]:
         raw = counts[:, number]
@@ -120,10 +112,6 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
     acquired = timestamp_of(dataset.get("AcquisitionDateTime"))
     file = DeviceFile(NAME, channels, fs_hz, n_samples, samples, origin, notes, acquired)
     return record_of(file, main, stated, max_duration_s)
-
-
-def _length(group: Any) -> float:
-    return number_of(group.get("NumberOfWaveformSamples")) or 0.0
 
 
 def _counts(group: Any, n_channels: int, n_samples: int) -> tuple[NDArray[Any], int]:
@@ -141,24 +129,11 @@ def _counts(group: Any, n_channels: int, n_samples: int) -> tuple[NDArray[Any], 
 
 
 def _channel(definition: Any, number: int) -> Channel:
-    source = (definition.get("ChannelSourceSequence") or [None])[0]
     units = (definition.get("ChannelSensitivityUnitsSequence") or [None])[0]
     unit = None if units is None else _unit(text_of(units.get("CodeValue")), text_of(units.get("CodeMeaning")))
     if number_of(definition.get("ChannelSensitivity")) in (None, 0.0):
         unit = None
-    name = None if source is None else _lead(text_of(source.get("CodeValue")), text_of(source.get("CodeMeaning")))
-    return Channel((name or f"channel {number}")[:80], unit, 1.0)
-
-
-def _lead(code: str | None, meaning: str | None) -> str | None:
-    """The lead that code and meaning name; `InconsistentInput` when each names another."""
-    found = _LEAD_CODE.fullmatch(code or "")
-    coded = LEADS.get(int(found[1])) if found else None
-    if coded is None or meaning is None or not is_lead(meaning):
-        return coded or meaning
-    if canonical_lead(meaning) != coded and coded in STANDARD_LEADS:
-        raise InconsistentInput("Code and meaning of a channel name different leads.", "lead_names", coded, meaning)
-    return meaning
+    return Channel((lead_of(definition) or f"channel {number}")[:80], unit, 1.0)
 
 
 def _unit(code: str | None, meaning: str | None) -> str | None:

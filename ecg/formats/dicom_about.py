@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 from ecg.formats.device_file import age_of, measurements_of, number_of, sex_of, statements_of, text_of, withheld
+from ecg.formats.device_words import is_statement
+from ecg.leads import is_lead
 from ecg.origin import Origin
 
 #: Names of measurements, without blanks and in lower case, as devices write them.
@@ -29,10 +31,16 @@ _IDENTIFYING = {
     "AdmissionID": "admission id",
 }
 _TEXTS = ("LO", "SH", "LT", "ST", "UT", "UC", "UN")
+#: Shown as they are written, or coded, or judged where they are read (`withheld`).
 _HARMLESS = frozenset(
     {"Manufacturer", "ManufacturerModelName", "SoftwareVersions", "Modality", "SpecificCharacterSet"}
-    | {"DeidentificationMethod", "PatientIdentityRemoved"}
+    | {"DeidentificationMethod", "PatientIdentityRemoved", "UnformattedTextValue"}
+    | {"CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion"}
 )
+#: Free texts in which every device writes terms: only other words are of note.
+_OF_TERMS = frozenset({"ChannelLabel", "MultiplexGroupLabel", "ChannelDerivationDescription", "CodeMeaning"})
+_DEEPEST = 8
+_MOST_ITEMS = 5000  # of all sequences of a file
 
 
 def origin_of(dataset: Any, definition: Any) -> Origin:
@@ -65,13 +73,47 @@ def origin_of(dataset: Any, definition: Any) -> Origin:
 
 
 def _identifying(dataset: Any) -> list[str]:
-    """Kinds of elements that may identify a person; none is decoded, since what breaks the rules there is no matter."""
+    """Kinds of elements that may identify a person, those within sequences too."""
+    found: dict[str, None] = {}
+    items = [(dataset, 0)]
+    for item, depth in items:  # which grows while it is walked
+        for tag in item.keys():  # noqa: SIM118  a dataset yields its decoded elements
+            keyword, kind, value = _element(item, tag)
+            if kind == "SQ" and depth < _DEEPEST and len(items) < _MOST_ITEMS:
+                items += [(inner, depth + 1) for inner in _items(item, tag)]
+            what = _what_identifies(item, keyword, kind, value)
+            if what is not None:
+                found.setdefault(what)
+    usual = [what for what in _IDENTIFYING.values() if what in found]
+    return [*usual, *(what for what in found if what not in usual)]
+
+
+def _element(item: Any, tag: Any) -> tuple[str, str, Any]:
+    """Keyword, kind and value of an element, which is not decoded: what breaks the rules there is no matter."""
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
-    found = [what for name, what in _IDENTIFYING.items() if dataset.get_item(name) and dataset.get_item(name).value]
-    for tag, element in dataset.items():
-        keyword = keyword_for_tag(tag)
-        if element.value and keyword not in _IDENTIFYING and keyword not in _HARMLESS:
-            kind = element.VR or (dictionary_VR(tag) if keyword else "UN")
-            found.append("names of persons" if kind == "PN" else "other texts" if kind in _TEXTS else "")
-    return [what for what in dict.fromkeys(found) if what]
+    element = item.get_item(tag)
+    keyword = keyword_for_tag(tag)
+    kind = element.VR or (dictionary_VR(tag) if keyword else "UN")
+    return keyword, str(kind), element.value
+
+
+def _items(item: Any, tag: Any) -> list[Any]:
+    try:
+        return list(item[tag].value or [])
+    except Exception:  # noqa: BLE001  pydicom raises what it meets in a sequence
+        return []
+
+
+def _what_identifies(item: Any, keyword: str, kind: str, value: Any) -> str | None:
+    if not value or keyword in _HARMLESS or kind == "SQ":
+        return None
+    if keyword in _IDENTIFYING:
+        return _IDENTIFYING[keyword]
+    if kind == "PN":
+        return "names of persons"
+    if kind not in _TEXTS or (keyword == "CodeMeaning" and "CodeValue" in item):
+        return None
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    harmless = keyword in _OF_TERMS and (is_statement(text) or is_lead(text.strip("\0 ")))
+    return None if harmless else "other texts"

@@ -55,7 +55,7 @@ def _parse(data: bytes, main: str, stated: Stated, max_duration_s: float) -> Ecg
     leads, subtracted = _leads(sections[3])
     rhythm = sections[6]
     nanovolts, interval_us, coding, bimodal = struct.unpack_from("<HHBB", rhythm)
-    if bimodal and subtracted:
+    if bimodal:
         raise UnusableRecording("Bimodal SCP-ECG compression is not read.", "file", "one sampling rate", None)
     if not nanovolts:
         raise MalformedInput("The SCP-ECG file states no size of a count.", "units", "nanovolts", 0)

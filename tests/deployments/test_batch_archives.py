@@ -5,12 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from deployments.cohort import kinds, metadata
 from deployments.cohort.inputs import list_recordings, read_recording
 from deployments.cohort.job import BatchJob, run
+from deployments.cohort.metadata import Joined
 from ecg.errors import MalformedInput, ModelError, UnusableRecording
 from ecg.formats.stated import Stated
 from ecg.leads import STANDARD_LEADS
@@ -67,7 +69,7 @@ def test_ptb_xl_as_it_lies(ptbxl: Path) -> None:
 def test_metadata_are_joined_by_path(ptbxl: Path) -> None:
     paths = list_recordings([str(ptbxl)])
     out = ptbxl / "out.parquet"
-    assert metadata.join(paths, ptbxl / "ptbxl_database.csv", "filename_hr", out) == 1
+    assert metadata.join(paths, ptbxl / "ptbxl_database.csv", "filename_hr", out) == Joined(1)
     (row,) = pq.read_table(out).to_pylist()
     assert (row["path"], row["age"]) == (str(ptbxl / "records500/00000/00001_hr.hea"), 56)
     with pytest.raises(MalformedInput, match="no such column"):
@@ -79,7 +81,97 @@ def test_a_name_without_its_ending_is_the_key_of_any_format(tmp_path: Path) -> N
         (tmp_path / name).write_text("")
     (tmp_path / "table.csv").write_text("name,age\na,1\nb,2\nc,3\nd,4\n")
     paths = [str(tmp_path / name) for name in ("a.csv", "b.EDF", "c.xml", "d.tar")]
-    assert metadata.join(paths, tmp_path / "table.csv", "name", tmp_path / "out.parquet") == 3
+    assert metadata.join(paths, tmp_path / "table.csv", "name", tmp_path / "out.parquet") == Joined(3)
+
+
+def joined(folder: Path, table: str, *paths: str, key: str = "id") -> tuple[dict[str, object], Joined]:
+    """The column ``dx`` by path, and the counts, of a join with a CSV table."""
+    (folder / "table.csv").write_text(table)
+    counts = metadata.join(paths, folder / "table.csv", key, folder / "out.parquet")
+    return {row["path"]: row["dx"] for row in pq.read_table(folder / "out.parquet").to_pylist()}, counts
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        (("010", "10"), ("010", "10")),
+        (("00001", "00002"), ("00001", "00002")),
+        (("1.10", "1.1"), ("1.10", "1.1")),
+        (("1e5", "100000"), ("1e5", "100000")),
+        (("12345678901234567890", "12345678901234567891"), ("12345678901234567890", "12345678901234567891")),
+        (("NA", "null"), ("NA", "null")),
+        (("2020-01-02", "2020-01-02 00:00:00"), ("2020-01-02", "2020-01-02 00:00:00")),
+        (("true", "True"), ("true", "True")),
+        (("r1.hea", "r1.edf"), ("r1", "r1")),
+        (("\ufeffr1", "r2"), ("\ufeffr1", "r2")),
+    ],
+)
+def test_keys_are_texts_and_stay_as_they_are_written(
+    keys: tuple[str, str], names: tuple[str, str], tmp_path: Path
+) -> None:
+    first, second = (f"/a/{name}.{ending}" for name, ending in zip(names, ("hea", "edf"), strict=True))
+    found, counts = joined(tmp_path, f"id,dx\n{keys[0]},AF\n{keys[1]},SR\n", first, second)
+    assert found == {first: "AF", second: "SR"}
+    assert counts == Joined(2)
+
+
+def test_a_row_without_a_key_is_about_no_recording(tmp_path: Path) -> None:
+    found, _ = joined(tmp_path, "id,dx\nr2,AF\n,SR\nNone,VT\n", "/a/None.hea", "/a/.hea", "/a/nan.hea")
+    assert found == {"/a/None.hea": "VT"}
+
+
+def test_a_row_that_names_recordings_of_two_folders_is_given_to_none_and_counted(tmp_path: Path) -> None:
+    paths = ("/h1/r1.hea", "/h2/r1.hea", "/h2/r2.hea", "/h2/r2.edf")
+    assert joined(tmp_path, "id,dx\nr1,AF\nr2,SR\n", *paths) == (
+        {"/h2/r2.hea": "SR", "/h2/r2.edf": "SR"},
+        Joined(2, 0, 2),
+    )
+    assert joined(tmp_path, "id,dx\nh1/r1,AF\nr1,SR\n", *paths[:2])[0] == {paths[0]: "AF", paths[1]: "SR"}
+
+
+def test_recordings_of_several_rows_are_counted(tmp_path: Path) -> None:
+    assert joined(tmp_path, "id,dx\nr1,AF\nr1,SR\nr2,SR\n", "/a/r1.hea", "/a/r2.hea") == (
+        {"/a/r1.hea": "AF", "/a/r2.hea": "SR"},
+        Joined(2, 1, 0),
+    )
+
+
+def test_keys_of_parquet_that_a_gap_made_decimal_are_whole_numbers(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1.0, None, 2.5], "dx": ["AF", "SR", "VT"]}), tmp_path / "t.parquet")
+    paths = ["/a/1.hea", "/a/2.5.hea", "/a/None.hea"]
+    assert metadata.join(paths, tmp_path / "t.parquet", "id", tmp_path / "out.parquet") == Joined(2)
+
+
+def test_columns_of_one_name_are_kept_apart_and_a_key_of_two_columns_is_refused(tmp_path: Path) -> None:
+    joined(tmp_path, "id,dx,dx,path,metadata_path,,\nr1,AF,SR,x,y,,\n", "/a/r1.hea")
+    names = pq.read_table(tmp_path / "out.parquet").column_names
+    assert names == ["path", "id", "dx", "dx_2", "metadata_path_2", "metadata_path", "", "_2"]
+    with pytest.raises(MalformedInput, match="several columns"):
+        joined(tmp_path, "id,id,dx\nr1,r2,AF\n", "/a/r1.hea")
+
+
+def test_texts_of_several_lines_stay_in_their_row(tmp_path: Path) -> None:
+    text = "".join(f'r{i},"first line\nsecond, line {"x" * 60}"\n' for i in range(30_000))
+    found, counts = joined(tmp_path, f"id,dx\n{text}", "/a/r0.hea", "/a/r29999.hea")
+    assert counts == Joined(2)
+    assert str(found["/a/r29999.hea"]).startswith("first line\nsecond, line")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("id,name\nr1,Zebedeus\nr2,Zebedeus, John,1960-01-02\n", "Row 3 of the metadata has another number of cells"),
+        ("r1,Zebedeus,1950-01-02\nr2,Zebedeus,1950-01-02\n", "names no columns"),
+        ("", "cannot be read"),
+        ("id,name\nZebedeus \u00fc,1960\n", "cannot be read as comma-separated values in UTF-8"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_without_its_rows(table: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(table.encode("latin-1"))
+    with pytest.raises(MalformedInput, match=said) as refused:
+        metadata.join(["/a/r1.hea"], tmp_path / "t.csv", "id", tmp_path / "out.parquet")
+    assert "Zebedeus" not in str(refused.value.__dict__)
+    assert "1960" not in str(refused.value.__dict__)
 
 
 def test_mimic_iv_ecg_as_it_lies(tmp_path: Path) -> None:
@@ -92,7 +184,7 @@ def test_mimic_iv_ecg_as_it_lies(tmp_path: Path) -> None:
     assert listed(tmp_path)[0] == [f"{study}/40689238.hea"]
     assert read_recording(path, Stated()).unit == "mV"
     out = tmp_path / "out.parquet"
-    assert metadata.join([path], tmp_path / "record_list.csv", "path", out) == 1
+    assert metadata.join([path], tmp_path / "record_list.csv", "path", out) == Joined(1)
     assert pq.read_table(out).column_names == ["path", "subject_id", "study_id", "metadata_path"]
 
 
@@ -116,7 +208,7 @@ def test_code_15_as_it_lies(tmp_path: Path) -> None:
     read = read_recording(paths[1], Stated(400.0, STANDARD_LEADS, "mV"))
     assert np.array_equal(read.signal, MANY[1].T)
     out = tmp_path / "out.parquet"
-    assert metadata.join(paths, tmp_path / "exams.csv", "exam_id", out) == 2
+    assert metadata.join(paths, tmp_path / "exams.csv", "exam_id", out) == Joined(2)
     assert [(row["path"], row["age"]) for row in pq.read_table(out).to_pylist()] == [(paths[1], 60), (paths[2], 61)]
 
 

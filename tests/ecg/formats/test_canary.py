@@ -197,3 +197,34 @@ def _whole(record: EcgRecord) -> EcgRecord:
     """Without missing samples, which EDF cannot hold, and in whole seconds."""
     seconds = math.floor(record.duration_s)
     return replace(record, signal=np.nan_to_num(record.signal[:, : int(seconds * record.fs_hz)]))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "said"),
+    [
+        ("RequestingPhysician", f"{CANARY}^Jane", "names of persons"),
+        ("PatientComments", CANARY, "other texts"),
+        ("PatientID", CANARY, "patient id"),
+        ("CodeMeaning", CANARY, "other texts"),
+    ],
+)
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_person_named_in_a_sequence_of_dicom_is_said_to_be_there(
+    keyword: str, value: str, said: str, depth: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = pydicom.dcmread(io.BytesIO(ALL["dicom"].files["x.dcm"]))
+    before = parse(ALL["dicom"].files).origin
+    assert before is not None
+    assert said not in before.identifying
+    item = pydicom.Dataset()
+    setattr(item, keyword, value)
+    for _ in range(depth):
+        outer = pydicom.Dataset()
+        outer.RequestAttributesSequence = [item]
+        item = outer
+    dataset.update(item)
+    dataset.save_as(tmp_path / "x.dcm")
+    assert main(["inspect", str(tmp_path / "x.dcm")]) == 0
+    output = capsys.readouterr().out
+    assert said in output
+    assert CANARY not in output

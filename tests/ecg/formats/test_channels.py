@@ -59,4 +59,4 @@ def test_numbered_inputs_of_a_device_are_no_electrodes_of_the_head() -> None:
 def test_what_is_left_out_over_the_brain_is_said() -> None:
     notes = choose([Channel(name, "uV", 500.0) for name in ("C3", "C4", "O1", "O2", "I", "II")]).notes
     assert len(notes) == 4
-    assert notes[0] == "Signal C3 is left out: it is of the brain."
+    assert notes[0] == "Signal C3 is left out: it is recorded at the head."

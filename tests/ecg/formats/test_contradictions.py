@@ -1,5 +1,6 @@
 """Files that contradict themselves, or say less than a reading needs: refused or noted, never read in silence."""
 
+import copy
 import io
 import re
 import struct
@@ -12,6 +13,7 @@ import pytest
 from ecg import formats
 from ecg.errors import EcgError, InconsistentInput, MalformedInput, UnusableRecording
 from ecg.formats.stated import Stated
+from ecg.leads import STANDARD_LEADS
 from tests.ecg.formats import device_files as made
 from tests.ecg.formats import other_device_files
 from tests.ecg.formats.every_format import samples
@@ -95,11 +97,93 @@ def test_a_large_skew_of_dicom_leads_is_refused() -> None:
         formats.parse(dicom(change))
 
 
-def test_a_second_dicom_group_of_one_length_is_noted() -> None:
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [("2:11", "Lead V3"), ("2:66", "V2"), ("2:3", "V3R"), ("2:66", "V9"), ("2:16", "Y"), ("MDC_ECG_LEAD_I", "Lead II")],
+)
+def test_a_dicom_code_and_meaning_of_any_two_leads_are_refused(code: str, meaning: str) -> None:
     def change(dataset: Any) -> None:
-        dataset.WaveformSequence.append(dataset.WaveformSequence[0])
+        _source(dataset).CodeValue, _source(dataset).CodeMeaning = code, meaning
 
-    assert "Only the first of several waveform groups" in formats.parse(dicom(change)).notes[0]
+    with pytest.raises(InconsistentInput, match="different leads"):
+        formats.parse(dicom(change))
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning", "lead"),
+    [
+        ("MDC_ECG_LEAD_I", None, "I"),
+        ("MDC_ECG_LEAD_I", "Lead I", "I"),
+        ("2:11", "Lead V3R", "Lead V3R"),
+        ("2:11", "C3R", "C3R"),
+        ("2:11", None, "V3R"),
+        ("2:16", "Vx", "Vx"),
+        ("2:66", "ECG V8", "ECG V8"),
+    ],
+)
+def test_a_dicom_code_and_meaning_of_one_lead_are_read(code: str, meaning: str | None, lead: str) -> None:
+    def change(dataset: Any) -> None:
+        _source(dataset).CodeValue = code
+        if meaning is None:
+            del _source(dataset).CodeMeaning
+        else:
+            _source(dataset).CodeMeaning = meaning
+
+    assert formats.parse(dicom(change)).leads[0] == lead
+
+
+def _group(dataset: Any, seconds: float, leads: slice, fs_hz: float = 500.0, label: str | None = None) -> Any:
+    """A waveform group of some of the leads, with another length and rate."""
+    group = copy.deepcopy(dataset.WaveformSequence[0])
+    counts = np.frombuffer(group.WaveformData, "<i2").reshape(600, -1)[:, leads]
+    n_samples = round(seconds * fs_hz)
+    group.SamplingFrequency = f"{fs_hz:g}"
+    group.NumberOfWaveformSamples = n_samples
+    group.NumberOfWaveformChannels = counts.shape[1]
+    group.ChannelDefinitionSequence = group.ChannelDefinitionSequence[leads]
+    group[0x54001010].value = np.resize(counts, (n_samples, counts.shape[1])).astype("<i2").tobytes()
+    if label is not None:
+        group.MultiplexGroupLabel = label
+    return group
+
+
+LIMBS, CHEST, ONE, EVERY = slice(0, 6), slice(6, 12), slice(0, 1), slice(0, 12)
+
+
+@pytest.mark.parametrize(
+    ("groups", "read", "left_out"),
+    [
+        ([(10, EVERY), (1.5, ONE, 4000.0)], 0, "1 lead of 1.5 s"),
+        ([(1.5, ONE, 4000.0), (10, EVERY)], 1, "1 lead of 1.5 s"),
+        ([(60, ONE), (10, EVERY)], 1, "1 lead of 60 s"),
+        ([(2.5, CHEST), (2.5, LIMBS), (10, ONE)], 2, "6 leads of 2.5 s, 6 leads of 2.5 s"),
+        ([(9.998, LIMBS), (10, CHEST)], 1, "6 leads of 10 s"),
+        ([(10, CHEST), (10, CHEST)], 0, "6 leads of 10 s"),
+        ([(1.2, EVERY), (10, EVERY)], 1, "12 leads of 1.2 s"),
+        ([(10, EVERY), (1.2, EVERY, 500.0, "MEDIAN BEAT")], 0, None),
+        ([(10, EVERY), (10, EVERY, 500.0, "MEDIAN FILTERED RHYTHM")], 0, "12 leads of 10 s"),
+    ],
+)
+def test_the_rhythm_among_dicom_groups_is_told_by_seconds_and_leads(
+    groups: list[tuple[Any, ...]], read: int, left_out: str | None
+) -> None:
+    def change(dataset: Any) -> None:
+        dataset.WaveformSequence = [_group(dataset, *group) for group in groups]
+
+    record = formats.parse(dicom(change))
+    seconds, leads, *_ = groups[read]
+    assert record.duration_s == pytest.approx(seconds)
+    assert record.leads == STANDARD_LEADS[leads]
+    expected = () if left_out is None else (f"Of {len(groups)} waveform groups one is read; left out: {left_out}.",)
+    assert record.notes == expected
+
+
+@pytest.mark.parametrize("subtracted", [False, True])
+def test_bimodal_scp_compression_is_refused(subtracted: bool) -> None:
+    data = made.scp(COUNTS, 2, beat=made.counts(8, 100) if subtracted else None)
+    head = struct.pack("<HHBB", 2500, 2000, 2, 0)
+    with pytest.raises(UnusableRecording, match="Bimodal"):
+        formats.parse({"x.scp": data.replace(head, head[:5] + b"\1")})
 
 
 def _fewer_in_dicom() -> dict[str, bytes]:
