@@ -29,9 +29,8 @@ class Ingress:
             inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
         )
         self._activity = Activity(settings.max_requests, self._everywhere)
-        if settings.has_store and not settings.demo:
-            # An inbox that is begun by its first message is begun here, for what it had accepted when it last ended.
-            self._begun = asyncio.ensure_future(_wake(inbox))
+        #: To be begun by the first request of any kind, for what it had accepted when it last ended.
+        self._waits = inbox if settings.has_store and not settings.demo else None
         self._answer = _Application(application(settings, graph, received, self._activity))
 
     async def activity(self) -> Counts:
@@ -46,6 +45,9 @@ class Ingress:
 
     async def __call__(self, request: Request) -> Response:
         """The answer to any request: the application, which Serve runs with the scope and channels of this request."""
+        if self._waits is not None:
+            self._begun = asyncio.ensure_future(_wake(self._waits))
+            self._waits = None
         return self._answer
 
 
