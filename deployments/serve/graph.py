@@ -68,8 +68,8 @@ class Graph:
 
         Every refusal of a deployment arrives as an `EcgError`.
 
-        A model that is not asked for is not run, but every part needs the examination: the clinical part is not given
-        for a recording of poor quality, and half of the features are measured. Raises `UnusableRecording` when a model
+        A model that is not asked for is not run, but every part needs the examination: a recording of poor
+        quality gets no probabilities, and half of the features are measured. Raises `UnusableRecording` when a model
         was asked for and the recording cannot be prepared, and what `ecg.report.analysis.assemble` raises.
         """
         include = self.parts if include is None else include
