@@ -1,5 +1,5 @@
 #!/bin/sh
-# haproxy-stand-in BINARY FILE.stand-in: waits until no HAProxy on FILE is left, then stands in for it.
+# haproxy-stand-in BINARY FILE.stand-in: waits until the latest HAProxy on FILE has ended, then stands in for it.
 #
 # Ray notices a dead HAProxy by three failed checks and starts a new manager for it, which takes seconds. Meanwhile the
 # last configuration that had an application is served by another process. The next HAProxy that has an application
@@ -12,15 +12,32 @@ config=${2%.stand-in}
 # One such script for a file. The lock ends with the process.
 exec 8>"$config.one"
 flock -n 8 || exit 0
-while :; do
-    # Opens once somebody writes to the pipe, reads until nobody can.
-    read -r _ <"$config.alive"
-    [ -e "$config.stand-in" ] || exit 0
-    # Not waited for: it ends with its last request, which may take minutes, and the next HAProxy may be killed sooner.
+exec 7<>"$config.news"
+
+# Hear when process $1 has ended: nobody writes to its pipe any more. Those before it end when they have no more to do.
+watch() {
+    latest=$1
     (
-        timeout --signal=USR1 "$LIMIT" "$binary" -db -f "$config.stand-in"
-        # 124: it has stood long enough. Without a HAProxy on FILE nothing is left to wait for.
-        # (In brackets, so that grep does not find itself.)
-        [ $? -ne 124 ] || grep -q -z -x -e "[/]${config#/}" /proc/[0-9]*/cmdline 2>/dev/null || kill "$$"
+        read -r _ <"$config.alive.$1"
+        echo "gone $1" >&7
     ) 8>&- &
+}
+
+stand_in() {
+    timeout --signal=USR1 "$LIMIT" "$binary" -db -f "$config.stand-in" 7>&- 8>&-
+    # 124: it has stood long enough. Without a HAProxy on FILE nothing is left to wait for.
+    # (In brackets, so that grep does not find itself.)
+    [ $? -ne 124 ] || grep -q -z -x -e "[/]${config#/}" /proc/[0-9]*/cmdline 2>/dev/null || kill "$$"
+}
+
+read -r process <"$config.latest"
+watch "$process"
+while read -r what process <&7; do
+    if [ "$what" = new ]; then
+        [ "$process" = "$latest" ] || watch "$process"
+        continue
+    fi
+    rm -f "$config.alive.$process"
+    # Not waited for: it ends with its last request, which may take minutes, and the next HAProxy may be killed sooner.
+    if [ "$process" = "$latest" ] && [ -e "$config.stand-in" ]; then stand_in & fi
 done

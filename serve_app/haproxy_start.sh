@@ -19,9 +19,9 @@ if ! grep -q '^# Made stricter by ' "$config"; then
     mv "$draft" "$config"
 fi
 
-# Every HAProxy on this file holds this pipe open. When none does any more, the stand-in begins.
-[ -p "$config.alive" ] || mkfifo -m 600 "$config.alive"
-exec 9<>"$config.alive"
+# This process holds a pipe open. When it ends as the latest on this file, the stand-in begins.
+[ -p "$config.alive.$$" ] || mkfifo -m 600 "$config.alive.$$"
+exec 9<>"$config.alive.$$"
 
 # A HAProxy that Ray does not know of: the stand-in, or that of a manager which was killed.
 others=
@@ -46,7 +46,11 @@ for argument; do
     [ "$argument" = -dR ] || set -- "$@" "$argument"
 done
 
-# One waits already, or else begins: in a subshell, so that HAProxy has no child that it does not know of.
+# One script waits already and hears of this process, or else begins: in a subshell, so that HAProxy has no child that it
+# does not know of.
+[ -p "$config.news" ] || mkfifo -m 600 "$config.news"
+echo "$$" >"$config.latest"
+echo "new $$" 1<>"$config.news"
 if flock -n "$config.one" true; then
     (setsid /bin/sh "$here/haproxy-stand-in" "$binary" "$config.stand-in" 9>&- </dev/null >/dev/null 2>&1 &)
 fi

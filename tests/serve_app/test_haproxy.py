@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,9 +32,14 @@ LIMIT_S = 30
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
-    """An ingress replica that answers everything, Serve's health check included."""
+    """An ingress replica that answers everything, Serve's health check included; `/slow` when it is released."""
+
+    asked, release = threading.Event(), threading.Event()
 
     def do_GET(self) -> None:
+        if self.path == "/slow":
+            self.asked.set()
+            self.release.wait(LIMIT_S)
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -288,6 +294,30 @@ def test_another_one_stands_in_for_a_haproxy_that_was_killed(
         until(lambda: proxy.listening() == {proxy.process.pid}, proxy)
         assert status(proxy.port) == 200
         before.wait(LIMIT_S)
+
+
+def test_one_stands_in_while_an_older_haproxy_still_has_a_client(
+    tmp_path: Path, started: list[Proxy], backend: int
+) -> None:
+    """A request of minutes keeps a HAProxy alive long after the next has taken over."""
+    started.append(Proxy(tmp_path, [backend], {}))
+    proxy, before = started[0], started[0].process
+    Backend.asked.clear()
+    Backend.release.clear()
+    with ThreadPoolExecutor(1) as beside:
+        slow = beside.submit(httpx.get, f"http://127.0.0.1:{proxy.port}/slow", timeout=LIMIT_S)
+        try:
+            assert Backend.asked.wait(LIMIT_S)
+            proxy.start(True, "-sf", str(before.pid), "-x", str(tmp_path / "admin.sock"))
+            until(lambda: proxy.listening() == {proxy.process.pid}, proxy)
+            proxy.process.kill()
+            proxy.process.wait()
+            until(lambda: status(proxy.port) == 200, proxy)
+            assert before.poll() is None
+        finally:
+            Backend.release.set()
+        assert slow.result().status_code == 200
+    before.wait(LIMIT_S)
 
 
 def test_a_haproxy_whose_manager_was_killed_is_relieved(tmp_path: Path, started: list[Proxy], backend: int) -> None:
