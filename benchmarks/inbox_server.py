@@ -22,6 +22,7 @@ from starlette.routing import Route
 from ecg.cardioai.inbox import Inbox
 from ecg.cardioai.receipts import Limits
 from ecg.errors import EcgError, InputTooLarge, Overloaded, QuotaExceeded, UnknownRecording
+from ecg.store.database import open_database
 from serve_app.edge import inbox as inbox_http
 from serve_app.edge.inbox import InboxRoutes
 
@@ -39,7 +40,7 @@ async def refuse(_: Request, error: Exception) -> Response:
 def application(url: str, limits: Limits) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        inbox = Inbox(url, None, limits)
+        inbox = Inbox(open_database(url), None, limits)
         routes = InboxRoutes(inbox.accept, inbox.record, inbox.stats, inbox.metrics, limits.max_message_bytes)
         app.router.routes += [
             Route(inbox_http.PATH, routes.post_message, methods=["POST"]),

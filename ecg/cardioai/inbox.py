@@ -14,7 +14,7 @@ from ecg.cardioai.upkeep import give_up_waiting, prune
 from ecg.cardioai.views import prometheus, record_view, stats
 from ecg.errors import AnalysisLost, Overloaded, StoreUnavailable
 from ecg.record import EcgRecord
-from ecg.store.database import open_database
+from ecg.store.database import Engine
 from ecg.store.worker import DEFAULT_PATIENCE, Patience, Worker
 
 UPKEEP_EVERY_S = 30.0
@@ -27,8 +27,8 @@ class Inbox:
 
     Parameters
     ----------
-    url
-        SQLAlchemy URL of the store.
+    engine
+        The store, as `open_database` gives it; `close` ends it.
     analyse
         Turns a record into the JSON document to keep; awaited on the loop this object is created on. None when
         workers run elsewhere.
@@ -40,14 +40,14 @@ class Inbox:
 
     def __init__(
         self,
-        url: str,
+        engine: Engine,
         analyse: Callable[[EcgRecord], Coroutine[Any, Any, bytes]] | None,
         limits: Limits,
         patience: Patience = DEFAULT_PATIENCE,
         keep_days: float | None = None,
     ) -> None:
-        self._receiver = Receiver(open_database(url), limits)
-        self._engine = self._receiver.engine
+        self._receiver = Receiver(engine, limits)
+        self._engine = engine
         # Commits are shared by all messages in progress: the more wait at once, the fewer syncs each needs.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="inbox")
         self._in_progress = 0

@@ -14,6 +14,7 @@ from ecg.access.audit import AuditLog
 from ecg.access.keys import KeyRing
 from ecg.cardioai.inbox import Inbox
 from ecg.cardioai.receipts import Limits
+from ecg.store.database import open_database
 from serve_app.edge.activity import Activity
 from serve_app.edge.application import application
 from serve_app.edge.inbox import InboxRoutes
@@ -36,7 +37,7 @@ class Edge:
 
     def run(self, scenario: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
         async def with_client() -> Any:
-            inbox = Inbox(self.url, None, Limits())
+            inbox = Inbox(open_database(self.url), None, Limits())
             try:
                 graph = Graph(Handles(None, {}, handle()))
                 routes = InboxRoutes(inbox.accept, inbox.record, inbox.stats, inbox.metrics, 1 << 20)

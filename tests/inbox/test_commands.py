@@ -162,7 +162,7 @@ def test_the_deployment_answers_and_feeds_the_graph(url: str) -> None:
         return b'{"answer": 42}'
 
     async def use() -> tuple[list[str], dict, dict]:
-        inbox = Inbox(url, analyse, Limits())
+        inbox = Inbox(open_database(url), analyse, Limits())
         inbox.check_health()
         outcomes = [
             (await inbox.accept(message(payload(f"seq-{n}", record_id=f"r{n}")), 500.0)).outcome for n in range(2)
@@ -182,7 +182,7 @@ def test_the_deployment_answers_and_feeds_the_graph(url: str) -> None:
 
 def test_the_deployment_holds_so_many_messages_at_a_time_and_refuses_the_next(url: str) -> None:
     async def use() -> list[object]:
-        inbox = Inbox(url, None, Limits())
+        inbox = Inbox(open_database(url), None, Limits())
         bodies = [message(payload(f"seq-{n}", data=["0,1,2"])) for n in range(MAX_IN_PROGRESS + 1)]
         answers = await asyncio.gather(*(inbox.accept(body, None) for body in bodies), return_exceptions=True)
         assert (await inbox.accept(bodies[-1], None)).outcome == "accepted"
@@ -202,7 +202,7 @@ def test_the_deployment_outlives_a_failing_analysis_and_is_unhealthy_without_its
         raise ZeroDivisionError
 
     async def use() -> dict:
-        inbox = Inbox(url, crash, Limits())
+        inbox = Inbox(open_database(url), crash, Limits())
         await inbox.accept(message(payload()), 500.0)
         await asyncio.to_thread(tried.wait)
         inbox.check_health()

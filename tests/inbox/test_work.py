@@ -243,7 +243,7 @@ def test_an_analysis_that_never_answers_is_given_up(tmp_path: Path) -> None:
         return b"{}"
 
     async def scenario() -> None:
-        inbox = Inbox(url, analyse, Limits(), Patience(analysis_s=0.2))
+        inbox = Inbox(open_database(url), analyse, Limits(), Patience(analysis_s=0.2))
         await inbox.accept(message(payload("seq-1", calibration=FS_500, record_id="stuck")), None)
         await inbox.accept(message(payload("seq-2", calibration=FS_500, record_id="good")), None)
         await asyncio.wait_for(good_done.wait(), 30.0)
