@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import psutil
@@ -99,14 +100,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(command: list[str], port: int, ready_path: str, needle: bytes = b"") -> Iterator[Server]:
-    """The server of `command`, once `ready_path` answers 200 with `needle` in it; stopped afterwards."""
+def started(
+    command: list[str], port: int, ready_path: str, needle: bytes = b"", said: BinaryIO | None = None
+) -> Iterator[Server]:
+    """The server of `command`, once `ready_path` answers 200 with `needle` in it; stopped afterwards.
+
+    What it prints goes to `said`, if that is given.
+    """
     with tempfile.TemporaryDirectory(prefix="ecg-bench-") as folder:
         log = Path(folder) / "server.log"
         environment = os.environ | {"ECG_DATA_DIR": folder, "PYTHONPATH": str(ROOT)}
         environment[_THREADS] = EVERYWHERE[_THREADS]  # no other design is to lose by not knowing what ours does
         with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+            to = said or output
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=to, stderr=to)
         server = Server(f"http://127.0.0.1:{port}", process.pid)
         try:
             deadline = time.monotonic() + START_LIMIT_S

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import yaml
 
@@ -48,6 +49,17 @@ class Deployed:
 
     config: Path
     address: str
+
+
+def launcher_of(deployed: Deployed) -> psutil.Process:
+    """The launcher of the service of these tests."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if str(deployed.config) in command and "serve_app" in command:
+            found.append(process)
+    (launcher,) = found
+    return launcher
 
 
 @pytest.fixture(scope="session")
