@@ -17,6 +17,8 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 BEAT_SYMBOLS = set("NLRBAaJSVrFejnE/fQ?")
 CINC2011_LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")  # their order
 Index = NDArray[np.int64]
+EDGE_FOLDS = 4  # of LUDB, by which the edge network was trained
+EDGE_FOLD = 2  # the one its weights have not seen
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -31,6 +33,16 @@ def ludb() -> Iterator[tuple[dict[str, float | None], EcgRecord]]:
         name = row.pop("record")
         row |= {key: text for key, text in middle[name].items() if key != "record"}
         yield {key: float(text) if text else None for key, text in row.items()}, read("ludb", name)
+
+
+def seen_by_edge_network(names: list[str]) -> list[bool]:
+    """Whether the shipped edge network was trained on each recording of LUDB, in the order of its reference."""
+    return [int(fold) != EDGE_FOLD for fold in edge_folds(len(names), EDGE_FOLDS)]
+
+
+def edge_folds(n: int, folds: int) -> Index:
+    """The fold of each of n recordings by which `training/edges.py` cuts LUDB, int64 [n]."""
+    return np.random.default_rng(0).permutation(n) % folds
 
 
 def ludb_gains(record: EcgRecord) -> NDArray[np.float64]:

@@ -117,6 +117,21 @@ def left_out(known: list[Example], cut: int) -> list[Verdicts]:
     return [judged(one, models[fold[one.recording]]) for one in known]
 
 
+def named_left_out() -> tuple[dict[str, float], float]:
+    """Share of each made reversal that is named, and of untouched recordings in which one is, by models fitted without.
+
+    One of the `CUTS`, LUDB as its headers state it.
+    """
+    known = list(examples())
+    said = [one for example, one in zip(known, left_out(known, 0), strict=True) if example.source != ONE_GAIN]
+    named = {made: float(np.mean([_is_named(one[made], made) for one in said])) for made in EXCHANGES}
+    return named, float(np.mean([one[None] is not None and one[None].certain for one in said]))
+
+
+def _is_named(said: Suspicion | None, made: str) -> bool:
+    return said is not None and said.certain and said.what == made
+
+
 def show(title: str, verdicts: list[Verdicts]) -> None:
     words = []
     for made in (*EXCHANGES, None):

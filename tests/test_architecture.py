@@ -100,6 +100,19 @@ def test_a_deployment_imports_only_what_it_needs(module: str, needless: str) -> 
     assert done.stdout.strip() == "[]"
 
 
+def test_a_recording_is_examined_where_torch_cannot_be_imported() -> None:
+    code = """
+import sys
+sys.modules |= {"torch": None, "openvino": None}
+from ecg.pipeline import examine
+from ecg.simulation import SCENARIOS, simulate
+found = examine(simulate(SCENARIOS["sinus"], seed=1).record, features=True)
+print(len(found.findings), found.measurements.qrs_duration.value is not None, found.quality.grade)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["17", "True", "Excellent"]
+
+
 def test_every_public_name_of_ecg_resolves() -> None:
     import ecg
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks.boundaries import LEADS, waves_of
-from benchmarks.datasets import DATA, read, rows
+from benchmarks.datasets import DATA, EDGE_FOLD, EDGE_FOLDS, edge_folds, read, rows
 from ecg.dsp import Float, filtered
 from ecg.leads import STANDARD_LEADS
 from ecg.measurement import edge_network
@@ -29,7 +29,6 @@ from ecg.measurement.qrs import LOW_PASS
 
 WIDTH = 16
 BATCH = 24
-WRITTEN = 2  # fold whose network is kept
 SOFT = 1.0  # samples over which a target rises: cardiologists' marks in one lead spread by about 5 ms
 GRID = np.arange(FIRST, LAST, STEP)
 Example = tuple[Float, Float]  # a beat [lead, sample] and its marks [lead, 2] in samples from R
@@ -196,13 +195,13 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def main() -> None:
     """Train a network a fold, print the errors on unseen recordings, write the weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folds", type=int, default=4, help="folds; the network of the third is written")
+    parser.add_argument("--folds", type=int, default=EDGE_FOLDS, help="folds; the network of the third is written")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--output", type=Path, default=Path(edge_network.__file__).with_name(edge_network.WEIGHTS))
     args = parser.parse_args()
     torch.set_num_threads(1)
     every = recordings()
-    fold = np.random.default_rng(0).permutation(len(every)) % args.folds
+    fold = edge_folds(len(every), args.folds)
     arrays: dict[str, np.ndarray] = {}
     unseen: list[Float] = []
     start = time.monotonic()
@@ -210,7 +209,7 @@ def main() -> None:
         net = train([one for one, of in zip(every, fold, strict=True) if of != number], 10 * number, args.epochs)
         write(args.output, folded(net))
         edge_network.network.cache_clear()
-        if number == WRITTEN:
+        if number == EDGE_FOLD:
             arrays = folded(net)
         for one, of in zip(every, fold, strict=True):
             if of == number:

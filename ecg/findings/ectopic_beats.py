@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg.dsp import median
 from ecg.findings.limits import ECTOPY
 from ecg.findings.low_rate import Float, LowRateSignal
 from ecg.measurement.beats import Beats
@@ -48,7 +49,7 @@ def extra_beats(low_rate: LowRateSignal, beats: Beats) -> tuple[ExtraBeat, ...]:
     if len(others) == 0 or not own.any() or len(own) < 3:
         return ()
     widths, sizes = _widths(low_rate)
-    width, size = float(np.median(widths[own])), float(np.median(sizes[own]))
+    width, size = float(median(widths[own])), float(median(sizes[own]))
     rr = beats.rr
     usual = usual_rr(beats)
     initial = _initial_likeness(low_rate, own)
@@ -75,7 +76,7 @@ def usual_rr(beats: Beats) -> float:
     """
     pairs = (beats.rr[1:] + beats.rr[:-1]) / 2
     pairs = pairs[~np.isnan(pairs)]
-    return max(beats.typical_rr, float(np.median(pairs)) if len(pairs) else 0.0)
+    return max(beats.typical_rr, float(median(pairs)) if len(pairs) else 0.0)
 
 
 def _initial_likeness(low_rate: LowRateSignal, own: NDArray[np.bool_]) -> Float:
@@ -89,7 +90,7 @@ def _initial_likeness(low_rate: LowRateSignal, own: NDArray[np.bool_]) -> Float:
     first = (around > ECTOPY.speed_share * around.max(axis=1, keepdims=True)).argmax(axis=1)
     begin = np.clip(index[np.arange(len(at)), first], 0, max(0, slope.shape[1] - span))
     pieces = slope[:, begin[:, None] + np.arange(span)].transpose(1, 0, 2).reshape(len(at), -1)
-    usual = np.median(pieces[own], axis=0)
+    usual = median(pieces[own], axis=0)
     norm = np.sqrt((pieces**2).sum(axis=1) * (usual**2).sum())
     likeness: Float = pieces @ usual / np.where(norm > 0, norm, 1.0)
     return likeness

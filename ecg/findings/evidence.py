@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecg.dsp import quantile
 from ecg.findings.atrial import AtrialActivity, atrial_activity
 from ecg.findings.ectopic_beats import ExtraBeat, extra_beats, usual_rr
 from ecg.findings.limits import ATRIAL, CONDUCTION, ECTOPY, FIXED_RATIO, PACING, RHYTHM
@@ -232,6 +233,6 @@ def _pause(rr: Float) -> float | None:
     known = ~np.isnan(rr)
     if known.sum() < 4:
         return None
-    usual, middle = np.quantile(rr[known], (0.25, 0.5))
+    usual, middle = (quantile(rr[known], share) for share in (0.25, 0.5))
     after_early = np.concatenate([[False], rr[:-1] < CONDUCTION.early_before_pause * middle])
     return float(rr[known & ~after_early].max(initial=0) / usual) if usual else None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal as dsp
 
+from ecg.dsp import median as median_of
+from ecg.dsp import quantile
 from ecg.findings.limits import ATRIAL
 from ecg.findings.low_rate import Float, LowRateSignal
 from ecg.measurement.beats import Beats
@@ -40,11 +42,11 @@ def lone_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBeat | Non
     own = starts[inside & beats.measured]
     if width < 5 or len(own) < 3:
         return ()
-    template = _level(np.median(signal[:, own[:, None] + np.arange(width)], axis=1))
+    template = _level(median_of(signal[:, own[:, None] + np.arange(width)], axis=1))
     likeness = _likeness(signal, template)
     peaks = dsp.find_peaks(likeness, height=ATRIAL.lone_p_likeness, distance=round(ATRIAL.lone_p_apart_s * fs_hz))[0]
     t_end = ATRIAL.lone_p_t_end_s if median.t is None else (median.t.end - median.r) / median.fs_hz
-    usual = float(np.quantile(np.diff(low_rate.r), 0.25))
+    usual = quantile(np.diff(low_rate.r), 0.25)
     found = []
     for beat in np.flatnonzero(inside[:-1] & inside[1:] & ~beats.after_gap[1:]):
         first, last = low_rate.r[beat] + t_end * fs_hz, starts[beat + 1] - ATRIAL.lone_p_before_s * fs_hz - width
@@ -58,22 +60,32 @@ def lone_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBeat | Non
 
 def _level(waves: Float) -> Float:
     """Waves [lead, sample] less their straight lines."""
-    level: Float = dsp.detrend(waves, axis=1)
+    line = np.linspace(-1.0, 1.0, waves.shape[1])
+    centred = waves - waves.mean(axis=1, keepdims=True)
+    level: Float = centred - (centred @ line / (line @ line))[:, None] * line
     return level
 
 
 def _likeness(signal: Float, template: Float) -> Float:
     """Of the signal from each sample on with a level template [lead, sample], 0 where it is not of its size."""
     n = template.shape[1]
-    line = np.linspace(-1.0, 1.0, n)
-    line /= np.sqrt(line @ line)
     product = sum(np.correlate(row, wave) for row, wave in zip(signal, template, strict=True))
-    power = np.zeros(signal.shape[1] - n + 1)
-    for row in signal:
-        power += np.correlate(row**2, np.ones(n)) - np.correlate(row, np.ones(n)) ** 2 / n
-        power -= np.correlate(row, line) ** 2
+    # Each window's power about its own straight line, from the sums of x, x² and of x times its place in the window.
+    first = np.arange(signal.shape[1] - n + 1)
+    total = _window_sums(signal, n)
+    tilt = _window_sums(signal * np.arange(signal.shape[1]), n) - total * (first + (n - 1) / 2)
+    power = _window_sums((signal**2).sum(axis=0)[None], n)[0]
+    power -= (total**2).sum(axis=0) / n + (tilt**2).sum(axis=0) * 12 / (n * (n * n - 1))
     own = float((template**2).sum())
     if own == 0.0:
         return np.zeros(len(power))
     likeness = product / np.maximum(np.sqrt(np.maximum(power, 0.0) * own), own)
     return np.where(product <= ATRIAL.lone_p_height * own, likeness, 0.0)
+
+
+def _window_sums(rows: Float, n: int) -> Float:
+    """Sums of `n` samples from each one on, float64 [row, place]."""
+    until = np.zeros((len(rows), rows.shape[1] + 1))
+    np.cumsum(rows, axis=1, out=until[:, 1:])
+    sums: Float = until[:, n:] - until[:, :-n]
+    return sums

@@ -99,9 +99,9 @@ def _is_pulse(signal: Float, r: Index) -> NDArray[np.bool_]:
     nothing = np.zeros(len(r), dtype=bool)
     if len(r) == 0 or len(signal) < CLASSES.pulse_fewest:
         return nothing
-    at = np.clip(r[:, None] + np.arange(-CLASSES.pulse_half, CLASSES.pulse_half + 1), 0, signal.shape[1] - 1)
-    pieces = signal[:, at]
-    pieces = pieces - pieces.mean(axis=2, keepdims=True)
+    reach = np.arange(-CLASSES.pulse_half, CLASSES.pulse_half + 1, CLASSES.pulse_step)
+    pieces = signal[:, np.clip(r[:, None] + reach, 0, signal.shape[1] - 1)]
+    pieces -= pieces.mean(axis=2, keepdims=True)
     common = median(pieces, axis=0)
     unlike = np.sqrt(((pieces - common) ** 2).mean(axis=2))
     size = np.sqrt((common**2).mean(axis=1))

@@ -55,7 +55,7 @@ def detect_qrs(signal: Float) -> Index:
     beats = _by_looks(beats, peaks[~high], quiet, trace)
     for _ in range(2):
         beats = _fill_gaps(beats, peaks, quiet, trace)
-    return _fiducials(2 * _without_every_t(beats, trace), signal)
+    return _fiducials(2 * _without_first_t(_without_every_t(beats, trace), trace), signal)
 
 
 def _by_height(half: Float, energy: Float) -> Index:
@@ -160,6 +160,25 @@ def _without_every_t(beats: Index, trace: _Trace) -> Index:
     likeness, _ = _likeness(beats[t], others[:60], trace)
     steady = float(np.std(beats[t] - beats[t - 1])) < DETECTION.every_t_spread_s * DETECTION.fs_hz
     return others if steady and float(np.median(likeness)) < DETECTION.unlike else beats
+
+
+def _without_first_t(beats: Index, trace: _Trace) -> Index:
+    """The beats less a first one that is early, and that follows each of the others, too, where none was found.
+
+    It is the T wave of a beat before the recording.
+    """
+    if len(beats) < DETECTION.fewest_after_t:
+        return beats
+    usual = float(median(np.diff(beats[1:]).astype(np.float64)))
+    lag = usual - (beats[1] - beats[0])
+    if lag <= (1 - DETECTION.early_t) * usual:
+        return beats
+    others = beats[1:-1] + round(lag)
+    near = np.abs(others[:, None] - beats).min(axis=1) <= DETECTION.shift
+    if near.any():
+        return beats
+    likeness, size = _likeness(beats[:1], others, trace)
+    return beats[1:] if likeness[0] >= DETECTION.very_alike and size[0] <= DETECTION.twice else beats
 
 
 def _by_looks(beats: Index, low: Index, quiet: Index, trace: _Trace) -> Index:

@@ -72,6 +72,9 @@ class DetectionLimits:
     lower_t: float = 0.85  # height of such a T wave over its beat's
     every_t_share: float = 0.8  # share of the beats that have one
     every_t_spread_s: float = 0.02  # s; how alike their intervals are
+    fewest_after_t: int = 5  # beats that show what comes before each of them
+    early_t: float = 0.9  # median RR within which the T wave of a beat before the recording is followed by a beat
+    twice: float = 2.0  # times its size in the others up to which it is the same wave
     level_block: int = 375  # samples of 4 ms: 1.5 s holds a beat
     noise_block: int = 125  # samples of 4 ms: 0.5 s is mostly not QRS
     no_beat: float = 0.15  # a block whose maximum is a smaller share of both neighbours' holds no beat
@@ -131,6 +134,7 @@ class ClassLimits:
     seed_beats: int = 60  # beats that are compared with each other to begin a shape
     as_common: float = 0.8  # share of the commonest shape's beats from which another is about equally common
     pulse_half: int = 60  # samples on each side of R that are compared between leads
+    pulse_step: int = 3  # samples from one that is compared to the next: a pulse is long and flat
     pulse_unlike: float = 0.15  # share of its size by which a calibration pulse differs from lead to lead
     pulse_leads: float = 0.65  # share of the leads that have it; of twelve made from eight, eight do
     pulse_fewest: int = 6  # leads below which alike ones prove nothing

@@ -126,13 +126,21 @@ def repeats(beat: Float, qrs_onset: float, begin: float) -> bool:
     """
     start, end = int(max(3, begin)), round(qrs_onset)
     slow = _isolated(beat[:, start : end + 1])[:, :: -P_WAVE.coarse]
-    for lag in range(
+    lags = np.arange(
         P_WAVE.flutter_from // P_WAVE.coarse, min(P_WAVE.flutter_to // P_WAVE.coarse, slow.shape[1] // 2) + 1
-    ):
-        last, before = (part - part.mean(axis=1, keepdims=True) for part in (slow[:, :lag], slow[:, lag : 2 * lag]))
-        if (last * before).sum() > P_WAVE.like_flutter * max((last**2).sum(), (before**2).sum()):
-            return True
-    return False
+    )
+    if len(lags) == 0:
+        return False
+    slow = slow - slow[:, :1]
+    products = slow.T @ slow  # of each sample with each, over all leads
+    # Sums up to each sample; what is left of products and powers without the means of the two stretches.
+    sums = np.concatenate([np.zeros((len(slow), 1)), np.cumsum(slow, axis=1)], axis=1)
+    power = np.concatenate([[0.0], np.cumsum(products.diagonal())])
+    last, before = sums[:, lags], sums[:, 2 * lags] - sums[:, lags]
+    both = np.array([products[:lag, lag : 2 * lag].trace() for lag in lags]) - (last * before).sum(axis=0) / lags
+    power_last = power[lags] - (last**2).sum(axis=0) / lags
+    power_before = power[2 * lags] - power[lags] - (before**2).sum(axis=0) / lags
+    return bool((both > P_WAVE.like_flutter * np.maximum(power_last, power_before)).any())
 
 
 def onset_is_hidden(beat: Float, wave: PWave, qrs_onset: float) -> bool:

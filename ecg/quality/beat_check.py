@@ -85,8 +85,8 @@ def _envelope_peaks(envelope: Floats, fs_hz: float) -> Indexes:
     if not len(peaks):
         return np.zeros(0, dtype=np.intp)
     local = maximum_filter1d(envelope, 2 * round(2.0 * fs_hz) + 1)[peaks]
-    local = np.minimum(local, 1.5 * np.median(local))  # one burst must not hide the beats around it
-    floor = float(np.median(envelope))
+    local = np.minimum(local, 1.5 * median(local))  # one burst must not hide the beats around it
+    floor = float(median(envelope))
     kept: Indexes = peaks[envelope[peaks] - floor > 0.45 * (local - floor)]
     return kept
 
@@ -122,7 +122,7 @@ def _agreement(peaks: Indexes, own: Indexes, envelope: Floats, tolerance: float)
         return 0.0
     peaks = peaks[(peaks >= 0) & (peaks < len(envelope))]
     alone = ~_near(peaks, own, tolerance)
-    peaks = peaks[~(alone & (envelope[peaks] < 0.25 * np.median(envelope[own])))]
+    peaks = peaks[~(alone & (envelope[peaks] < 0.25 * median(envelope[own])))]
     if not len(peaks):
         return 0.0
     matched = _near(peaks, own, tolerance).sum() + _near(own, peaks, tolerance).sum()
@@ -188,7 +188,7 @@ def _alike(qrs: Floats) -> NDArray[np.float64]:
     size = np.sqrt((usual_qrs**2).mean(axis=2))
     norm = np.sqrt((qrs**2).mean(axis=2)) * size
     like = (qrs * usual_qrs).mean(axis=2) / np.where(norm > 0, norm, np.inf)
-    typical = float(np.median(size))
+    typical = float(median(size[:, 0]))
     off = np.sqrt(((qrs - usual_qrs) ** 2).mean(axis=2))
     # with three leads or more, a beat unlike the median in most of them is ectopic, not unreadable
     usual = median(like, axis=0) > BEAT_CHECK.same_shape if len(qrs) > 2 else np.ones(qrs.shape[1], dtype=bool)

@@ -144,7 +144,7 @@ def _fill(signal: Floats) -> tuple[NDArray[np.float64], Floats]:
 
 def _typical(movement: Floats) -> float:
     """Median movement; where most leads are dead, that of the live ones; 1 when nothing moves."""
-    height = float(np.median(movement))
+    height = float(median(movement.ravel()))
     if height <= 1e-6 * float(movement.max()):
         live = movement[movement > 1e-6 * float(movement.max())]
         height = float(np.median(live)) if live.size else 1.0
