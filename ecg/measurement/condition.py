@@ -13,6 +13,8 @@ from ecg.measurement.limits import CONDITIONING
 from ecg.measurement.pacing import find_spikes, remove_spikes, spike_rise
 from ecg.record import EcgRecord
 
+Complex = NDArray[np.complex128]
+
 _BASELINE = low_pass_filter(CONDITIONING.high_pass_hz, FS_HZ / CONDITIONING.baseline_block)
 
 
@@ -142,28 +144,37 @@ def _remove_hum(samples: Float) -> None:
     n = samples.shape[1]
     if n < CONDITIONING.hum_least_s * FS_HZ:
         return
-    for mains in CONDITIONING.mains_hz:
-        waves = _waves(n, mains)
-        at = _fitted(samples, waves)
-        power = (at**2).sum(axis=(1, 2))  # of each frequency, over all leads
+    # A tenth of a second holds whole periods of both mains: what a block has of a line near one of them turns slowly
+    # from block to block.
+    size = CONDITIONING.hum_block
+    n_blocks = n // size
+    blocks = samples[:, : n_blocks * size].reshape(len(samples), n_blocks, size) @ _mains_waves()
+    for number, mains in enumerate(CONDITIONING.mains_hz):
+        at = (blocks[:, :, 2 * number] - 1j * blocks[:, :, 2 * number + 1]) @ _turns(n_blocks)
+        power = (np.abs(at) ** 2).sum(axis=0)  # of each frequency, over all leads
         best = int(power[1:-1].argmax()) + 1
         if power[best] < CONDITIONING.hum_stands_out * max(power[0], power[-1]):
             continue
         for harmonic in (1, 2):
             wave = _wave(n, harmonic * (mains + CONDITIONING.hum_offsets_hz[best]))
-            samples -= _fitted(samples, wave[None])[0] @ wave
+            samples -= (samples @ wave.T * (2.0 / n)) @ wave
 
 
-def _fitted(samples: Float, waves: Float) -> Float:
-    """Coefficients of cosine and sine in each lead, float64 [frequency, lead, 2]; `waves` is [frequency, 2, sample]."""
-    n = samples.shape[1]
-    fitted: Float = (waves.reshape(-1, n) @ samples.T).reshape(len(waves), 2, -1).swapaxes(1, 2) * (2.0 / n)
-    return fitted
+@lru_cache(maxsize=1)
+def _mains_waves() -> Float:
+    """Cosine and sine of each mains frequency over a block, float64 [sample, 2 * mains]."""
+    return np.concatenate([_wave(CONDITIONING.hum_block, mains) for mains in CONDITIONING.mains_hz]).T.copy()
 
 
 @lru_cache(maxsize=4)
-def _waves(n: int, mains: float) -> Float:
-    return np.stack([_wave(n, mains + offset) for offset in CONDITIONING.hum_offsets_hz])
+def _turns(n_blocks: int) -> Complex:
+    """A turn for each block at each of the offsets from mains frequency, complex128 [block, offset].
+
+    Over what a line loses of its height within a block, in which it turns on.
+    """
+    block_s, offsets_hz = CONDITIONING.hum_block / FS_HZ, np.array(CONDITIONING.hum_offsets_hz)
+    turns: Complex = np.exp(-2j * np.pi * np.arange(n_blocks)[:, None] * block_s * offsets_hz)
+    return turns / np.sinc(offsets_hz * block_s)
 
 
 def _wave(n: int, hz: float) -> Float:

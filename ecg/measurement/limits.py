@@ -17,6 +17,7 @@ class ConditioningLimits:
     baseline_block: int = 20  # samples a block mean: the baseline is estimated at 25 Hz
     mains_hz: tuple[float, ...] = (50.0, 60.0)  # Hz
     hum_offsets_hz: tuple[float, ...] = (-1.0, -0.2, -0.1, 0.0, 0.1, 0.2, 1.0)  # Hz from it; the outer two are no hum
+    hum_block: int = 50  # samples that hold whole periods of both
     hum_stands_out: float = 30.0  # power of hum over that of the outer two
     hum_least_s: float = 3.0  # s; in less a frequency does not stand apart from its neighbours
     max_padding: float = 0.4  # share of a recording that can be padding
