@@ -25,7 +25,7 @@ PROCESSES = """
     deployments/test_graph_local.py deployments/test_priority.py deployments/test_reconfigure.py
     deployments/test_third_model.py
     e2e inbox monitoring
-    serve_app/test_launcher.py serve_app/test_bulk.py serve_app/test_keeper.py
+    serve_app/test_haproxy.py serve_app/test_launcher.py serve_app/test_bulk.py serve_app/test_keeper.py
 """
 #: What it leaves out beside them: whole sets of recordings, hostile files by the hundred, compiled
 #: networks, pages rendered to pixels.
