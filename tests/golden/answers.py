@@ -110,6 +110,11 @@ def model_results(index: int) -> dict[str, ModelResult]:
     }
 
 
+async def _no_counts() -> bytes:
+    """Of an inbox that the service begins and nobody sends to."""
+    return b"{}"
+
+
 class Service:
     """The ingress over stages in this process; the models answer for the recording that is `current`."""
 
@@ -119,7 +124,7 @@ class Service:
         models = {name: self._model(name) for name in ("clinical", "features")}
         handles = Handles(None, models, handle(examine=self._examine))
         self.graph = Graph(handles)
-        inbox = handle(accept=None, record=None, stats=None, metrics=None)
+        inbox = handle(accept=None, record=None, stats=_no_counts, metrics=None)
         self.ingress = Ingress(AppSettings(inbox_url=store), handles, inbox)
 
     async def post(self, path: str, body: bytes) -> dict[str, Any]:
