@@ -23,6 +23,9 @@ from ecg.record import EcgRecord, check_announced, to_millivolt
 NAME = "csv"
 MAX_VALUES = 10_000_000  # cells: 64 MiB of text hold more only at less than seven characters each
 _MAX_HEADING = 16_384  # characters
+_QUOTED = re.compile(r'"[^"]*"')
+_DECIMAL_COMMA = re.compile(r'"?[-+]?\d+,\d+"?', re.ASCII)
+_IN_BLANKS = re.compile(r"\s*[-+]?\d[\d.eE+-]* +[-+]?\d", re.ASCII)
 _BLANK_LINES = re.compile(r"\A(?: *\n)+")
 
 
@@ -43,8 +46,12 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     `MalformedInput`, `InconsistentInput`, `InputTooLarge`, `UnusableRecording`.
     """
     comments, first_line, rows = _split(files[main])
-    delimiter = max(",;\t", key=first_line.count)
+    delimiter = max(",;\t", key=_QUOTED.sub("", first_line).count)
     cells = _columns(first_line, delimiter)
+    if len(cells) == 1 and _IN_BLANKS.match(rows):
+        raise MalformedInput(
+            "The columns are separated by blanks: write commas, semicolons or tabs.", "body", "commas", "blanks"
+        )
     if rows.count("\n") * len(cells) > MAX_VALUES:
         raise InputTooLarge("The table has too many cells.", "body", MAX_VALUES, rows.count("\n") * len(cells))
     heading = read_heading(cells, first_line, rows, delimiter, stated.leads)
@@ -137,6 +144,8 @@ def _first_mistake(rows: str, delimiter: str, n_columns: int) -> MalformedInput:
             try:
                 float(cell.strip('"'))
             except ValueError:
+                if _DECIMAL_COMMA.fullmatch(cell):
+                    return MalformedInput("The numbers have commas: write 0.5 for 0,5.", "signal", "0.5", "0,5")
                 where = f"Row {number} of the samples is no number in column {column}."
                 return MalformedInput(where, "signal", "a number", "text")
     return MalformedInput("The rows of samples cannot be read.", "signal", f"{n_columns} numbers a row", None)

@@ -18,6 +18,7 @@ from ecg.formats.device_file import (
     number_of,
     record_of,
     sex_of,
+    shown,
     text_of,
     timestamp_of,
     whole,
@@ -30,6 +31,9 @@ from ecg.record import MILLIVOLTS_PER_UNIT, EcgRecord
 NAME = "edf"
 _BDF = b"\xffBIOSEMI"
 _FILTER = re.compile(r"(HP|LP|N):\s*(\d{1,5}(?:\.\d{1,5})?)\s*(?:Hz)?", re.IGNORECASE)
+_DURATION = 8  # bytes of the duration of a record
+_MOST_DIGITS = 10  # of a rate
+_MOST_OPEN = 1e-4  # of a rate, by the last digit of a duration that was cut off
 _FIELDS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # bytes of the fields of a signal, in the order of the header
 
 
@@ -37,8 +41,7 @@ _FIELDS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # bytes of the fields of a signal,
 class _Signal:
     label: str
     unit: str
-    physical: tuple[float, float]
-    digital: tuple[float, float]
+    limits: tuple[float | None, ...]  # of physical values, lowest and highest, and of digital ones
     filters: str
     transducer: str
     per_record: int
@@ -60,14 +63,14 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     signals = _signals(data, n_signals)
     seconds = number_of(head[244:252])
     if not seconds or seconds < 0:
-        raise MalformedInput("The EDF header states no duration of a record.", "fs", "seconds", text_of(head[244:252]))
+        raise MalformedInput("The EDF header states no duration of a record.", "fs", "seconds", shown(head[244:252]))
     start = 256 * (n_signals + 1)
     if number_of(head[184:192]) != start:
         raise MalformedInput(
             "The EDF header is not as long as it says: what follows would be shifted.",
             "file",
             start,
-            text_of(head[184:192]),
+            shown(head[184:192]),
         )
     width = sum(signal.per_record for signal in signals)
     there = (len(data) - start) // (width * size)
@@ -84,17 +87,17 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     raw = np.frombuffer(data, np.uint8, records * width * size, start).reshape(records, width, size)
 
     def samples(number: int) -> NDArray[np.float64]:
-        signal = signals[kept[number]]
+        low, digital_low, step = _scale(signals[kept[number]], kept[number] + 1)
         counts = _integers(raw[:, edges[kept[number]] : edges[kept[number] + 1]])
-        (low, high), (digital_low, digital_high) = signal.physical, signal.digital
-        return np.asarray((counts - digital_low) * ((high - low) / (digital_high - digital_low)) + low, np.float64)
+        return np.asarray((counts - digital_low) * step + low, np.float64)
 
     leads = [channel for channel in channels if channel.is_standard] or channels
     per_record = int(leads[0].rate) if leads else 0
+    fs_hz = _rate(per_record, head[244:252].strip(), stated.fs_hz)
     file = DeviceFile(
         NAME,
         channels,
-        per_record / seconds,
+        fs_hz,
         records * per_record,
         samples,
         _origin(head, signals, kept),
@@ -102,6 +105,23 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         acquired=_time(head),
     )
     return record_of(file, main, stated, max_duration_s)
+
+
+def _rate(per_record: int, seconds: str, stated_hz: float | None) -> float:
+    """The rate in Hz of so many samples in a record, whose duration is written in a field of eight characters.
+
+    The last digit of a duration that was cut off leaves the rate open: within that it is the stated rate, and where the
+    field is full the rate with the fewest digits.
+    """
+    rate = per_record / float(seconds)
+    digits = seconds.lower().partition("e")[0].partition(".")[2]
+    open_hz = rate * 10.0 ** -len(digits) / float(seconds)
+    if not digits or "e" in seconds.lower() or open_hz > _MOST_OPEN * rate:
+        return rate
+    if stated_hz is not None and abs(stated_hz - rate) <= open_hz:
+        return stated_hz
+    written = (float(f"{rate:.{count}g}") for count in range(1, _MOST_DIGITS)) if len(seconds) == _DURATION else ()
+    return next((simple for simple in written if abs(simple - rate) <= open_hz), rate)
 
 
 def _text(data: bytes) -> str:
@@ -119,16 +139,25 @@ def _signals(data: bytes, n_signals: int) -> list[_Signal]:
     for label, transducer, unit, low, high, digital_low, digital_high, filters, per_record, _ in zip(
         *columns, strict=True
     ):
-        limits = [number_of(text) for text in (low, high, digital_low, digital_high)]
-        known = [limit for limit in limits if limit is not None]
-        if len(known) < 4 or known[0] == known[1] or known[2] >= known[3]:
-            raise MalformedInput(
-                f"The scale of EDF signal {text_of(label)} is not possible.", "units", "two limits, twice", limits
-            )
-        a, b, c, d = known
+        limits = tuple(map(number_of, (low, high, digital_low, digital_high)))
         count = whole(per_record, "fs", "number of samples in a record", 10**7)
-        signals.append(_Signal(label, unit, (a, b), (c, d), filters, transducer, count))
+        signals.append(_Signal(label, unit, limits, filters, transducer, count))
     return signals
+
+
+def _scale(signal: _Signal, number: int) -> tuple[float, float, float]:
+    """The lowest physical and digital value, and the physical size of a count.
+
+    Asked for the leads only: the scale of a signal that is left out stops no recording. The label, which may be a
+    name, is not said.
+    """
+    known = [limit for limit in signal.limits if limit is not None]
+    if len(known) < len(signal.limits) or known[0] == known[1] or known[2] >= known[3]:
+        raise MalformedInput(
+            f"The scale of EDF signal {number} is not possible.", "units", "two limits, twice", [*signal.limits]
+        )
+    low, high, digital_low, digital_high = known
+    return low, digital_low, (high - low) / (digital_high - digital_low)
 
 
 def _channel(signal: _Signal) -> Channel:

@@ -11,6 +11,9 @@ from ecg.record import EcgRecord
 _STEP_UV = 1.0
 _LARGEST = 32767
 _LABEL = 16  # characters
+_DURATION = 8
+_EXACT = 1e-12
+_LARGEST_ERROR = 1e-6
 
 
 def write_edf(record: EcgRecord, folder: Path, name: str) -> list[Path]:
@@ -32,10 +35,7 @@ def write_edf(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     for label in labels:
         if len(label) > _LABEL or not label.isascii() or not label.isprintable():
             raise MalformedInput("An EDF label has at most 16 ASCII characters.", "lead_names", "such as V7", label)
-    per_record = max(k for k in range(1, int(2 * record.fs_hz) + 1) if record.n_samples % k == 0)
-    duration = f"{per_record / record.fs_hz:.8f}"[:8].rstrip("0").rstrip(".")
-    if float(duration) <= 0 or abs(per_record / float(duration) / record.fs_hz - 1) > 1e-6:
-        raise MalformedInput("The EDF header cannot hold this rate and length.", "fs", "whole seconds", record.fs_hz)
+    per_record, duration = _records(record.n_samples, record.fs_hz)
     n_leads, n_records = len(record.leads), record.n_samples // per_record
     head = f"{'0':8}{'X X X X':80}{'Startdate X X X X':80}01.01.8500.00.00{256 * (n_leads + 1):<8}{'':44}"
     head += f"{n_records:<8}{duration:8}{n_leads:<4}"
@@ -56,3 +56,27 @@ def write_edf(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     path = folder / f"{name}.edf"
     path.write_bytes(head.encode("ascii", "replace") + body.tobytes())
     return [path]
+
+
+def _records(n_samples: int, fs_hz: float) -> tuple[int, str]:
+    """Samples of a lead in a data record, and its duration in seconds as the field of eight characters holds it.
+
+    All records are full and at most two seconds long. The longest of an exact duration is taken, or else the one whose
+    duration is cut off the least; the reader has the rate again from either. Raises `MalformedInput` for a rate that
+    not even that holds to a millionth.
+    """
+    possible = [count for count in range(1, int(2 * fs_hz) + 1) if n_samples % count == 0]
+    written = {count: _in_field(count / fs_hz) for count in possible}
+    errors = {count: abs(count / float(text) / fs_hz - 1) if float(text) else 1.0 for count, text in written.items()}
+    best = min(possible, key=lambda count: (max(errors[count], _EXACT), -count), default=0)
+    if not best or errors[best] > _LARGEST_ERROR:
+        raise MalformedInput("The EDF header cannot hold this rate and length.", "fs", "whole seconds", fs_hz)
+    return best, written[best]
+
+
+def _in_field(seconds: float) -> str:
+    """Seconds as the field holds them: with all its characters where they are cut off, which tells it to the reader."""
+    whole = len(str(int(seconds)))
+    text = f"{seconds:.{_DURATION - whole - 1}f}"
+    exact = abs(float(text) - seconds) <= _EXACT * seconds
+    return text.rstrip("0").rstrip(".") if exact else text

@@ -58,7 +58,7 @@ def read_stream(stream: BinaryIO, main: str, stated: Stated, max_duration_s: flo
         samples = samples.T
     if samples.shape[0] != len(leads):
         raise MalformedInput("The array has another number of rows.", "lead_names", len(leads), list(samples.shape))
-    notes = [*beside.notes]
+    notes = [*beside.notes(stated.unit)]
     if count is not None:
         main = f"{PurePosixPath(main).stem}#{number}.hdf5"
         first, last = _without_padding(samples, stated.fs_hz)

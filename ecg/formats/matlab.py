@@ -1,9 +1,6 @@
 """MATLAB files of the public archives: a matrix of samples; rate, leads and unit in variables, or stated beside."""
 
-import io
 import math
-import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -16,15 +13,13 @@ from ecg.errors import InputTooLarge, MalformedInput
 from ecg.formats import hdf5
 from ecg.formats.channels import Channel
 from ecg.formats.device_file import MAX_VALUES, DeviceFile, age_of, record_of, sex_of
+from ecg.formats.matlab_elements import inflated
 from ecg.formats.matrix_file import Beside, chosen, stands_beside
 from ecg.formats.stated import Stated
 from ecg.origin import Origin
 from ecg.record import EcgRecord
 
 NAME = "matlab"
-MAX_INFLATED = 2**27  # bytes
-_COMPRESSED = 15  # miCOMPRESSED
-_MAX_ELEMENTS = 64
 _MAX_BESIDE = 1000  # entries of a variable beside the matrix
 
 
@@ -47,7 +42,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     from scipy.io import loadmat
 
     try:
-        variables = loadmat(io.BytesIO(_inflated(data)), struct_as_record=True, squeeze_me=False, chars_as_strings=True)
+        variables = loadmat(inflated(data), struct_as_record=True, squeeze_me=False, chars_as_strings=True)
     except (InputTooLarge, MalformedInput):
         raise
     except Exception:  # noqa: BLE001  scipy raises what its parsers meet
@@ -75,35 +70,8 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         identifying=beside.identifying,
     )
     channels = [Channel(lead, stated.unit, 1.0) for lead in leads]
-    file = DeviceFile(NAME, channels, None, found.shape[1], lambda i: found[i], origin, beside.notes)
+    file = DeviceFile(NAME, channels, None, found.shape[1], lambda i: found[i], origin, beside.notes(stated.unit))
     return record_of(file, main, stated, max_duration_s)
-
-
-def _inflated(data: bytes) -> bytes:
-    """A MATLAB 5 file without compression, bounded in size; any other file as it is."""
-    if not data.startswith(b"MATLAB 5.0") or len(data) < 136 or data[126:128] != b"IM":
-        return data
-    out = bytearray(data[:128])
-    at = 128
-    for _ in range(_MAX_ELEMENTS):
-        if at + 8 > len(data):
-            return bytes(out)
-        kind, size = struct.unpack_from("<II", data, at)
-        body = data[at + 8 : at + 8 + size]
-        if kind == _COMPRESSED:
-            try:
-                inflater = zlib.decompressobj()
-                out += inflater.decompress(body, MAX_INFLATED - len(out))
-            except zlib.error:
-                raise MalformedInput("The MATLAB file is damaged.", "file", "zlib streams", None) from None
-            if inflater.unconsumed_tail or len(out) >= MAX_INFLATED:
-                raise InputTooLarge("The MATLAB file inflates to too much.", "file", MAX_INFLATED, None)
-            if not inflater.eof:  # its checksum stands at the end
-                raise MalformedInput("A variable of the MATLAB file is cut off.", "file", "whole zlib streams", None)
-        else:
-            out += data[at : at + 8] + body
-        at += 8 + size
-    raise MalformedInput("The MATLAB file has too many variables.", "file", f"<= {_MAX_ELEMENTS}", None)
 
 
 def _matrices(variables: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], Beside]:

@@ -9,18 +9,19 @@ from ecg.errors import InconsistentInput, MalformedInput, UnusableRecording
 from ecg.formats.channels import is_no_lead
 from ecg.formats.device_file import number_of, text_of
 from ecg.formats.stated import Stated
-from ecg.leads import MAX_LEADS
+from ecg.leads import MAX_LEADS, is_lead
 
 _RATES = frozenset(
     {"fs", "fshz", "sf", "sfreq", "samplerate", "samplefreq", "samplefrequency", "samplingrate", "samplingfreq"}
-    | {"samplingfrequency", "frequency", "currsamplerate"}
+    | {"samplingfrequency", "currsamplerate"}
 )
 _UNITS = frozenset({"unit", "units"})
 _LEADS = frozenset(
     {"lead", "leads", "leadname", "leadnames", "channels", "channelnames", "chnames", "signames", "signame"}
 )
 _SCALES = frozenset(
-    {"gain", "gains", "adcgain", "scale", "scales", "scalefactor", "scalingfactor", "baseline", "offset", "lsb"}
+    {"gain", "gains", "adcgain", "gainfactor", "scale", "scales", "scalefactor", "scalingfactor", "conversionfactor"}
+    | {"multiplier", "sensitivity", "resolution", "baseline", "offset", "lsb", "uvperbit", "unitsperbit", "adcunits"}
 )
 _PERSON = re.compile(r".*(?:name|patient|subject|person|birth|dob|comment|note|description|exam_?id).*", re.IGNORECASE)
 _FEWEST_SAMPLES = 50  # of a lead; what has fewer is a list of peaks, gains or intervals
@@ -48,12 +49,23 @@ class Beside:
         return ("texts beside the samples",) if self.texts else ()
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What the file says of scales, whose sense is not defined anywhere."""
-        found = sorted(
+    def scales(self) -> list[str]:
+        """Names of the gains and offsets, whose sense is not defined anywhere; those of 1 and 0 change nothing."""
+        return sorted(
             _SCALES & {name for name, values in self.values.items() if any({*value} - {0, 1} for value in values)}
         )
-        return (f"Variables that are not applied to the samples: {', '.join(found)}.",) if found else ()
+
+    def notes(self, unit: str | None) -> tuple[str, ...]:
+        """What is said of scales that are not applied, to samples in the unit that was settled."""
+        if not self.scales:
+            return ()
+        note = f"Variables that are not applied to the samples: {', '.join(self.scales)}."
+        withheld = unit is None and self._unit() is not None
+        return (
+            (f"{note} So the unit in the file may not be that of the samples: state it (--units).",)
+            if withheld
+            else (note,)
+        )
 
     def one(self, *names: str) -> object:
         """The one number or text of the first of these variables; None without any."""
@@ -64,17 +76,25 @@ class Beside:
         return None
 
     def settled(self, stated: Stated) -> Stated:
-        """What was stated, completed by what the file says. Raises `InconsistentInput` where they contradict."""
+        """What was stated, completed by what the file says. Raises `InconsistentInput` where they contradict.
+
+        Beside a gain that is not applied, the unit of the file may be that of the samples before or after it: it is
+        not taken.
+        """
         fs_hz = self._said(_RATES, "fs", lambda value: [*map(_rate, value)])
-        unit = self._said(_UNITS, "units", lambda value: [*map(_text, value)])
+        unit = self._unit()
         leads = self._said(_LEADS, "lead_names", lambda value: [_names(value)])
         if isinstance(fs_hz, float):
             stated = replace(stated, fs_hz=stated.settle_fs(fs_hz))
-        if isinstance(unit, str):
+        if unit is not None and (stated.unit is not None or not self.scales):
             stated = replace(stated, unit=stated.settle_unit(unit))
         if isinstance(leads, tuple):
             stated = replace(stated, leads=stated.settle_leads(leads))
         return stated
+
+    def _unit(self) -> str | None:
+        said = self._said(_UNITS, "units", lambda value: [*map(_text, value)])
+        return said if isinstance(said, str) else None
 
     def _said(self, names: frozenset[str], field_name: str, read: Callable[[list[object]], Sequence[object]]) -> object:
         """What all variables of these names say, each element of one for itself; None without any."""
@@ -109,6 +129,14 @@ def chosen(shapes: Mapping[str, tuple[int, ...]], stated: Stated) -> str:
     }
     if not possible:
         raise UnusableRecording("The file holds no matrix of samples.", "signal", "a matrix [lead, sample]", None)
+    leads = [name for name, shape in possible.items() if min(shape) == 1 and is_lead(name.rpartition("/")[2])]
+    if len(leads) > 1:
+        raise UnusableRecording(
+            "The file has a variable for each lead: put them into one matrix.",
+            "signal",
+            "a matrix [lead, sample]",
+            [name.rpartition("/")[2] for name in leads[:MAX_LEADS]],
+        )
     many = {shape[0] for shape in possible.values() if len(shape) == 3}
     # A table with one row for each of many recordings, such as their labels, is none of them.
     possible = {name: shape for name, shape in possible.items() if len(shape) == 3 or shape[0] not in many}

@@ -23,6 +23,7 @@ from ecg.formats.device_file import (
     number_of,
     record_of,
     sex_of,
+    shown,
     statements_of,
     text_of,
     whole,
@@ -122,7 +123,7 @@ def _counts(lead: Element) -> NDArray[np.int16]:
     size = text_at(lead, "LeadSampleSize") or "2"
     data = decoded_base64(text_at(lead, "WaveFormData"), "signal")
     if size != "2" or len(data) % 2:
-        raise MalformedInput("The samples are not of two bytes each.", "signal", 2, text_of(size))
+        raise MalformedInput("The samples are not of two bytes each.", "signal", 2, shown(size))
     _check_sum(data, text_at(lead, "LeadDataCRC32"))
     counts = np.frombuffer(data, "<i2")
     stated_count = text_at(lead, "LeadSampleCountTotal")

@@ -24,6 +24,7 @@ from ecg.formats.device_file import (
     number_of,
     record_of,
     sex_of,
+    shown,
     statements_of,
     text_of,
     timestamp_of,
@@ -69,7 +70,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
     root = read_xml(files[main])
     version = text_at(root, "documentinfo/documentversion")
     if version not in _VERSIONS:
-        raise UnusableRecording("The Philips document is of an unknown version.", "file", _VERSIONS, text_of(version))
+        raise UnusableRecording("The Philips document is of an unknown version.", "file", _VERSIONS, shown(version))
     signals = child(root, "dataacquisition/signalcharacteristics")
     waveforms = child(root, "waveforms/parsedwaveforms")
     if waveforms is None or signals is None:

@@ -22,6 +22,8 @@ _WITH_UNIT = tuple(
     )
 )
 _NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?|nan|", re.ASCII | re.IGNORECASE)
+_WRITTEN_NUMBER = re.compile(rf"(?!$)(?:{_NUMBER.pattern})", _NUMBER.flags).fullmatch
+_LETTER = re.compile(r"[^\W\d_]")
 _CLOCK_CELL = re.compile(r"^(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)(?=[,;\t])", re.MULTILINE)
 #: `ecg extract` and rdsamp number the samples under this name, and write missing samples as -32768.
 EXTRACTED = "sample #"
@@ -87,8 +89,10 @@ def read_heading(
     bare, units = map(list, zip(*map(_split, names), strict=True))
     line, _, rest = rows.partition("\n")
     second = [cell.strip().strip("'\"") for cell in line.split(delimiter)]
-    words = len(second) == len(names) and any(second) and not any(cell and _NUMBER.fullmatch(cell) for cell in second)
-    if words and rest and (":" not in second[0] or "s" in second[0]):  # units, not a clock before missing samples
+    words = len(second) == len(names) and any(map(_LETTER.search, second)) and not any(map(_WRITTEN_NUMBER, second))
+    if (
+        words and rest.strip() and (":" not in second[0] or "s" in second[0])
+    ):  # units, not a clock before missing samples
         units = [_one_unit(unit, cell or None) for unit, cell in zip(units, second, strict=True)]
         rows = rest
     clocks = tuple(i for i, name in enumerate(bare) if seconds_per_unit(name))

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from ecg.errors import InputTooLarge, MalformedInput, UnusableRecording
+from ecg.formats.device_file import shown
 from ecg.leads import MAX_LEAD_NAME, MAX_LEADS
 
 MAX_BYTES = 2**20
@@ -129,10 +130,10 @@ def read_header(data: bytes) -> Header:
             "The WFDB header has no readable record line.",
             "file",
             "name, number of signals, rate, number of samples",
-            lines[0][:80] if lines else None,
+            f"{len(lines[0].split())} words" if lines else None,  # which may name a person
         )
     if re.search(r"/\d+$", found["name"]):
-        raise UnusableRecording("Multi-segment WFDB records are not read.", "file", "a single segment", lines[0][:80])
+        raise UnusableRecording("Multi-segment WFDB records are not read.", "file", "a single segment", None)
     name = _plain_path(found["name"]).rpartition("/")[2]
     n_signals = int(found["n_signals"])
     if n_signals > MAX_LEADS:
@@ -149,7 +150,7 @@ def read_header(data: bytes) -> Header:
     signals = tuple(_signal_line(line, number) for number, line in enumerate(lines[1:], start=1))
     frames_hz = float(found["rate"]) if found["rate"] else None
     if frames_hz is not None and not 0 < frames_hz < 1e9:
-        raise MalformedInput("The WFDB header states no possible rate.", "fs", "Hz", lines[0][:80])
+        raise MalformedInput("The WFDB header states no possible rate.", "fs", "Hz", shown(found["rate"]))
     frames = int(found["frames"] or 0) or None
     _check_groups(signals)
     _check_sizes(signals, frames)
@@ -175,9 +176,7 @@ def _lines(data: bytes) -> tuple[list[str], tuple[str, ...]]:
             comments.append(line[1:].strip())
         elif line:
             if not line.replace("\t", " ").isprintable():
-                raise MalformedInput(
-                    "The WFDB header holds a control character.", "file", "lines of plain text", ascii(line[:80])
-                )
+                raise MalformedInput("The WFDB header holds a control character.", "file", "lines of plain text", None)
             lines.append(line)
         if len(lines) > 10 * MAX_LEADS:
             raise MalformedInput("The WFDB header has too many lines.", "file", f"<= {MAX_LEADS} signals", None)
@@ -218,8 +217,9 @@ def _signal_line(line: str, number: int) -> SignalLine:
 
 
 def _broken(number: int, field: str, expected: str, got: str | None) -> MalformedInput:
-    shown = None if got is None else got[:80]
-    return MalformedInput(f"Signal line {number} of the WFDB header has a broken {field}.", "file", expected, shown)
+    return MalformedInput(
+        f"Signal line {number} of the WFDB header has a broken {field}.", "file", expected, shown(got)
+    )
 
 
 def _plain_path(path: str) -> str:
@@ -266,5 +266,5 @@ def _start(text: str | None) -> tuple[str | None, tuple[str, ...]]:
                 return datetime.datetime(year, month, day, hour, minute, second, microsecond).isoformat(), ()
             except ValueError:
                 break
-    shown = "" if re.search(r"[^\W\d_]", text) else f" {text[:40]!r}"  # a word may be a name
-    return None, (f"The start time{shown} of the header is not understood.",)
+    written = "" if shown(text) == "text" else f" {text[:40]!r}"
+    return None, (f"The start time{written} of the header is not understood.",)

@@ -50,12 +50,17 @@ def write_csv(record: EcgRecord, folder: Path, name: str) -> list[Path]:
     """Write `NAME.csv`: time in seconds and one column a lead, names with units in the first row; return its path."""
     path = folder / f"{name}.csv"
     times = np.arange(record.n_samples)[:, None] / record.fs_hz
-    header = ",".join(
-        ["time_s", *(lead if record.unit is None else f"{lead} ({record.unit})" for lead in record.leads)]
-    )
+    names = [lead if record.unit is None else f"{lead} ({record.unit})" for lead in record.leads]
     digits = ["%.10g", *["%.6g"] * len(record.leads)]  # times of a long recording need more
-    np.savetxt(path, np.hstack([times, record.signal.T]), digits, ",", header=header, comments="")
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(",".join(["time_s", *map(_cell, names)]) + "\n")
+        np.savetxt(stream, np.hstack([times, record.signal.T]), digits, ",")
     return [path]
+
+
+def _cell(name: str) -> str:
+    """A name in quotes where it holds something by which a reader could take it for several."""
+    return '"' + name.replace('"', '""') + '"' if set(name) & set(',;\t"') else name
 
 
 def write_wfdb(record: EcgRecord, folder: Path, name: str) -> list[Path]:

@@ -35,8 +35,12 @@ def read_xml(data: bytes) -> Element:
         root: Element = fromstring(data)
     except DefusedXmlException:
         raise MalformedInput("The XML document declares entities.", "file", "no entities", None) from None
-    except (ParseError, ValueError, LookupError) as error:
-        raise MalformedInput(f"Not XML: {str(error)[:120]}.", "file", "an XML document", None) from None
+    except ParseError as error:
+        line, column = error.position
+        where = f"The document is no XML from line {line}, column {column + 1} on."
+        raise MalformedInput(where, "file", "an XML document", None) from None
+    except (ValueError, LookupError):
+        raise MalformedInput("The encoding of the XML document is not known.", "file", "UTF-8", None) from None
     for element in root.iter():
         element.tag = _NAMESPACE.sub("", element.tag)
     return root

@@ -228,3 +228,54 @@ def test_a_person_named_in_a_sequence_of_dicom_is_said_to_be_there(
     output = capsys.readouterr().out
     assert said in output
     assert CANARY not in output
+
+
+def _broken_wfdb(old: bytes, new: bytes) -> dict[str, bytes]:
+    sample = ALL["wfdb"]
+    data = sample.files[sample.main]
+    assert old in data
+    return sample.files | {sample.main: data.replace(old, new, 1)}
+
+
+def _first_line(text: str) -> dict[str, bytes]:
+    sample = ALL["wfdb"]
+    return sample.files | {sample.main: text.encode() + b"\n" + sample.files[sample.main]}
+
+
+def _edf_field(at: int, width: int, text: str) -> dict[str, bytes]:
+    sample = ALL["edf"]
+    data = sample.files[sample.main]
+    return {sample.main: data[:at] + text.encode().ljust(width)[:width] + data[at + width :]}
+
+
+REFUSED = {
+    "wfdb, a first line of words": lambda: _first_line(f"Patient: {CANARY} John 1950"),
+    "wfdb, many segments": lambda: _first_line(f"{CANARY}/2 1 500 600"),
+    "wfdb, a control character": lambda: _first_line(f"{CANARY}\x7f"),
+    "wfdb, a format": lambda: _broken_wfdb(b".dat 16 ", f".dat {CANARY} ".encode()),
+    "wfdb, a gain": lambda: _broken_wfdb(b" 16 0 ", f" {CANARY} 0 ".encode()),
+    "edf, a label beside a broken scale": lambda: {
+        "x.edf": re.sub(rb"ECG \w{1,2} {10,11}", f"{CANARY:16}".encode(), made.edf(made.counts())).replace(
+            b"-81920", b"81917.5", 1
+        )
+    },
+    "edf, a duration": lambda: _edf_field(244, 8, CANARY),
+    "edf, a size of the header": lambda: _edf_field(184, 8, CANARY),
+    "edf, a number of signals": lambda: _edf_field(252, 4, "Zebe"),
+    "xml that ends early": lambda: {"x.xml": f"<RestingECG><PatientLastName>{CANARY}</Patient".encode()},
+    "xml of an entity": lambda: {"x.xml": f"<RestingECG>&{CANARY};</RestingECG>".encode()},
+    "xml of an encoding": lambda: {"x.xml": f'<?xml version="1.0" encoding="{CANARY}"?><RestingECG/>'.encode()},
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_no_refusal_repeats_it(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = REFUSED[case]()
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    for command in ("inspect", "measure"):
+        assert main([command, str(tmp_path / next(iter(files)))]) != 0
+        said = capsys.readouterr()
+        assert not re.search("Zebe", said.out + said.err)
+        assert "mismatched" not in said.err  # words of expat
+        assert "undefined" not in said.err

@@ -132,3 +132,23 @@ def test_the_row_that_is_not_numbers_is_named_and_its_text_is_not(row: str, told
     with pytest.raises(MalformedInput, match=told) as refused:
         parse(f"I (mV),II (mV)\n0.1,0.2\n{row}\n0.1,0.2\n", 500)
     assert "Jane" not in str(refused.value.__dict__)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("I;II\n0,12;0,34\n0,56;0,78\n", "write 0.5 for 0,5"),
+        ("I\tII\n-1,5\t0,34\n", "write 0.5 for 0,5"),
+        ("I II V1\n0.1 0.2 0.3\n0.4 0.5 0.6\n", "separated by blanks"),
+        ("I   II  V1\n  0.1   -0.2   3e-1\n", "separated by blanks"),
+    ],
+)
+def test_a_table_of_another_kind_is_refused_with_what_to_write(table: str, told: str) -> None:
+    with pytest.raises(MalformedInput, match=told):
+        parse(table, 500)
+
+
+def test_what_a_comment_says_in_place_of_a_rate_is_not_repeated() -> None:
+    with pytest.raises(MalformedInput, match="not a number of Hz, but text") as refused:
+        parse("# fs: Jane Doe\nI\n1\n2\n")
+    assert "Jane" not in str(refused.value.__dict__)

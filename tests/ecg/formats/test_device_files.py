@@ -186,6 +186,18 @@ def test_edf_units_are_those_of_the_file() -> None:
         formats.parse({"x.edf": made.edf(EIGHT, kind="EDF+D")})
 
 
+def test_the_scale_of_an_edf_signal_that_is_no_lead_stops_no_recording() -> None:
+    data = bytearray(made.edf(EIGHT))
+    for field in (1, 2):  # both physical limits of the ninth signal, the respiration
+        at = 256 + 10 * (16 + 80 + 8 * field) + 8 * 8
+        data[at : at + 8] = b"0       "
+    assert formats.parse({"x.edf": bytes(data)}).leads == made.LEADS8
+    at = 256 + 10 * (16 + 80 + 8) + 8 * 3
+    data[at : at + 8] = data[at + 80 : at + 88]
+    with pytest.raises(MalformedInput, match="scale of EDF signal 4"):
+        formats.parse({"x.edf": bytes(data)})
+
+
 def test_muse_without_a_scale_has_no_unit() -> None:
     assert formats.parse({"x.xml": made.muse_xml(EIGHT, per_bit="0")}).unit is None
 

@@ -8,7 +8,7 @@ import pytest
 
 from ecg import read
 from ecg.cli import main
-from ecg.errors import MalformedInput
+from ecg.errors import InconsistentInput, MalformedInput
 from ecg.formats.stated import Stated
 from ecg.formats.writers import ENDINGS, write_dicom, write_edf
 from ecg.leads import STANDARD_LEADS
@@ -112,3 +112,57 @@ def test_edf_keeps_the_names_of_other_leads_or_refuses_them(tmp_path: Path) -> N
         with pytest.raises(MalformedInput, match="EDF label"):
             write_edf(replace(record, leads=(name, *leads[1:])), tmp_path, "y")
     assert not (tmp_path / "y.edf").exists()
+
+
+@pytest.mark.parametrize(
+    ("fs_hz", "n_samples"),
+    [
+        (360.0, 5000),
+        (360.0, 3600),
+        (360.0, 200_000),
+        (128.0, 5000),
+        (250.5, 5010),
+        (1000 / 3, 5000),
+        (257.0, 4096),
+        (999.99, 5000),
+        (180.3, 5000),
+    ],
+)
+def test_the_rate_is_the_same_after_an_edf_file(fs_hz: float, n_samples: int, tmp_path: Path) -> None:
+    """Its duration field has eight characters, and 5000 samples at 360 Hz have no record of a duration that fits."""
+    record = EcgRecord(np.zeros((1, n_samples), np.float32), ("II",), fs_hz, "mV")
+    (path,) = write_edf(record, tmp_path, "x")
+    again = read(path)
+    assert again.n_samples == n_samples
+    assert again.fs_hz == pytest.approx(fs_hz, rel=1e-15 if fs_hz == round(fs_hz, 2) else 1e-8)
+    assert read(path, fs_hz=fs_hz).fs_hz == fs_hz
+    with pytest.raises(InconsistentInput):
+        read(path, fs_hz=fs_hz * 1.001)
+
+
+@pytest.mark.parametrize(
+    ("duration", "fs_hz"),
+    [("1.736111", 360.0), ("1.73611", 625 / 1.73611), ("2", 312.5), ("1.736", 625 / 1.736), ("1.736e0", 625 / 1.736)],
+)
+def test_the_rate_of_an_edf_file_is_as_open_as_its_duration(duration: str, fs_hz: float, tmp_path: Path) -> None:
+    (path,) = write_edf(EcgRecord(np.zeros((1, 5000), np.float32), ("II",), 360.0, "mV"), tmp_path, "x")
+    data = path.read_bytes()
+    assert data[244:252] == b"1.736111"
+    path.write_bytes(data[:244] + f"{duration:8}".encode() + data[252:])
+    assert read(path).fs_hz == fs_hz
+    if abs(fs_hz - 360) < 0.002:  # what the last of five digits leaves open
+        assert read(path, fs_hz=360.0).fs_hz == 360
+    else:
+        with pytest.raises(InconsistentInput):
+            read(path, fs_hz=360.0)
+
+
+@pytest.mark.parametrize(
+    "leads", [("Left, chest", "Right; chest"), ('a "b" c', "II"), ("a;b;c;d", "II"), ("\u00b5V, left", "I")]
+)
+def test_lead_names_with_separators_are_read_again_from_a_table(leads: tuple[str, ...], tmp_path: Path) -> None:
+    record = EcgRecord(recording().signal[:2, :100], leads, 500.0, "mV")
+    again = read(ENDINGS[".csv"](record, tmp_path, "x")[0])
+    assert again.signal.shape[0] == (2 if not {"I", "II"} & set(leads) else 1)
+    assert set(again.leads) <= set(leads)
+    assert again.fs_hz == 500

@@ -5,13 +5,19 @@ Each input is read in a process of its own, whose address space may grow by `ROO
 
 import io
 import json
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from ecg import formats
+from ecg.formats.stated import Stated
+from ecg.leads import STANDARD_LEADS
 
 ROOM = 96 * 2**20  # bytes: the files of these tests have up to 6 MiB, and a recording of them at most 20
 SECONDS = 5  # of processor time, which imports take most of
@@ -39,12 +45,12 @@ except EcgError as error:
 """
 
 
-def outcome(folder: Path, files: dict[str, bytes]) -> str:
+def outcome(folder: Path, files: dict[str, bytes], room: int = ROOM) -> str:
     """How reading ends: the name of the refusal, or ``read``; the test fails for a crash or any other error."""
     for name, data in files.items():
         (folder / name).write_bytes(data)
     done = subprocess.run(
-        [sys.executable, "-c", _READ, str(folder), str(ROOM), str(SECONDS)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _READ, str(folder), str(room), str(SECONDS)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     kind, size = json.loads(done.stdout)
@@ -133,6 +139,85 @@ def test_a_compressed_signal_is_decoded_no_further_than_its_bounds(
 ) -> None:
     hea = header(f"rec 1 250 {frames}", "rec.dat 516 1000/mV 16 0 0 0 0 I")
     assert outcome(tmp_path, {"rec.hea": hea, "rec.dat": announcing(flac(held), announced)}) == expected
+
+
+def inflating(order: str, text: bytes, size: int, around: Callable[[bytes], bytes] = lambda element: element) -> bytes:
+    """A MATLAB file of a header of this text and order of bytes, and one compressed matrix of so many zeros."""
+    sign = "<" if order == "IM" else ">"
+
+    def element(kind: int, body: bytes) -> bytes:
+        return struct.pack(f"{sign}II", kind, len(body)) + body + bytes(-len(body) % 8)
+
+    about = element(6, struct.pack(f"{sign}II", 6, 0)) + element(5, struct.pack(f"{sign}ii", 12, size // 96))
+    about += element(1, b"val")
+    pressed = zlib.compressobj(1)
+    parts = [pressed.compress(struct.pack(f"{sign}II", 14, len(about) + 8 + size) + about)]
+    parts.append(pressed.compress(struct.pack(f"{sign}II", 9, size)))
+    zeros = bytes(96 * 2**14)
+    parts += [pressed.compress(zeros) for _ in range(size // len(zeros))]
+    parts.append(pressed.flush())
+    version = struct.pack("<H" if order == "IM" else ">H", 0x0100) + order.encode()
+    body = around(struct.pack(f"{sign}II", 15, sum(map(len, parts))) + b"".join(parts))
+    return text.ljust(124) + version + body
+
+
+def twice(element: bytes) -> bytes:
+    """A compressed element within a compressed one."""
+    pressed = zlib.compress(element)
+    return struct.pack("<II", 15, len(pressed)) + pressed
+
+
+def behind(element: bytes) -> bytes:
+    """A compressed element behind the matrix in another compressed one."""
+    empty = (
+        struct.pack("<IIIIII", 14, 40, 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, 0, 0) + struct.pack("<IIII", 1, 0, 9, 0)
+    )
+    pressed = zlib.compress(empty + element)
+    return struct.pack("<II", 15, len(pressed)) + pressed
+
+
+@pytest.mark.parametrize(
+    ("order", "text", "around", "expected"),
+    [
+        ("IM", b"MATLAB 5.0 MAT-file", bytes, "InputTooLarge"),
+        ("IM", b"Created by somebody", bytes, "InputTooLarge"),
+        ("MI", b"MATLAB 5.0 MAT-file", bytes, "InputTooLarge"),
+        ("MI", b"Created by somebody", bytes, "InputTooLarge"),
+        ("xx", b"Created by somebody", bytes, "InputTooLarge"),
+        ("IM", b"MATLAB 5.0 MAT-file", twice, "MalformedInput"),
+        ("IM", b"MATLAB 5.0 MAT-file", behind, "MalformedInput"),
+    ],
+)
+def test_a_matlab_file_inflates_to_no_more_than_its_bound(
+    order: str, text: bytes, around: Callable[[bytes], bytes], expected: str, tmp_path: Path
+) -> None:
+    data = inflating(order, text, 96 * 2**14 * 110, around)
+    assert len(data) < 2**21
+    assert outcome(tmp_path, {"x.mat": data}, 300 * 2**20) == expected
+
+
+@pytest.mark.parametrize("order", ["IM", "MI"])
+def test_a_compressed_matlab_file_of_either_order_of_bytes_is_read(order: str) -> None:
+    data = inflating(order, b"Created by somebody", 96 * 2**14)
+    assert formats.parse({"x.mat": data}, Stated(500.0, STANDARD_LEADS, "mV")).n_samples == 2**14
+
+
+def nested(depth: int) -> bytes:
+    """A MATLAB file of a cell in a cell in a cell."""
+    body = (
+        struct.pack("<IIIIII", 14, 40, 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, 0, 0) + struct.pack("<IIII", 1, 0, 9, 0)
+    )
+    about = struct.pack("<IIII", 6, 8, 1, 0) + struct.pack("<IIii", 5, 8, 1, 1) + struct.pack("<II", 1, 0)
+    heads = []
+    size = len(body)
+    for _ in range(depth):
+        heads.append(struct.pack("<II", 14, len(about) + size) + about)
+        size += 8 + len(about)
+    return b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x0100) + b"IM" + b"".join(reversed(heads)) + body
+
+
+def test_cells_in_cells_of_a_matlab_file_cannot_end_the_process(tmp_path: Path) -> None:
+    assert outcome(tmp_path, {"x.mat": nested(20_000)}) != "read"
 
 
 def npy(kind: str, shape: str) -> bytes:

@@ -131,6 +131,49 @@ def test_a_gain_beside_the_samples_is_noted_because_it_is_not_applied(write: Wri
     )
 
 
+@WRITERS
+@pytest.mark.parametrize(
+    "scale", [{"gain": 200.0}, {"ADC_gain": np.full((12, 1), 200.0)}, {"baseline": 1024.0}], ids=str
+)
+def test_the_unit_of_a_file_is_not_taken_beside_a_gain_that_is_not_applied(
+    write: Write, scale: dict[str, object]
+) -> None:
+    names = np.array(STANDARD_LEADS, dtype=object)
+    files = write({"val": np.rint(RAW * 200), "fs": 500.0, "units": "mV", "leads": names, **scale})
+    record = formats.parse(files)
+    assert record.unit is None
+    assert "--units" in record.notes[0]
+    assert formats.parse(files, Stated(unit="mV")).unit == "mV"
+    with pytest.raises(InconsistentInput):
+        formats.parse(files, Stated(unit="uV"))
+
+
+@WRITERS
+def test_a_gain_of_one_leaves_the_unit_of_the_file(write: Write) -> None:
+    names = np.array(STANDARD_LEADS, dtype=object)
+    record = formats.parse(
+        write({"val": RAW, "fs": 500.0, "units": "mV", "leads": names, "gain": 1.0, "baseline": 0.0})
+    )
+    assert (record.unit, record.notes) == ("mV", ())
+
+
+@WRITERS
+def test_a_bare_frequency_is_no_sampling_rate(write: Write) -> None:
+    names = np.array(STANDARD_LEADS, dtype=object)
+    files = write({"val": RAW, "frequency": 150.0, "leads": names})
+    with pytest.raises(MalformedInput, match="sampling rate is not stated"):
+        formats.parse(files)
+    assert formats.parse(files, Stated(500.0)).fs_hz == 500
+
+
+@WRITERS
+@pytest.mark.parametrize("stated", [Stated(), STATED])
+def test_a_variable_for_each_lead_is_refused_with_what_to_do(write: Write, stated: Stated) -> None:
+    files = write({"fs": 500.0, **{lead: RAW[i : i + 1] for i, lead in enumerate(STANDARD_LEADS)}})
+    with pytest.raises(UnusableRecording, match="put them into one matrix"):
+        formats.parse(files, stated)
+
+
 def test_gains_and_peaks_are_no_matrices_of_samples() -> None:
     beside = {"gain": np.full((12, 1), 2.0), "R_peak": np.arange(12.0)[:, None], "fs": np.full((12, 1), 500.0)}
     for write in (matlab, hdf5):
