@@ -11,8 +11,10 @@ from ecg.cli.recordings import add_stated_arguments, stated
 from ecg.errors import MalformedInput
 from ecg.formats import read_path
 from ecg.report import Report
+from ecg.report.lettering import name_and_font
 from ecg.report.page_form import page
-from ecg.report.paper import PAGES, FileForm, Layout, Style, as_bytes
+from ecg.report.paper import FileForm, as_bytes
+from ecg.report.paper_layout import PAGES, Layout, Style, seconds_left
 
 _CLINICAL = frozenset({"clinical", "measurements", "quality"})
 
@@ -30,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="SOURCE",
-        help="ask the clinical model, too: auto, hub, or a checkpoint; without it the measurements and rules speak",
+        help="ask the clinical model: auto (cache, hub, else the small model), hub, small, stand-in, or a checkpoint;"
+        " without it the measurements and rules speak",
     )
     add_stated_arguments(parser)
 
@@ -43,9 +46,12 @@ def run(args: argparse.Namespace) -> int:
         raise MalformedInput(
             "The ending of OUT says which file to write.", "out", [f".{f}" for f in forms], str(args.out)
         )
+    if not args.out.parent.is_dir():
+        raise MalformedInput("There is no such folder to write to.", "out", "an existing folder", str(args.out.parent))
+    if args.name:
+        name_and_font(args.name)  # refused before a model is loaded
     record = read_path(args.file, stated(args))
-    if not 0 <= args.from_s < record.duration_s:
-        raise MalformedInput("There is nothing to show.", "from", f"0 to {record.duration_s:g} s", args.from_s)
+    seconds_left(record.duration_s, args.from_s)
     if args.weights is None:
         report: Report = local.measured(record)
     else:

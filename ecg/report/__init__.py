@@ -11,7 +11,7 @@ from ecg.report import html_form, json_form, page_form
 from ecg.report.analysis import Analysis
 from ecg.report.conclusion import Conclusion, conclude
 from ecg.report.encodings import encoding_of
-from ecg.report.paper import PLAIN, Style
+from ecg.report.paper_layout import PLAIN, Style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

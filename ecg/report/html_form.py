@@ -7,8 +7,9 @@ from html import escape
 from ecg.errors import BackendUnavailable
 from ecg.report.analysis import Analysis
 from ecg.report.conclusion import Conclusion
-from ecg.report.page_form import VALUES, headline, page
-from ecg.report.paper import PAGES, PLAIN, RESEARCH_USE
+from ecg.report.page_form import NOT_REVIEWED, VALUES, disagreements, headline, page
+from ecg.report.paper import RESEARCH_USE
+from ecg.report.paper_layout import PAGES, PLAIN
 from ecg.values import Value
 
 
@@ -23,10 +24,10 @@ def to_html(analysis: Analysis, conclusion: Conclusion) -> str:
         for title, name, unit in VALUES
         if isinstance(value := getattr(analysis.examination.measurements, name), Value)
     )
-    warnings = "".join(f"<li>{escape(warning)}</li>" for warning in conclusion.warnings)
+    doubts = "".join(f"<li>{escape(text)}</li>" for text in (*disagreements(conclusion), *conclusion.warnings))
     return (
-        f"<div><p><b>{escape(', '.join(headline(conclusion)))}</b>; decided by {escape(conclusion.source)}; "
-        f"signal {escape(grade.lower())}.</p><table>{rows}</table><ul>{warnings}</ul>{_picture(analysis, conclusion)}"
+        f"<div><p><b>{escape('; '.join(headline(conclusion)))}</b>. {NOT_REVIEWED}. "
+        f"Signal {escape(grade.lower())}.</p><table>{rows}</table><ul>{doubts}</ul>{_picture(analysis, conclusion)}"
         f"<p><small>{escape(RESEARCH_USE)}</small></p></div>"
     )
 

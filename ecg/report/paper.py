@@ -9,103 +9,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecg.errors import BackendUnavailable
+from ecg.extras import missing
 from ecg.record import EcgRecord
+from ecg.report.lettering import FONT, printable, wrapped
+from ecg.report.paper_layout import PAGES, PLAIN, PULSE_S, Stretch, Style, arrange
+from ecg.report.paper_traces import Trace, notes, traces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Page = Literal["A4", "letter"]
-Layout = Literal["3x4", "6x2", "12x1"]
 FileForm = Literal["pdf", "svg", "png"]
-Line = NDArray[np.float64]
 
 MM_PER_INCH = 25.4
-PAGES: dict[Page, tuple[float, float]] = {"A4": (297.0, 210.0), "letter": (279.4, 215.9)}  # landscape, mm
-PAPER_S = 10.0  # seconds on one page at 25 mm/s
 MARGIN_MM = 8.0
 HEADER_MM = 38.0
-PULSE_MM = 5.0
-_NAME_MM = 10.0  # of a lead's name over its zero line
+_NAME_MM = 2.8  # size of the letters of a lead's name: 8 points
+_NAME_SHARE = 0.25  # of its row, at most
+_PULSE_SHARE = 0.9  # of its row, at most; higher ones would make a ladder
+_NOTE_LETTERS = 190  # in a line of notes across the page
 PNG_DPI = 200
 RESEARCH_USE = "Research use only. Not a medical device; nothing here replaces a physician's reading."
-COLUMNS: dict[Layout, tuple[tuple[str, ...], ...]] = {
-    "3x4": (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6")),
-    "6x2": (("I", "II", "III", "aVR", "aVL", "aVF"), ("V1", "V2", "V3", "V4", "V5", "V6")),
-    "12x1": (("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"),),
-}
 
 
 @dataclass(frozen=True)
-class Style:
-    """How a recording is laid out on paper.
+class Column:
+    """A column of the header: its share of the page's width, its lines, and the font its letters may need, too."""
 
-    Attributes
-    ----------
-    layout
-        ``"3x4"`` has a rhythm strip of lead II below.
-    page
-        Size of the page, landscape.
-    speed_mm_s, gain_mm_mv
-        How the paper is ruled.
-    from_s
-        First second shown.
-    """
-
-    layout: Layout = "3x4"
-    page: Page = "A4"
-    speed_mm_s: float = 25.0
-    gain_mm_mv: float = 10.0
-    from_s: float = 0.0
+    share: float
+    lines: Sequence[str]
+    font: str | None = None
 
 
-PLAIN = Style()
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """One stretch of one lead: where its left end and zero line are (mm), and which seconds it shows."""
-
-    lead: str
-    x_mm: float
-    y_mm: float
-    from_s: float
-    seconds: float
-
-
-def arrange(leads: Sequence[str], style: Style, width_mm: float, height_mm: float) -> list[Stretch]:
-    """Where each lead stands on a field of paper; zero lines are counted from its lower edge.
-
-    Leads that are no standard set stand in one column. The 3 × 4 layout has lead II below as a rhythm strip.
-    """
-    columns = [[lead for lead in column if lead in leads] for column in COLUMNS[style.layout]]
-    columns = [column for column in columns if column]
-    if not columns or {lead for column in columns for lead in column} != set(leads):
-        columns = [list(leads)]
-    strip = style.layout == "3x4" and len(columns) == 4 and "II" in leads
-    rows = max(map(len, columns)) + strip
-    seconds = min(PAPER_S, (width_mm - 10) / style.speed_mm_s)
-    each_s, row_mm = seconds / len(columns), height_mm / rows
-    stretches = [
-        Stretch(
-            lead,
-            10 + c * each_s * style.speed_mm_s,
-            height_mm - (r + 0.5) * row_mm,
-            style.from_s + c * each_s,
-            each_s,
-        )
-        for c, column in enumerate(columns)
-        for r, lead in enumerate(column)
-    ]
-    if strip:
-        stretches.append(Stretch("II", 10, 0.5 * row_mm, style.from_s, seconds))
-    return stretches
-
-
-def figure(record: EcgRecord, header: Sequence[Sequence[str]], style: Style = PLAIN) -> "Figure":
+def figure(record: EcgRecord, header: Sequence[Column], style: Style = PLAIN) -> "Figure":
     """One landscape page as a `matplotlib.figure.Figure` of exactly the page's size.
 
     Parameters
@@ -113,14 +50,12 @@ def figure(record: EcgRecord, header: Sequence[Sequence[str]], style: Style = PL
     record
         The recording. Without a unit its traces fill the rows, and the page says that amplitudes have none.
     header
-        Columns of text above the traces, each a sequence of lines.
+        Columns of text above the traces. Text is printed as it is; nothing in it is taken for mathematics.
     """
     try:
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BackendUnavailable(
-            "Pages need matplotlib: pip install 'ecg-serve[report]'.", "format", "matplotlib", None
-        ) from error
+    except ModuleNotFoundError as error:
+        raise missing("A page", error) from error
 
     width, height = PAGES[style.page]
     sheet = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH))
@@ -131,20 +66,30 @@ def figure(record: EcgRecord, header: Sequence[Sequence[str]], style: Style = PL
     axes.set(xlim=(0, field_w), ylim=(0, field_h), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     _grid(axes, field_w, field_h)
-    per_mv = _per_millivolt(record)
-    stretches = arrange(record.leads, style, field_w, field_h)
-    for stretch in stretches:
-        _trace(axes, record, stretch, style, per_mv)
-    for y in {stretch.y_mm for stretch in stretches} if record.unit is not None else ():
-        _pulse(axes, y, style)
-    top = (height - MARGIN_MM) / height
-    column_w = (width - 2 * MARGIN_MM) / max(1, len(header))
-    for i, lines in enumerate(header):
-        sheet.text((MARGIN_MM + i * column_w) / width, top, "\n".join(lines), va="top", fontsize=7.5, linespacing=1.3)
+    stretches = arrange(record.leads, record.duration_s, style, field_w, field_h)
+    drawn = traces(record, stretches, style)
+    for trace in drawn:
+        _draw(axes, trace, style)
+    if record.unit is not None:
+        _pulses(axes, stretches, style, field_h)
+    x = MARGIN_MM
+    for column in header:
+        fonts = [FONT] if column.font is None else [FONT, column.font]
+        _text(sheet, x, height - MARGIN_MM, "\n".join(column.lines), fontsize=7.5, va="top", family=fonts)
+        x += column.share * (width - 2 * MARGIN_MM)
+    said = wrapped(printable(" ".join(notes(record, drawn, style, field_h))), _NOTE_LETTERS, 2)
+    _text(sheet, MARGIN_MM, MARGIN_MM + field_h + 0.8, "\n".join(said), fontsize=6.5, va="bottom")
     gain = f"{style.gain_mm_mv:g} mm/mV" if record.unit is not None else "amplitudes without a unit"
     foot = f"{style.speed_mm_s:g} mm/s   {gain}   {record.fs_hz:g} Hz   {RESEARCH_USE}"
-    sheet.text(MARGIN_MM / width, 3 / height, foot, fontsize=6.5)
+    _text(sheet, MARGIN_MM, 3, foot, fontsize=6.5)
     return sheet
+
+
+def _text(sheet: "Figure", x_mm: float, y_mm: float, text: str, **look: Any) -> None:
+    """Text at a place counted from the lower left corner of the page; "$" and "^" are letters as others."""
+    width, height = sheet.get_size_inches() * MM_PER_INCH
+    letters: dict[str, Any] = {"family": FONT, "linespacing": 1.3, "parse_math": False, "usetex": False} | look
+    sheet.text(x_mm / width, y_mm / height, text, **letters)
 
 
 def _grid(axes: "Axes", width: float, height: float) -> None:
@@ -156,41 +101,42 @@ def _grid(axes: "Axes", width: float, height: float) -> None:
         axes.add_collection(LineCollection(lines, linewidths=_points(line_mm), colors=colour, clip_on=False))
 
 
-def _trace(axes: "Axes", record: EcgRecord, stretch: Stretch, style: Style, per_mv: float) -> None:
-    first = round(stretch.from_s * record.fs_hz)
-    last = min(record.n_samples, round((stretch.from_s + stretch.seconds) * record.fs_hz) + 1)
-    values = record.signal[record.leads.index(stretch.lead), first:last].astype(np.float64)
-    x = stretch.x_mm + np.arange(len(values)) / record.fs_hz * style.speed_mm_s
-    y = stretch.y_mm + values / per_mv * style.gain_mm_mv
-    axes.plot(x, y, color="black", linewidth=_points(0.25), solid_joinstyle="round", gid=f"trace-{stretch.lead}")
-    axes.text(stretch.x_mm + 1, stretch.y_mm + _NAME_MM, stretch.lead, fontsize=8, path_effects=[_halo()])
-    if stretch.x_mm > 10:
-        axes.plot([stretch.x_mm] * 2, [stretch.y_mm - 3, stretch.y_mm + 3], color="black", linewidth=_points(0.2))
+def _draw(axes: "Axes", trace: Trace, style: Style) -> None:
+    at = trace.stretch
+    pen: dict[str, Any] = {"color": "black", "solid_joinstyle": "round", "gid": f"trace-{at.lead}"}
+    axes.plot(trace.x_mm, trace.y_mm, linewidth=_points(0.25), **pen)
+    size = min(_NAME_MM, _NAME_SHARE * at.row_mm)
+    top = at.y_mm + at.row_mm / 2
+    name = axes.text(at.x_mm + 1, top - 1.1 * size, printable(at.lead), parse_math=False, usetex=False, family=FONT)
+    name.set(fontsize=_points(size), path_effects=[_halo()], gid=f"name-{at.lead}", zorder=5)
+    if at.x_mm > style.left_mm:
+        axes.plot([at.x_mm] * 2, [at.y_mm - 3, at.y_mm + 3], color="black", linewidth=_points(0.2))
 
 
-def _pulse(axes: "Axes", y: float, style: Style) -> None:
-    up = style.gain_mm_mv
-    steps = [(2, 0), (3, 0), (3, up), (3 + PULSE_MM * style.speed_mm_s / 25, up)]
-    steps += [(3 + PULSE_MM * style.speed_mm_s / 25, 0), (4 + PULSE_MM * style.speed_mm_s / 25, 0)]
-    axes.plot([x for x, _ in steps], [y + dy for _, dy in steps], color="black", linewidth=_points(0.25), gid="pulse")
+def _pulses(axes: "Axes", stretches: Sequence[Stretch], style: Style, height: float) -> None:
+    """A pulse of 1 mV before each row, inside it; where rows are lower than 1 mV, one for all of them."""
+    up, row_mm = style.gain_mm_mv, stretches[0].row_mm
+    feet = [
+        min(y, y + row_mm / 2 - 0.5 - up) for y in {stretch.y_mm for stretch in stretches}
+    ]  # from zero, where that fits
+    if up > _PULSE_SHARE * row_mm:
+        feet = [(height - up) / 2]
+    long = PULSE_S * style.speed_mm_s
+    steps = [(2, 0), (3, 0), (3, up), (3 + long, up), (3 + long, 0), (4 + long, 0)]
+    for y in feet:
+        axes.plot(
+            [x for x, _ in steps], [y + dy for _, dy in steps], color="black", linewidth=_points(0.25), gid="pulse"
+        )
 
 
 def _halo() -> Any:
     from matplotlib.patheffects import withStroke
 
-    return withStroke(linewidth=2.5, foreground="white")  # a name stays legible on a trace
+    return withStroke(linewidth=1.2, foreground="white")  # a name stays legible on a trace
 
 
 def _points(mm: float) -> float:
     return mm / MM_PER_INCH * 72
-
-
-def _per_millivolt(record: EcgRecord) -> float:
-    """What one millivolt is in the recording's unit; without a unit, two thirds of its greatest height."""
-    if record.unit is not None:  # a record's only unit is the millivolt
-        return 1.0
-    highest = float(np.nanmax(np.abs(record.signal), initial=0.0))
-    return highest / 1.5 or 1.0
 
 
 def as_bytes(sheet: "Figure", form: FileForm) -> bytes:

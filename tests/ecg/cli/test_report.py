@@ -29,3 +29,19 @@ def test_what_cannot_be_written_is_told(
 ) -> None:
     assert main(["report", str(recording), *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_missing_folder_is_named(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = recording.parent / "nowhere"
+    assert main(["report", str(recording), "-o", str(folder / "x.pdf")]) == 2
+    told = capsys.readouterr().err
+    assert "no such folder" in told
+    assert str(folder) in told
+    assert ".partial" not in told
+
+
+def test_help_names_every_kind_of_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "hub, small, stand-in, or a checkpoint" in told

@@ -19,7 +19,8 @@ from ecg.report.analysis import Analysis
 from ecg.report.csv_form import HEADER
 from ecg.report.fhir import bundle
 from ecg.report.page_form import page
-from ecg.report.paper import PAGES, Page, Style, as_bytes
+from ecg.report.paper import as_bytes
+from ecg.report.paper_layout import PAGES, Page, Style
 from ecg.simulation import Scenario, simulate
 from ecg.simulation.catalogue import SCENARIOS
 

@@ -15,7 +15,7 @@ from ecg.errors import MissingLeads
 from ecg.local import WITHOUT_MODEL
 from ecg.models.load import load_model
 from ecg.record import EcgRecord
-from ecg.report.paper import PAGES
+from ecg.report.paper_layout import PAGES
 from ecg.simulation import Scenario, simulate
 from ecg.simulation.catalogue import SCENARIOS
 
