@@ -7,15 +7,14 @@ from ecg.models.cards import CARDS
 from ecg.models.contract import Array, EngineOptions, LoadedModel, ModelCard
 from ecg.models.result import infer
 from ecg.pipeline import ALL, examine
-from ecg.record import EcgRecord
+from ecg.record import EcgRecord, check_record
 from ecg.report import Report
 from ecg.report.analysis import Analysis, Outcome, assemble, check_takable, wanted
 
 #: What `analyze` says where no model was given.
 WITHOUT_MODEL = (
-    "No model was given: the rules decide from the measurements, without label probabilities and without an embedding. "
-    'clinical=ecg.load_model("small") adds probabilities, features=ecg.load_model("small", kind="pretrained") the '
-    "embedding."
+    "No model was given: the rules decide from the measurements. A clinical model adds label probabilities, a features "
+    "model the embedding."
 )
 
 
@@ -38,10 +37,13 @@ def analyze(
     """The `Report` of a recording, as the service makes it.
 
     Without any setting the recording is measured and the rules decide; a warning says what a model would add.
+    ``clinical=ecg.load_model("small")`` adds probabilities, ``features=ecg.load_model("small", kind="pretrained")`` the
+    embedding.
     `clinical` and `features` are models of `ecg.load_model`. A part of `include` (all, where a model is given) whose
     model is None raises `ModelNotReady` (features only warn when the clinical part is there). Raises
     `UnusableRecording` when a model was asked for and the recording cannot be prepared.
     """
+    check_record(record)
     if include is None:
         if clinical is None and features is None:
             return _without_models(record, frozenset({"clinical", "measurements", "quality"}), (WITHOUT_MODEL,))

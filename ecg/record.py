@@ -1,7 +1,7 @@
 """`EcgRecord`, the one shape every recording takes once its bytes have been read."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -71,13 +71,14 @@ class EcgRecord:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        signal = np.ascontiguousarray(self.signal, dtype=np.float32)
+        check_names(self.leads)
+        signal = np.ascontiguousarray(_samples(self.signal))
         if signal is self.signal and signal.flags.writeable:
             signal = signal.copy()  # the caller may go on writing into the array
-        check_names(self.leads)
         leads = tuple(canonical_lead(lead) for lead in self.leads)
-        if signal.ndim != 2 or signal.shape[1] == 0:
-            raise MalformedInput("The signal is not [lead, sample].", "signal", "2 dimensions", list(signal.shape))
+        if signal.ndim != 2 or 0 in signal.shape:
+            expected = "2 dimensions, none of them 0"
+            raise MalformedInput("The signal is not [lead, sample].", "signal", expected, list(signal.shape))
         if len(leads) != signal.shape[0]:
             raise MalformedInput(
                 f"{signal.shape[0]} rows of samples, but {len(leads)} lead names.",
@@ -90,7 +91,7 @@ class EcgRecord:
             if lead in seen:
                 raise DuplicateLead(f"Lead {lead} stands more than once.", "lead_names", "each lead once", list(leads))
             seen.add(lead)
-        fs_hz = float(self.fs_hz)
+        fs_hz = _rate(self.fs_hz)
         check_rate(fs_hz)
         if self.unit not in ("mV", None):
             raise MalformedInput("Samples are millivolt, or of unknown scale.", "units", ["mV", None], self.unit)
@@ -112,9 +113,11 @@ class EcgRecord:
     ) -> "EcgRecord":
         """A recording from samples [lead, sample] with their rate, lead names and unit (``"mV"``, or None if unknown).
 
-        Raises what the constructor raises.
+        Masked samples of a `numpy.ma.MaskedArray` are missing. Raises what the constructor raises.
         """
-        return cls(np.array(signal, dtype=np.float32), tuple(leads), fs_hz, unit, name)
+        if isinstance(leads, str) or not isinstance(leads, Iterable):
+            raise MalformedInput("The lead names are no list.", "lead_names", "a name for each row", str(leads)[:80])
+        return cls(_samples(signal), tuple(leads), fs_hz, unit, name)
 
     @property
     def n_samples(self) -> int:
@@ -145,6 +148,10 @@ class EcgRecord:
         """Standard leads that are absent and do not follow from I and II, in standard order."""
         there = {*self.leads, *derivable_leads(self.leads)}
         return tuple(lead for lead in STANDARD_LEADS if lead not in there)
+
+    def derived_leads(self) -> tuple[str, ...]:
+        """The leads that `completed` adds, in standard order."""
+        return tuple(lead for lead in self.completed().leads if lead not in self.leads)
 
     def completed(self) -> "EcgRecord":
         """The record with III, aVR, aVL, aVF derived from I and II where only they are absent of the twelve.
@@ -184,10 +191,43 @@ class EcgRecord:
         return replace(self, signal=np.stack(rows), leads=STANDARD_LEADS, notes=notes)
 
 
+def _samples(signal: ArrayLike) -> Signal:
+    """Real numbers as float32, missing where masked; `MalformedInput` for anything else."""
+    try:
+        given = np.ma.asanyarray(signal) if isinstance(signal, np.ma.MaskedArray) else np.asarray(signal)
+        if np.iscomplexobj(given):
+            raise MalformedInput("Samples are real numbers.", "signal", "real numbers", str(given.dtype))
+        with np.errstate(over="ignore"):  # what becomes infinite is refused as such
+            real = np.asarray(np.ma.getdata(given), dtype=np.float32)
+    except (TypeError, ValueError):  # rows of different lengths, text, objects
+        expected = "rows of equal length, of real numbers"
+        raise MalformedInput("The signal is no array of numbers.", "signal", expected, type(signal).__name__) from None
+    if isinstance(given, np.ma.MaskedArray):
+        real = np.where(np.ma.getmaskarray(given), np.float32(np.nan), real)
+    return real
+
+
+def _rate(fs_hz: object) -> float:
+    try:
+        return float(fs_hz)  # type: ignore[arg-type]  # whatever a caller without a type checker gives
+    except (TypeError, ValueError):
+        raise MalformedInput("The sampling rate is no number.", "fs", "Hz", str(fs_hz)[:40]) from None
+
+
+def check_record(record: object) -> None:
+    """Raise `MalformedInput` for what is no recording, such as the path of one."""
+    if not isinstance(record, EcgRecord):
+        how = "an EcgRecord: ecg.read(path) or EcgRecord.from_array(samples, …) makes one"
+        raise MalformedInput("This is no recording.", "record", how, type(record).__name__)
+
+
 def check_names(leads: Sequence[str]) -> None:
     """Raise `MalformedInput` for more or longer lead names than a recording has."""
     if len(leads) > MAX_LEADS:
         raise MalformedInput("Too many lead names.", "lead_names", f"<= {MAX_LEADS}", len(leads))
+    for lead in leads:
+        if not isinstance(lead, str):
+            raise MalformedInput("A lead name is no text.", "lead_names", "text", str(lead)[:MAX_LEAD_NAME])
     longest = max(map(len, leads), default=0)
     if longest > MAX_LEAD_NAME:
         raise MalformedInput("A lead name is too long.", "lead_names", f"<= {MAX_LEAD_NAME} characters", longest)

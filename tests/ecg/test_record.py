@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ecg
 from ecg import errors
 from ecg.leads import MAX_LEADS, STANDARD_LEADS, canonical_lead, distinct_leads
 from ecg.record import EcgRecord, to_millivolt
@@ -46,6 +47,15 @@ def test_lead_names(spelling: str, name: str) -> None:
     [
         (TWO[0], ("I",), 500, "mV", errors.MalformedInput),
         (np.zeros((2, 0)), ("I", "II"), 500, "mV", errors.MalformedInput),
+        (np.zeros((0, 2)), (), 500, "mV", errors.MalformedInput),
+        (TWO + 1j, ("I", "II"), 500, "mV", errors.MalformedInput),
+        ([[1.0], [1.0, 2.0]], ("I", "II"), 500, "mV", errors.MalformedInput),
+        ([["a"]], ("I",), 500, "mV", errors.MalformedInput),
+        (TWO, ("I", 2), 500, "mV", errors.MalformedInput),
+        (TWO, 2, 500, "mV", errors.MalformedInput),
+        (TWO, "I", 500, "mV", errors.MalformedInput),
+        (TWO, ("I", "II"), None, "mV", errors.MalformedInput),
+        (TWO, ("I", "II"), "fast", "mV", errors.MalformedInput),
         (TWO, ("I",), 500, "mV", errors.MalformedInput),
         (TWO, ("I", "i"), 500, "mV", errors.DuplicateLead),
         (TWO, ("I", "II"), 0, "mV", errors.SamplingRateOutOfRange),
@@ -59,7 +69,10 @@ def test_a_broken_invariant_is_refused(
     signal: np.ndarray, leads: tuple[str, ...], fs_hz: float, unit: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        EcgRecord(signal, leads, fs_hz, unit)
+        EcgRecord.from_array(signal, fs_hz, leads, unit)
+    if isinstance(leads, tuple):
+        with pytest.raises(error):
+            EcgRecord(signal, leads, fs_hz, unit)
 
 
 def test_samples_cannot_be_changed_and_survive_pickling() -> None:
@@ -70,6 +83,19 @@ def test_samples_cannot_be_changed_and_survive_pickling() -> None:
     assert np.array_equal(copy.signal, record.signal)
     assert (copy.leads, copy.fs_hz, copy.unit, copy.name, copy.notes) == (("I", "II"), 500, "mV", "x", ("n",))
     assert copy.sha256 == record.sha256
+
+
+def test_masked_samples_are_missing() -> None:
+    masked = np.ma.masked_equal(np.array([[1.0, -32768.0, 3.0]]), -32768.0)
+    for record in (EcgRecord.from_array(masked, 500, ["I"], "mV"), EcgRecord(masked, ("I",), 500, "mV")):
+        np.testing.assert_array_equal(record.signal, [[1.0, np.nan, 3.0]])
+
+
+@pytest.mark.parametrize("given", ["recording.hea", TWO, None])
+def test_what_is_no_recording_is_refused_with_how_to_make_one(given: object) -> None:
+    with pytest.raises(errors.MalformedInput) as refused:
+        ecg.analyze(given)
+    assert "ecg.read" in str(refused.value.expected)
 
 
 def test_the_callers_array_stays_writeable() -> None:
@@ -107,6 +133,7 @@ def test_the_eight_independent_leads_are_completed_and_nothing_else_is() -> None
     assert full.completed() is full
     limb = EcgRecord(full.signal[:2], ("I", "II"), 500, "mV")
     assert limb.completed() is limb
+    assert (limb.derived_leads(), eight.derived_leads()) == ((), ("III", "aVR", "aVL", "aVF"))
     for dead in (0.0, np.nan):
         signal = full.signal[keep].copy()
         signal[1] = dead
