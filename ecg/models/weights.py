@@ -129,7 +129,7 @@ def _from_file(path: Path, kind: Kind | None, progress: Progress | None, name: s
         raise WeightsUnavailable(
             f"There is no file {path.name!r} to load weights from.",
             "weights",
-            'a checkpoint file, "hub", "stand-in" or "auto"',
+            f"a checkpoint file, a folder with both, or one of {', '.join(NAMED_SOURCES)}",
             str(path),
         )
     sha256 = file_sha256(path, progress)

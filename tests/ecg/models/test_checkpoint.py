@@ -19,7 +19,7 @@ from ecg.models.ecgfm.architecture import Architecture, parse_conv_layers
 from ecg.models.ecgfm.checkpoint import read_checkpoint
 from ecg.models.ecgfm.network import EcgFm
 from ecg.models.weight_file import WeightFileHeader, read_header, write_weight_file
-from ecg.models.weights import refuse_known_mistakes
+from ecg.models.weights import NAMED_SOURCES, refuse_known_mistakes
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
@@ -204,5 +204,7 @@ def test_a_weights_only_file_that_is_cut_or_foreign_is_refused(tmp_path: Path) -
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(WeightsUnavailable, match="no file 'nowhere"):
+    with pytest.raises(WeightsUnavailable, match="no file 'nowhere") as refused:
         load_model("/somewhere/nowhere.pt")
+    assert refused.value.got == "/somewhere/nowhere.pt"
+    assert all(name in str(refused.value.expected) for name in NAMED_SOURCES)
