@@ -23,14 +23,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecg.errors import EcgError, MalformedInput, Overloaded
-from ecg.record import EcgRecord
+from ecg.formats import wfdb_record
+from ecg.record import EcgRecord, to_millivolt
 from ecg.values import Value
 
-Source = str | Path | EcgRecord
+#: A path, a recording, or samples [lead, sample] with `fs`, `leads` and `units` beside them.
+Source = str | Path | EcgRecord | ArrayLike
 #: Called after each recording with how many are done and how many there are.
 Progress = Callable[[int, int], None]
 MOST_WAIT_S = 60.0  # a service that asks for a longer wait is taken to be away
 _AGAIN = (429, 503)
+_DROPPED_WAIT_S = 0.1  # before a dropped connection is tried again; twice as long each time
+_NO_ANSWER = "What came is no answer of this service: is the address right?"
 
 
 class ServiceRefusal(Exception):
@@ -39,16 +43,21 @@ class ServiceRefusal(Exception):
     `code`, `field`, `expected` and `got` are those of the document, None where it has none.
     """
 
-    def __init__(self, problem: dict[str, Any], status: int) -> None:
+    def __init__(self, problem: object, status: int) -> None:
+        problem = problem if isinstance(problem, dict) else {}
         super().__init__(problem, status)
         self.message: str = problem.get("detail") or problem.get("title") or f"The answer was HTTP {status}."
         self.code, self.field = problem.get("code"), problem.get("field")
         self.expected, self.got = problem.get("expected"), problem.get("got")
-        self.problem = problem
+        self.problem: dict[str, Any] = problem
         self.status = status
 
     def __str__(self) -> str:
         return self.message
+
+
+#: Why one recording of many has no answer.
+Failure = EcgError | ServiceRefusal | httpx.RequestError
 
 
 @dataclass(frozen=True)
@@ -132,20 +141,45 @@ def _finding(wire: dict[str, Any]) -> LabelFinding:
 def _request(source: Source, fields: dict[str, Any]) -> dict[str, Any]:
     """Keyword arguments of an HTTP request that carries a recording."""
     stated = {name: value for name, value in fields.items() if value is not None}
+    if not isinstance(source, str | Path | EcgRecord):
+        source = _as_record(source, stated)
     if isinstance(source, EcgRecord):
         body = io.BytesIO()
         np.save(body, source.signal, allow_pickle=False)
         own = {"fs": source.fs_hz, "leads": ",".join(source.leads), "units": source.unit}
         parameters = {name: value for name, value in (own | stated).items() if value is not None}
         return {"content": body.getvalue(), "params": parameters, "headers": {"Content-Type": "application/x-npy"}}
-    path = Path(source)
+    try:
+        files = [("file", file) for file in _files(Path(source))]
+    except OSError as error:
+        raise MalformedInput(
+            f"The file cannot be read: {error.strerror or error}.", "source", "a file", str(source)
+        ) from None
+    return {"files": files, "data": {name: str(value) for name, value in stated.items()}}
+
+
+def _as_record(samples: ArrayLike, stated: dict[str, Any]) -> EcgRecord:
+    """The recording of bare samples; takes what is stated of them out of `stated`."""
+    for name in ("fs", "leads"):
+        if name not in stated:
+            raise MalformedInput("Samples need their sampling rate and leads.", name, "stated beside them", None)
+    leads = stated.pop("leads").split(",")
+    record = EcgRecord.from_array(samples, stated.pop("fs"), leads)
+    signal, unit = to_millivolt(record.signal, stated.pop("units", None))
+    return EcgRecord.from_array(signal, record.fs_hz, leads, unit)
+
+
+def _files(path: Path) -> list[tuple[str, bytes]]:
+    """Name and bytes of a file, and of the signal files that a WFDB header names."""
     if not path.is_file():
         raise MalformedInput("No such file.", "source", "a path of a recording", str(path))
-    together = [path]
-    if path.suffix == ".hea":  # a WFDB record is a header and its signal files
-        together += sorted(p for p in path.parent.glob(f"{path.stem}.*") if p != path and p.suffix in (".dat", ".mat"))
-    files = [("file", (p.name, p.read_bytes())) for p in together]
-    return {"files": files, "data": {name: str(value) for name, value in stated.items()}}
+    found = [(path.name, path.read_bytes())]
+    if path.suffix.lower() == ".hea":
+        for named in wfdb_record.companions(found[0][1]):
+            beside = path.parent / named.rpartition("/")[2]  # never elsewhere: a header could name any file
+            if beside != path and beside.is_file():
+                found.append((beside.name, beside.read_bytes()))
+    return found
 
 
 def _refusal(response: httpx.Response) -> ServiceRefusal:
@@ -156,18 +190,38 @@ def _refusal(response: httpx.Response) -> ServiceRefusal:
     return ServiceRefusal(problem, response.status_code)
 
 
-def _wait_or_refuse(response: httpx.Response, attempt: int) -> float:
-    """How long to wait before the next attempt: what the service says, else twice as long each time.
+def _answer_or_wait(response: httpx.Response, attempt: int) -> Answer | float:
+    """The answer, or how long to wait before the next attempt: what the service says, else twice as long each time.
 
-    Raises `ServiceRefusal` when the refusal is final, or asks for a wait beyond `MOST_WAIT_S`.
+    Raises `ServiceRefusal` when the refusal is final, asks for a wait beyond `MOST_WAIT_S`, or is no answer at all.
     """
+    if response.is_success:
+        try:
+            return Answer.from_body(response.json())
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ServiceRefusal({"detail": _NO_ANSWER}, response.status_code) from None
     try:
         wait = float(response.headers["Retry-After"])
     except (KeyError, ValueError):
         wait = float(2**attempt)
+    if not wait >= 0:  # also for NaN
+        wait = float(2**attempt)
     if response.status_code not in _AGAIN or wait > MOST_WAIT_S:
         raise _refusal(response)
     return wait
+
+
+def _wait_after(error: httpx.TransportError, attempt: int, attempts: int) -> float:
+    """How long to wait after a connection that broke; raises the error after the last attempt and after a timeout."""
+    if attempt + 1 == attempts or isinstance(error, httpx.TimeoutException):
+        raise error
+    return float(_DROPPED_WAIT_S * 2**attempt)
+
+
+def _at_least_one(name: str, number: int) -> int:
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, not {number}")
+    return number
 
 
 def _fields(leads: Sequence[str] | None, **others: object) -> dict[str, Any]:
@@ -190,8 +244,8 @@ class Client:
         attempts: int = 5,
         key: str | None = None,
     ) -> None:
+        self._attempts = _at_least_one("attempts", attempts)
         self._http = httpx.Client(base_url=url, timeout=timeout_s, headers=_credential(key))
-        self._attempts = attempts
 
     def __enter__(self) -> Self:
         return self
@@ -214,36 +268,41 @@ class Client:
         units: str | None = None,
         include: Sequence[str] | None = None,
     ) -> Answer:
-        """The service's answer on a file or an `EcgRecord`.
+        """The service's answer on a file, an `EcgRecord`, or samples [lead, sample].
 
-        `fs`, `leads` and `units` are for files that do not say them; `include` names the parts that are wanted.
-        Raises `ServiceRefusal` when the service refuses, `Overloaded` when it stays busy, `httpx.TransportError` when
-        it cannot be reached.
+        `fs`, `leads` and `units` (V, mV, uV, nV) are for samples, and for files that do not say them; `include` names
+        the parts that are wanted. A dropped connection is tried again. Raises `ServiceRefusal` when the service
+        refuses or what answers is another one, `Overloaded` when it stays busy, `httpx.TransportError` when it cannot
+        be reached, `MalformedInput` for a source that is no recording.
         """
         request = _request(source, _fields(leads, fs=fs, units=units, include=include and ",".join(include)))
         for attempt in range(self._attempts):
-            response = self._http.post("/analyze", **request)
-            if response.is_success:
-                return Answer.from_body(response.json())
-            wait = _wait_or_refuse(response, attempt)
+            try:
+                response = self._http.post("/analyze", **request)
+            except httpx.TransportError as error:
+                time.sleep(_wait_after(error, attempt, self._attempts))
+                continue
+            outcome = _answer_or_wait(response, attempt)
+            if isinstance(outcome, Answer):
+                return outcome
             if attempt + 1 < self._attempts:
-                time.sleep(wait)
-        raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=wait)
+                time.sleep(outcome)
+        raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=outcome)
 
     def analyze_array(self, signal: ArrayLike, fs: float, leads: Sequence[str], units: str | None = None) -> Answer:
-        """The answer on samples [lead, sample]; `units` is ``"mV"`` or None."""
-        return self.analyze(EcgRecord.from_array(signal, fs, leads, units))
+        """`analyze` of samples [lead, sample]; without `units` their scale is unknown."""
+        return self.analyze(signal, fs=fs, leads=leads, units=units)
 
     def analyze_many(
         self, sources: Iterable[Source], concurrency: int = 8, progress: Progress | None = None, **stated: Any
-    ) -> Iterator[Answer | EcgError | ServiceRefusal]:
-        """An answer, or the refusal, of each source, in their order."""
+    ) -> Iterator[Answer | Failure]:
+        """An answer, or why there is none, of each source, in their order: no failure ends the others."""
         listed = list(sources)
 
-        def one(source: Source) -> Answer | EcgError | ServiceRefusal:
+        def one(source: Source) -> Answer | Failure:
             try:
                 return self.analyze(source, **stated)
-            except (EcgError, ServiceRefusal) as error:
+            except (EcgError, ServiceRefusal, httpx.RequestError) as error:
                 return error
 
         with ThreadPoolExecutor(concurrency) as pool:
@@ -263,8 +322,8 @@ class AsyncClient:
         attempts: int = 5,
         key: str | None = None,
     ) -> None:
+        self._attempts = _at_least_one("attempts", attempts)
         self._http = httpx.AsyncClient(base_url=url, timeout=timeout_s, headers=_credential(key))
-        self._attempts = attempts
 
     async def __aenter__(self) -> Self:
         return self
@@ -286,26 +345,30 @@ class AsyncClient:
         """As `Client.analyze`."""
         request = _request(source, _fields(leads, fs=fs, units=units, include=include and ",".join(include)))
         for attempt in range(self._attempts):
-            response = await self._http.post("/analyze", **request)
-            if response.is_success:
-                return Answer.from_body(response.json())
-            wait = _wait_or_refuse(response, attempt)
+            try:
+                response = await self._http.post("/analyze", **request)
+            except httpx.TransportError as error:
+                await asyncio.sleep(_wait_after(error, attempt, self._attempts))
+                continue
+            outcome = _answer_or_wait(response, attempt)
+            if isinstance(outcome, Answer):
+                return outcome
             if attempt + 1 < self._attempts:
-                await asyncio.sleep(wait)
-        raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=wait)
+                await asyncio.sleep(outcome)
+        raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=outcome)
 
     async def analyze_many(
         self, sources: Iterable[Source], concurrency: int = 8, progress: Progress | None = None, **stated: Any
-    ) -> AsyncIterator[Answer | EcgError | ServiceRefusal]:
+    ) -> AsyncIterator[Answer | Failure]:
         """As `Client.analyze_many`."""
         listed = list(sources)
-        places = asyncio.Semaphore(concurrency)
+        places = asyncio.Semaphore(_at_least_one("concurrency", concurrency))
 
-        async def one(source: Source) -> Answer | EcgError | ServiceRefusal:
+        async def one(source: Source) -> Answer | Failure:
             async with places:
                 try:
                     return await self.analyze(source, **stated)
-                except (EcgError, ServiceRefusal) as error:
+                except (EcgError, ServiceRefusal, httpx.RequestError) as error:
                     return error
 
         tasks = [asyncio.create_task(one(source)) for source in listed]

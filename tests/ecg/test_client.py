@@ -8,11 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
 import ecg
-from ecg.client import MOST_WAIT_S, Answer, ServiceRefusal
+from ecg.client import MOST_WAIT_S, Answer, ServiceRefusal, _answer_or_wait
 from ecg.errors import MalformedInput, Overloaded
 from ecg.values import Value
 
@@ -29,6 +30,8 @@ ANSWER = {
     "findings": [{"label": "Sinus rhythm", "present": True, "evidence": "P waves", "not_excluded": ["pacemaker"]}],
     "warnings": ["careful"],
 }
+DROPPED = 0  # in the place of a status: the connection ends without an answer
+HEADER = "{record} 2 500 4\n{file} 16 200/mV 12 0 0 0 0 I\n{file} 16 200/mV 12 0 0 0 0 II\n"
 PROBLEM = {"code": "missing_leads", "detail": "Leads are missing.", "field": "lead_names", "expected": 12, "got": 3}
 
 
@@ -55,6 +58,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.path, self.headers["Content-Type"], body))
         script = self.server.script
         status, headers, answer = script.pop(0) if len(script) > 1 else script[0]
+        if status == DROPPED:
+            self.close_connection = True
+            return
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         for name, value in headers.items():
@@ -105,8 +111,9 @@ def test_the_answer_has_types(service: Service, record: ecg.EcgRecord) -> None:
 
 
 def test_a_wfdb_header_takes_its_signal_file_along(service: Service, tmp_path: Path) -> None:
-    for name in ("a.hea", "a.dat", "b.dat"):
+    for name in ("a.dat", "b.dat"):
         (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "a.hea").write_text(HEADER.format(record="a", file="a.dat"))
     with ecg.Client(service.url) as client:
         client.analyze(tmp_path / "a.hea", fs=250.0)
     _, kind, body = service.requests[0]
@@ -117,6 +124,92 @@ def test_a_wfdb_header_takes_its_signal_file_along(service: Service, tmp_path: P
         False,
     ]
     assert b'name="fs"\r\n\r\n250.0' in body
+
+
+@pytest.mark.parametrize(("stem", "file"), [("rec[1]", "rec[1].dat"), ("a", "1.dat")])
+def test_the_files_that_a_header_names_are_sent(service: Service, tmp_path: Path, stem: str, file: str) -> None:
+    (tmp_path / file).write_bytes(b"samples")
+    (tmp_path / f"{stem}.mat").write_bytes(b"of another record")
+    (tmp_path / f"{stem}.hea").write_text(HEADER.format(record="a", file=file))
+    with ecg.Client(service.url) as client:
+        client.analyze(tmp_path / f"{stem}.hea")
+    _, _, body = service.requests[0]
+    assert f'filename="{file}"'.encode() in body
+    assert b"samples" in body
+    assert b"of another record" not in body
+
+
+def test_a_header_does_not_choose_files_elsewhere(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_bytes(b"secret")
+    (tmp_path / "in").mkdir()
+    for number, named in enumerate(("../secret.txt", str(tmp_path / "secret.txt"))):
+        header = tmp_path / "in" / f"{number}.hea"
+        header.write_text(HEADER.format(record="a", file=named))
+        with ecg.Client(service.url) as client:
+            list(client.analyze_many([header]))
+    assert not any(b"secret\r\n" in body for _, _, body in service.requests)
+
+
+def test_samples_go_as_they_are_with_what_is_stated(service: Service) -> None:
+    with ecg.Client(service.url) as client:
+        client.analyze([[1000.0, 2000.0]], fs=500, leads=["II"], units="uV")
+        with pytest.raises(MalformedInput) as refused:
+            client.analyze([[1.0, 2.0]], leads=["II"])
+        with pytest.raises(MalformedInput):
+            client.analyze(123, fs=500, leads=["II"])
+    path, kind, body = service.requests[0]
+    assert (path, kind) == ("/analyze?fs=500.0&leads=II&units=mV", "application/x-npy")
+    np.testing.assert_array_equal(np.load(BytesIO(body)), [[1.0, 2.0]])
+    assert refused.value.field == "fs"
+
+
+def test_a_dropped_connection_is_tried_again(service: Service, record: ecg.EcgRecord) -> None:
+    service.script = [(DROPPED, {}, b""), (200, {}, ANSWER)]
+    with ecg.Client(service.url) as client:
+        assert client.analyze(record).rhythm == "Sinus rhythm"
+    assert len(service.requests) == 2
+
+
+def test_one_that_stays_dropped_loses_no_other_answer(service: Service, record: ecg.EcgRecord) -> None:
+    script = [(200, {}, ANSWER), (DROPPED, {}, b""), (DROPPED, {}, b""), (200, {}, ANSWER)]
+
+    async def ask() -> list[object]:
+        async with ecg.AsyncClient(service.url, attempts=2) as client:
+            return [outcome async for outcome in client.analyze_many([record] * 3, concurrency=1)]
+
+    service.script = [*script]
+    with ecg.Client(service.url, attempts=2) as client:
+        found = [list(client.analyze_many([record] * 3, concurrency=1))]
+    service.script = [*script]
+    found.append(asyncio.run(ask()))
+    for outcomes in found:
+        assert [isinstance(outcome, Answer) for outcome in outcomes] == [True, False, True]
+        assert isinstance(outcomes[1], httpx.TransportError)
+
+
+@pytest.mark.parametrize("asked", ["-5", "nan", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_wait_that_is_none_is_that_of_the_attempt(asked: str) -> None:
+    assert _answer_or_wait(httpx.Response(503, headers={"Retry-After": asked}), 2) == 4.0
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_no_attempt_at_all_is_refused(number: int) -> None:
+    for kind in (ecg.Client, ecg.AsyncClient):
+        with pytest.raises(ValueError, match="attempts must be at least 1"):
+            kind(attempts=number)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"), [(200, b"<html>welcome</html>"), (200, ["x"]), (200, {"labels": [1]}), (400, ["x"])]
+)
+def test_what_another_server_says_is_a_refusal(
+    service: Service, record: ecg.EcgRecord, status: int, answer: object
+) -> None:
+    service.script = [(status, {}, answer)]
+    with ecg.Client(service.url) as client, pytest.raises(ServiceRefusal) as told:
+        client.analyze(record)
+    assert told.value.status == status
+    assert str(told.value)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
