@@ -32,6 +32,7 @@ LIMB_REVERSAL = (
 POSSIBLE_REVERSAL = "The limb electrodes {} may be exchanged, or the rhythm may come from an unusual focus."
 INVERTED = "All leads {} turned over: signs and axes are of the leads as recorded."
 POOR = "The recording is of poor quality: what its readable leads do not decide is indeterminate."
+DERIVED = "{} were not recorded and are derived from I and II."
 UNTRAINED = "The {} model is untrained (stand-in weights): its output carries no meaning."
 
 Source = Literal["ecg-fm", "ecg-fm and rules", "rules"]
@@ -252,6 +253,9 @@ def _reversal_warning(quality: Quality) -> str | None:
 
 def _warnings(analysis: Analysis, reversal: str | None) -> tuple[str, ...]:
     warnings = list(analysis.notes)
+    derived = analysis.record.derived_leads()
+    if derived:
+        warnings.append(DERIVED.format(", ".join(derived)))
     if not analysis.examination.quality.acceptable:
         warnings.append(POOR)
     if reversal:
