@@ -3,12 +3,12 @@
 `analysis` holds what was worked out, `conclusion` what is said of it, `encodings` the media types it can be written in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ecg.report import html_form, json_form, page_form
-from ecg.report.analysis import Analysis
+from ecg.report.analysis import Analysis, checked_subject
 from ecg.report.conclusion import Conclusion, conclude
 from ecg.report.encodings import encoding_of
 from ecg.report.paper_layout import PLAIN, Style
@@ -33,6 +33,13 @@ class Report:
     def encoded(self, media_type: str) -> bytes:
         """The report as a document of a media type of `ecg.report.encodings`; `NotAcceptable` for another one."""
         return encoding_of(media_type).encode(self.analysis, self.conclusion)
+
+    def about(self, subject: str | None) -> "Report":
+        """The same report about a patient: a FHIR reference such as ``"Patient/17"``, which its FHIR form then has.
+
+        Raises `MalformedInput` for what is no such reference.
+        """
+        return Report(replace(self.analysis, subject=checked_subject(subject)))
 
     def to_json(self) -> bytes:
         """The report as JSON (docs/api.md)."""

@@ -1,14 +1,23 @@
 """`Analysis`: everything that was worked out about one recording, before anything is concluded from it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ecg.errors import EcgError, ModelNotReady, UnusableRecording
+from ecg.errors import EcgError, MalformedInput, ModelNotReady, UnusableRecording
 from ecg.features import named_features, with_embedding
 from ecg.models.cards import CARDS
 from ecg.models.contract import ModelCard, ModelResult, Role
 from ecg.pipeline import Examination
 from ecg.record import EcgRecord
+
+_MOST_SUBJECT = 256
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ID = r"[A-Za-z0-9.-]{1,64}"
+_SUBJECT = re.compile(
+    rf"(?:https?://[A-Za-z0-9.:\[\]_-]+/(?:[A-Za-z0-9._~%-]+/)*)?(?:Patient|Group|Device|Location)/{_ID}(?:/_history/{_ID})?"
+    rf"|urn:uuid:{_UUID}"
+)
 
 #: What came of asking a model: its result, or why there is none.
 Outcome = ModelResult | EcgError
@@ -34,6 +43,8 @@ class Analysis:
         How long the analysis took.
     cards
         The models there are, by name.
+    subject
+        FHIR reference to the patient, such as ``"Patient/17"``, where the caller gave one (`checked_subject`).
     """
 
     record: EcgRecord
@@ -43,6 +54,7 @@ class Analysis:
     notes: tuple[str, ...]
     seconds: float
     cards: Mapping[str, ModelCard] = field(default_factory=lambda: CARDS)
+    subject: str | None = None
 
     def result_as(self, role: Role) -> ModelResult | None:
         """What the model in the role of "clinical" or "features" said; None when it said nothing."""
@@ -57,6 +69,18 @@ class Analysis:
         if named is None:
             named = tuple(named_features(self.record, self.examination.measurements))
         return with_embedding(named, model)
+
+
+def checked_subject(reference: str | None) -> str | None:
+    """A reference to a patient that is written as FHIR writes one; None for None.
+
+    ``Patient/17`` (also Group, Device, Location), with ``/_history/1``, a URL that ends so, or ``urn:uuid:…``. Raises
+    `MalformedInput` for anything else, without the text: it may identify a person.
+    """
+    if reference is not None and (len(reference) > _MOST_SUBJECT or not _SUBJECT.fullmatch(reference)):
+        expected = f"a FHIR reference such as Patient/123, at most {_MOST_SUBJECT} characters"
+        raise MalformedInput("The subject is no FHIR reference.", "subject", expected, f"{len(reference)} characters")
+    return reference
 
 
 def assemble(  # noqa: PLR0913, PLR0917  # everything that an analysis is made of

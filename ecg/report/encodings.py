@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ecg.errors import MalformedInput, NotAcceptable
 from ecg.report import csv_form, display, fhir, json_form, page_form
-from ecg.report.analysis import Analysis
+from ecg.report.analysis import Analysis, checked_subject
 from ecg.report.conclusion import Conclusion
 
 
@@ -21,11 +21,14 @@ class Encoding:
         As in HTTP's `Accept` and `Content-Type`, without parameters.
     encode
         Makes the document. What it needs that is costly to import, it imports when it is called.
+    has_subject
+        Whether the document says whose recording it is, where the caller gave a reference.
     """
 
     name: str
     media_type: str
     encode: Callable[[Analysis, Conclusion], bytes]
+    has_subject: bool = False
 
 
 JSON = Encoding("json", "application/json", json_form.to_json)
@@ -34,7 +37,7 @@ ENCODINGS: dict[str, Encoding] = {
     encoding.media_type: encoding
     for encoding in (
         JSON,
-        Encoding("fhir", "application/fhir+json", fhir.to_fhir),
+        Encoding("fhir", "application/fhir+json", fhir.to_fhir, has_subject=True),
         Encoding("csv", "text/csv", csv_form.to_csv),
         Encoding("pdf", "application/pdf", page_form.to_pdf),
         Encoding("svg", "image/svg+xml", page_form.to_svg),
@@ -63,6 +66,17 @@ def encoding_named(name: str) -> Encoding:
         if encoding.name == name:
             return encoding
     raise MalformedInput("No such output format.", "format", [e.name for e in ENCODINGS.values()], name)
+
+
+def subject_for(encoding: Encoding, subject: str | None) -> str | None:
+    """The caller's reference to the patient for a document of this encoding; None for None.
+
+    Raises `MalformedInput` for what is no reference (`checked_subject`), and where the document has no place for one.
+    """
+    if subject is not None and not encoding.has_subject:
+        forms = [known.media_type for known in ENCODINGS.values() if known.has_subject]
+        raise MalformedInput("This form of the answer has no subject.", "subject", forms, encoding.media_type)
+    return checked_subject(subject)
 
 
 def negotiated(accept: str | None) -> Encoding:

@@ -30,8 +30,8 @@ RAW = ("application/octet-stream", *(kind for kind in formats.media_types() if k
 CONTENT_TYPES = (JSON, NPY, INT16, MULTIPART, *RAW)
 BULK_CONTENT_TYPES = (NDJSON, MULTIPART)
 #: What may be stated beside one recording, and beside many.
-PARAMETERS = ("include", "fs", "leads", "units", "index", "scale", "filename")
-BULK_PARAMETERS = tuple(name for name in PARAMETERS if name != "filename")
+PARAMETERS = ("include", "subject", "fs", "leads", "units", "index", "scale", "filename")
+BULK_PARAMETERS = tuple(name for name in PARAMETERS if name not in {"filename", "subject"})
 MAX_FILES = 16
 _HEAD_BYTES = 4096
 _INDEX_DIGITS = 9

@@ -29,10 +29,12 @@ def test_an_analysis_without_settings_measures_and_says_what_a_model_would_add()
     assert {label["probability"] for label in answer["labels"]} == {None}
     assert answer["features"] is None
     assert WITHOUT_MODEL in answer["warnings"]
+    assert "=" not in report.encoded("application/fhir+json").decode().partition('"conclusion":')[2].partition('"}')[0]
 
 
-def test_the_models_that_the_sentence_names_add_what_it_says() -> None:
-    said = dict(re.findall(r"(clinical|features)=ecg\.(load_model\(.*?\))", WITHOUT_MODEL))
+def test_the_models_that_the_docstring_names_add_what_it_says() -> None:
+    said = dict(re.findall(r"(clinical|features)=ecg\.(load_model\(.*?\))", ecg.analyze.__doc__ or ""))
+    assert set(said) == {"clinical", "features"}
     models = {name: eval(code, {"load_model": load_model}) for name, code in said.items()}
     answer = ecg.analyze(simulate(Scenario()).record, **models).to_dict()
     assert any(label["probability"] is not None for label in answer["labels"])
