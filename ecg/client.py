@@ -285,9 +285,10 @@ class Client:
             outcome = _answer_or_wait(response, attempt)
             if isinstance(outcome, Answer):
                 return outcome
+            wait = outcome
             if attempt + 1 < self._attempts:
-                time.sleep(outcome)
-        raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=outcome)
+                time.sleep(wait)
+        raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=wait)
 
     def analyze_array(self, signal: ArrayLike, fs: float, leads: Sequence[str], units: str | None = None) -> Answer:
         """`analyze` of samples [lead, sample]; without `units` their scale is unknown."""
@@ -353,9 +354,10 @@ class AsyncClient:
             outcome = _answer_or_wait(response, attempt)
             if isinstance(outcome, Answer):
                 return outcome
+            wait = outcome
             if attempt + 1 < self._attempts:
-                await asyncio.sleep(outcome)
-        raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=outcome)
+                await asyncio.sleep(wait)
+        raise Overloaded(f"The service stayed busy: {_refusal(response).message}", retry_after_s=wait)
 
     async def analyze_many(
         self, sources: Iterable[Source], concurrency: int = 8, progress: Progress | None = None, **stated: Any
