@@ -10,9 +10,9 @@ from serve_app import haproxy
 from serve_app.environment import fast_plane_available
 
 ANY = "0.0.0.0"  # noqa: S104  asked, not served
-#: Longest path of a socket on Linux, and what HAProxy and Ray put behind the folder that each is given.
+#: Longest path of a socket on Linux, and what HAProxy (in a folder named by the node) and Ray put behind their folders.
 _LONGEST_SOCKET = 107
-_OF_HAPROXY = len("/metrics.sock.1234567.tmp")
+_OF_HAPROXY = len("/" + 56 * "0" + "/admin.sock.1234567.tmp")
 _OF_RAY = len("/ray/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")
 
 
@@ -35,7 +35,8 @@ def too_long_for_sockets(folder: Path) -> str | None:
     Linux takes 107 letters for the path of a socket; beyond them HAProxy and Ray end in messages that name neither.
     """
     ray = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
-    for name, path, rest in (("TMPDIR", str(folder), _OF_HAPROXY), ("RAY_TMPDIR or TMPDIR", ray, _OF_RAY)):
+    of_haproxy = _OF_HAPROXY if fast_plane_available() else 0
+    for name, path, rest in (("TMPDIR", str(folder), of_haproxy), ("RAY_TMPDIR or TMPDIR", ray, _OF_RAY)):
         if len(os.fsencode(path)) + rest > _LONGEST_SOCKET:
             return (
                 f"{path} is too long a name for the folder of temporary files: sockets below it may have at most "

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -112,11 +113,11 @@ def test_a_port_in_use_is_said() -> None:
     assert f"port {port} is in use" in done.stderr
 
 
-def test_a_folder_of_temporary_files_with_too_long_a_name_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("letters", [100, 15], ids=["Ray", "HAProxy, in a folder of the node's name"])
+def test_a_folder_of_temporary_files_with_too_long_a_name_is_said(letters: int) -> None:
     """HAProxy's socket and Ray's would not fit; the one ended in nothing, the other in a traceback."""
-    folder = tmp_path / ("x" * 100)
-    folder.mkdir()
-    done = launch("--port", "7999", TMPDIR=str(folder))
+    with tempfile.TemporaryDirectory(prefix="x" * letters) as folder:
+        done = launch("--port", "7999", TMPDIR=folder)
     assert done.returncode == 2
     assert "TMPDIR" in done.stderr
     assert "Traceback" not in done.stderr
