@@ -1,6 +1,7 @@
 """What DICOM waveform files say beside samples: device, person, filters, the device's own results."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from ecg.formats.device_file import age_of, measurements_of, number_of, sex_of, statements_of, text_of, withheld
@@ -90,12 +91,18 @@ def _identifying(dataset: Any) -> list[str]:
 
 def _element(item: Any, tag: Any) -> tuple[str, str, Any]:
     """Keyword, kind and value of an element, which is not decoded: what breaks the rules there is no matter."""
+    element = item.get_item(tag)
+    keyword, kind = _in_dictionary(int(tag))
+    return keyword, str(element.VR or kind), element.value
+
+
+@lru_cache(4096)  # a file has the same few elements in each of its channels
+def _in_dictionary(tag: int) -> tuple[str, str]:
+    """Keyword and kind of an element; those of a private one are empty and unknown."""
     from pydicom.datadict import dictionary_VR, keyword_for_tag
 
-    element = item.get_item(tag)
     keyword = keyword_for_tag(tag)
-    kind = element.VR or (dictionary_VR(tag) if keyword else "UN")
-    return keyword, str(kind), element.value
+    return keyword, dictionary_VR(tag) if keyword else "UN"
 
 
 def _items(item: Any, tag: Any) -> list[Any]:
