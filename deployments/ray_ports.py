@@ -8,7 +8,10 @@ pinned in pyproject.toml; where its parts are not as expected nothing is changed
 """
 
 import importlib
+import os
 import socket
+import sys
+from collections.abc import Callable
 from typing import Any
 
 #: Field of Ray's start parameters, and the constant of `ray._raylet` that names its file.
@@ -18,6 +21,55 @@ FILES = {
     "dashboard_agent_listen_port": "DASHBOARD_AGENT_LISTEN_PORT_NAME",
     "runtime_env_agent_port": "RUNTIME_ENV_AGENT_PORT_NAME",
 }
+
+#: Set to 1 where every part of a service is on one machine.
+ON_LOOPBACK = "ECG_REPLICAS_ON_LOOPBACK"
+_HERE = "127.0.0.1"
+
+
+def stay_on_loopback() -> bool:
+    """In a process of Serve, have what only HAProxy and other replicas ask listen on loopback alone.
+
+    Serve opens the port between replicas on all interfaces, and the ports behind HAProxy on the address of HAProxy's
+    own: a caller could pass by its TLS and its bounds. False where it is not asked for, in other processes, and where
+    this Ray is built otherwise.
+    """
+    replica: Any = sys.modules.get("ray.serve._private.replica")
+    proxy: Any = sys.modules.get("ray.serve._private.proxy")
+    if os.environ.get(ON_LOOPBACK) != "1":
+        return False
+    if hasattr(replica, "add_port_to_grpc_server"):
+        _wrap(replica, "add_port_to_grpc_server", _local_port)
+    for module in (replica, proxy):
+        if hasattr(module, "start_asgi_http_server"):
+            _wrap(module, "start_asgi_http_server", _local_server)
+    return replica is not None or proxy is not None
+
+
+def _wrap(module: Any, name: str, around: Callable[[Any], Any]) -> None:
+    former = getattr(module, name)
+    if not getattr(former, "is_local", False):
+        made = around(former)
+        made.is_local = True
+        setattr(module, name, made)
+
+
+def _local_port(add_port: Any) -> Any:
+    def add_local_port(server: Any, address: str) -> Any:
+        return add_port(server, address.replace("[::]:", f"{_HERE}:"))
+
+    return add_local_port
+
+
+def _local_server(start: Any) -> Any:
+    from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
+
+    async def start_local_server(app: Any, http_options: Any, **options: Any) -> Any:
+        if RAY_SERVE_ENABLE_HA_PROXY:  # else it is the port of the service itself
+            http_options = http_options.model_copy(update={"host": _HERE})
+        return await start(app, http_options, **options)
+
+    return start_local_server
 
 
 def choose_ports_first() -> bool:

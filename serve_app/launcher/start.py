@@ -23,6 +23,7 @@ from serve_app.launcher.watch import Watch
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 #: A service that has worked and ends by itself is started again, but not for ever.
 MOST_RESTARTS, RESTARTS_WITHIN_S = 5, 3600.0
+_FOLDER = "ecg-serve-"
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -31,7 +32,7 @@ def start() -> int:
     options = parser().parse_args()
     if options.hub_revision:
         os.environ["ECG_HUB_REVISION"] = options.hub_revision  # every process of the service inherits it
-    with tempfile.TemporaryDirectory(prefix="ecg-serve-") as folder:
+    with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=ports.place_of_folder(f"{_FOLDER}12345678")) as folder:
         path = Path(folder) / options.config.name
         try:
             config = with_options(yaml.safe_load(options.config.read_text()), options)

@@ -1,15 +1,23 @@
 """What a node of Ray is told before it starts, so that it need not wait for its agents to say it."""
 
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import grpc
+import psutil
 import pytest
 import ray
 import ray._raylet as core
 from ray._private.node import Node
+from ray.serve._private import constants, proxy, replica
+from ray.serve.config import HTTPOptions
 
-from deployments.ray_ports import FILES, choose_ports_first
+from deployments.ray_ports import FILES, ON_LOOPBACK, choose_ports_first, stay_on_loopback
+from tests.e2e.conftest import free_port
 
 
 def test_the_ports_are_in_their_files_before_the_node_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +48,62 @@ def test_another_ray_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Node.start_raylet
     assert not choose_ports_first()
     assert Node.start_raylet is before
+
+
+def addresses_of(port: int) -> set[str]:
+    """Where this process listens on a port."""
+    mine = psutil.Process(os.getpid()).net_connections("tcp")
+    return {c.laddr.ip.removeprefix("::ffff:") for c in mine if c.status == psutil.CONN_LISTEN and c.laddr.port == port}
+
+
+@pytest.fixture
+def unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrapped in this test is as before after it."""
+    for module, name in (
+        (replica, "add_port_to_grpc_server"),
+        (replica, "start_asgi_http_server"),
+        (proxy, "start_asgi_http_server"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name))
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize(("asked", "where"), [("1", {"127.0.0.1"}), ("0", {"::"})])
+def test_the_port_between_replicas_is_on_loopback_where_that_is_asked_for(
+    asked: str, where: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the function that Serve's replica calls, on a real server."""
+    monkeypatch.setenv(ON_LOOPBACK, asked)
+    assert stay_on_loopback() == stay_on_loopback() == (asked == "1")
+    server = grpc.server(ThreadPoolExecutor(1))
+    try:
+        assert addresses_of(replica.add_port_to_grpc_server(server, "[::]:0")) == where
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize(("haproxy", "where"), [(True, {"127.0.0.1"}), (False, {"0.0.0.0"})])
+@pytest.mark.parametrize("module", [replica, proxy])
+def test_a_port_behind_haproxy_is_on_loopback_whatever_the_service_listens_on(
+    module: Any, haproxy: bool, where: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ON_LOOPBACK, "1")
+    monkeypatch.setattr(constants, "RAY_SERVE_ENABLE_HA_PROXY", haproxy)
+    assert stay_on_loopback()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        """Nobody asks it."""
+
+    async def scenario() -> set[str]:
+        loop, port = asyncio.get_running_loop(), free_port()
+        options = HTTPOptions(host="0.0.0.0", port=port)
+        task, server = await module.start_asgi_http_server(application, options, event_loop=loop)
+        while not server.started:
+            await asyncio.sleep(0.01)
+        found = addresses_of(port)
+        server.should_exit = True
+        await task
+        return found
+
+    assert asyncio.run(scenario()) == where

@@ -1,10 +1,12 @@
 """One real service for the whole suite: `python -m serve_app` with the stand-in models, as a user starts it."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,12 +45,37 @@ def launcher_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("service") / "launcher.log"
 
 
+@pytest.fixture(scope="session")
+def temporary_files() -> Iterator[Path]:
+    """The service's own folder of temporary files, Ray's session among them; 39 letters at most (docs/settings.md)."""
+    folder = Path(tempfile.mkdtemp(prefix="ecg-e2e-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @dataclass(frozen=True)
 class Deployed:
-    """What the service was started with, and where `serve deploy` reaches it."""
+    """What the service was started with, where `serve deploy` reaches it, and where it may leave files."""
 
     config: Path
     address: str
+    temporary_files: Path
+
+    @property
+    def data(self) -> Path:
+        """The folder of the store."""
+        return self.config.parent / "data"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what Ray and Serve say."""
+        return self.config.parent / "logs"
+
+
+def folder_of_launcher(deployed: Deployed) -> Path:
+    """The folder in which the launcher has its configuration and HAProxy's."""
+    (keeper,) = [child for child in launcher_of(deployed).children() if "serve_app.keeper" in child.cmdline()]
+    return Path(keeper.cmdline()[4])
 
 
 def launcher_of(deployed: Deployed) -> psutil.Process:
@@ -63,7 +90,7 @@ def launcher_of(deployed: Deployed) -> psutil.Process:
 
 
 @pytest.fixture(scope="session")
-def deployed(launcher_log: Path) -> Deployed:
+def deployed(launcher_log: Path, temporary_files: Path) -> Deployed:
     """The Serve file of the service: that of one machine, with the readiness of a cluster, and the stand-in models."""
     config = yaml.safe_load((ROOT / "config/local.yaml").read_text())
     config["http_options"]["port"] = free_port()
@@ -73,7 +100,7 @@ def deployed(launcher_log: Path) -> Deployed:
     application["deployments"].append(rollout)
     path = launcher_log.parent / "service.yaml"
     path.write_text(yaml.safe_dump(config))
-    return Deployed(path, f"http://127.0.0.1:{free_port()}")
+    return Deployed(path, f"http://127.0.0.1:{free_port()}", temporary_files)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +108,8 @@ def service(launcher_log: Path, deployed: Deployed) -> Iterator[httpx.Client]:
     """A client of the running service."""
     log = launcher_log
     port = yaml.safe_load(deployed.config.read_text())["http_options"]["port"]
-    environment = os.environ | {"ECG_DATA_DIR": str(log.parent / "data"), "ECG_LOG_DIR": str(log.parent / "logs")}
+    folders = {"ECG_DATA_DIR": deployed.data, "ECG_LOG_DIR": deployed.logs, "TMPDIR": deployed.temporary_files}
+    environment = os.environ | {name: str(folder) for name, folder in folders.items()}
     deploy_port = deployed.address.rpartition(":")[2]
     command = [sys.executable, "-m", "serve_app", "--config", str(deployed.config), "--deploy-port", deploy_port]
     with log.open("wb") as output:

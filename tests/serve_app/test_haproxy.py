@@ -160,6 +160,28 @@ def test_without_a_replica_every_path_answers_503_and_when_to_come_back(
         assert answer.json()["code"] == "unavailable"
 
 
+def test_a_word_that_is_no_method_goes_no_further_and_into_no_metric(
+    tmp_path: Path, started: list[Proxy], backend: int
+) -> None:
+    """Serve counts requests by method; with any word as one, what a caller says would be kept in its metrics."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as metrics:
+        metrics.bind(str(tmp_path / "metrics.sock"))
+        metrics.settimeout(LIMIT_S)
+        started.append(Proxy(tmp_path, [backend], {}))
+        with httpx.Client(base_url=f"http://127.0.0.1:{started[0].port}") as client:
+            for word in ("CANARY", "BREW", "PROPFIND"):
+                answer = client.request(word, "/analyze")
+                assert (answer.status_code, answer.headers["Allow"]) == (405, "GET,HEAD,POST")
+                assert answer.headers["Content-Type"] == "application/problem+json"
+                assert answer.json()["code"] == "method_not_allowed"
+            assert client.get("/analyze").status_code == 200
+        counted = b""
+        while b"status=200" not in counted:  # the last request; whether the port is open was asked before the first
+            counted += metrics.recv(8192)
+        assert b'method="GET"' in counted
+        assert not [word for word in (b"CANARY", b"BREW", b"PROPFIND") if word in counted]
+
+
 def test_a_head_that_trickles_is_cut(
     tmp_path: Path, started: list[Proxy], backend: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from ecg.models.weights import SMALL, SMALL_NAME
 from serve_app.cluster import cause, follow, processors, start_again_if_need_be
 from serve_app.launcher import log_file
 from serve_app.launcher.options import parser, weights_by_model, with_options
-from serve_app.launcher.ports import is_free, local_url, one_of_several, refusal
+from serve_app.launcher.ports import is_free, local_url, one_of_several, place_of_folder, refusal, too_long_for_sockets
 from serve_app.launcher.watch import Watch, advice, describe, metrics_url
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def launch(*options: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_what_the_replicas_of_a_file_take_of_the_processors() -> None:
     """Replicas that Ray has no room for would be waited for without a word."""
     local = yaml.safe_load((ROOT / "config" / "local.yaml").read_text())
-    assert processors(local) == 1.8
+    assert processors(local) == 1.6
     one = {"name": "A", "num_replicas": 3, "ray_actor_options": {"num_cpus": 0.5}}
     scaled = {"name": "B", "num_replicas": "auto", "autoscaling_config": {"min_replicas": 2, "initial_replicas": 4}}
     assert processors({"applications": [{"deployments": [one, scaled]}]}) == 5.5
@@ -113,14 +113,26 @@ def test_a_port_in_use_is_said() -> None:
     assert f"port {port} is in use" in done.stderr
 
 
-@pytest.mark.parametrize("letters", [100, 15], ids=["Ray", "HAProxy, in a folder of the node's name"])
-def test_a_folder_of_temporary_files_with_too_long_a_name_is_said(letters: int) -> None:
-    """HAProxy's socket and Ray's would not fit; the one ended in nothing, the other in a traceback."""
-    with tempfile.TemporaryDirectory(prefix="x" * letters) as folder:
+def test_a_folder_of_temporary_files_with_too_long_a_name_is_said() -> None:
+    """Ray's socket would not fit, and it ended in a traceback."""
+    with tempfile.TemporaryDirectory(prefix="x" * 100) as folder:
         done = launch("--port", "7999", TMPDIR=folder)
     assert done.returncode == 2
     assert "TMPDIR" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("temporary", "place"), [("/tmp", "/tmp"), ("/var/tmp", "/var/tmp"), ("/home/user/tmp", "/tmp")]
+)
+def test_haproxys_sockets_fit_whatever_the_folder_of_temporary_files_is_called(
+    temporary: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With TMPDIR of ten letters HAProxy ended with "socket path too long": Ray adds the id of the node."""
+    monkeypatch.setattr(tempfile, "tempdir", temporary)
+    assert place_of_folder("ecg-serve-12345678") == place
+    assert too_long_for_sockets(Path(place) / "ecg-serve-12345678") is None
+    assert too_long_for_sockets(Path("/home/user/tmp/ecg-serve-12345678")) is not None
 
 
 def test_a_data_folder_that_cannot_be_made_is_said() -> None:
