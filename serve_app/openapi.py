@@ -18,11 +18,11 @@ def sample_body() -> dict[str, Any]:
     return wire_body(simulate(Scenario(duration_s=6, fs_hz=250)).record)
 
 
-def document() -> dict[str, Any]:
-    """The whole document, OpenAPI 3.1."""
+def document(needs_credential: bool = False) -> dict[str, Any]:
+    """The whole document, OpenAPI 3.1, of a service that needs a key or a token, or of one that needs none."""
     written: dict[str, Any] = yaml.safe_load((files("serve_app") / "web" / "openapi.yaml").read_bytes())
     written["info"]["version"] = __version__
-    _require_keys(written)
+    _require_keys(written, needs_credential)
     sample = sample_body()
     for path in ("/analyze", "/extract_features", "/assess_quality"):
         written["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"] = sample
@@ -43,7 +43,7 @@ def _bodies_of_files() -> dict[str, Any]:
     return bodies
 
 
-def _require_keys(written: dict[str, Any]) -> None:
+def _require_keys(written: dict[str, Any], needs_credential: bool) -> None:
     """Say of each route that needs a key which scopes it takes, and how a request without one is refused."""
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refusals = {
@@ -64,6 +64,6 @@ def _require_keys(written: dict[str, Any]) -> None:
             operation["responses"]["421"] = elsewhere
     for path, scopes in SCOPES.items():
         for operation in written["paths"][path].values():
-            operation["security"] = [{"key": list(scopes)}, {}]
+            operation["security"] = [{"key": list(scopes)}, *([] if needs_credential else [{}])]
             responses = {status: {"description": text, "content": problem} for status, text in refusals.items()}
             operation["responses"] |= responses

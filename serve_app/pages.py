@@ -87,6 +87,10 @@ def _page(
     return serve_page
 
 
+def _document(needs_credential: bool) -> Handler:
+    return _page(lambda: orjson.dumps(document(needs_credential), option=orjson.OPT_INDENT_2), "application/json")
+
+
 async def _sample(request: Request) -> Response:
     body = await asyncio.to_thread(samples.sample, request.path_params["name"])
     return Response(body, media_type="application/json")
@@ -99,7 +103,7 @@ ROUTES: dict[str, Handler] = {
     "/favicon.ico": _page(partial(_file, "fastapi_offline", "static", "favicon.png"), "image/png", 86400),
     "/docs": _page(_SWAGGER.encode, "text/html", more=_DOCUMENT_HEADERS),
     "/redoc": _page(_REDOC.encode, "text/html", more=_DOCUMENT_HEADERS),
-    "/openapi.json": _page(lambda: orjson.dumps(document(), option=orjson.OPT_INDENT_2), "application/json"),
+    "/openapi.json": _document(needs_credential=False),
     "/sample.json": _page(lambda: orjson.dumps(sample_body()), "application/json"),
     **{
         f"/static/{name}": _page(partial(_file, "fastapi_offline", "static", name), kind, 86400)
@@ -111,3 +115,5 @@ ROUTES: dict[str, Handler] = {
         if name != "index.html"
     },
 }
+#: The same, where callers need a key or a token.
+GUARDED_ROUTES = ROUTES | {"/openapi.json": _document(needs_credential=True)}

@@ -26,6 +26,7 @@ PROCESSES = """
     deployments/test_third_model.py
     e2e inbox monitoring
     serve_app/test_haproxy.py serve_app/test_launcher.py serve_app/test_bulk.py serve_app/test_keeper.py
+    serve_app/test_fuzz.py serve_app/test_injection.py serve_app/test_limits.py serve_app/test_smuggling.py
 """
 #: What it leaves out beside them: whole sets of recordings, hostile files by the hundred, compiled
 #: networks, pages rendered to pixels.

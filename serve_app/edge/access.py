@@ -39,24 +39,26 @@ class Access:
     With neither keys nor tokens everybody may call.
     """
 
-    def __init__(self, keys: KeyRing | None, tokens: "TokenVerifier | None", audit: AuditLog | None) -> None:
+    def __init__(
+        self, keys: KeyRing | None, tokens: "TokenVerifier | None", audit: AuditLog | None, limiter: Limiter
+    ) -> None:
         self.keys = keys
         self.tokens = tokens
         self.audit = audit
-        self.limiter = Limiter()
+        self.limiter = limiter
 
     @classmethod
-    def of(cls, settings: AppSettings) -> "Access":
+    def of(cls, settings: AppSettings, limiter: Limiter) -> "Access":
         """As the settings say."""
         if not settings.needs_credential:
-            return cls(None, None, None)
+            return cls(None, None, None, limiter)
         keys = None if settings.keys_file is None else KeyRing(Path(settings.keys_file).expanduser().absolute())
         tokens = None
         if settings.oidc is not None:
             from ecg.access.tokens import TokenVerifier
 
             tokens = TokenVerifier(settings.oidc.rules())
-        return cls(keys, tokens, AuditLog(settings.resolved_audit_folder()))
+        return cls(keys, tokens, AuditLog(settings.resolved_audit_folder()), limiter)
 
     def guard(self, path: str, action: str | None = None) -> list[Middleware]:
         """Middleware of the route of `path`; its uses are noted as `action` in the audit log, if that is not None."""

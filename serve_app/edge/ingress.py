@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.serve.graph import Graph, Handles
+from ecg.access.limiter import Limiter
 from serve_app.edge.activity import Activity, Counts
 from serve_app.edge.application import application
 from serve_app.edge.inbox import InboxRoutes
@@ -17,6 +18,8 @@ from serve_app.settings import AppSettings
 
 #: A replica that is frozen or ends is not waited for longer.
 _FANOUT_S = 2.0
+#: How often each replica counts how many they are.
+_COUNT_EVERY_S = 5.0
 logger = logging.getLogger("ray.serve")
 
 
@@ -31,24 +34,50 @@ class Ingress:
         self._activity = Activity(settings.max_requests, self._everywhere)
         #: To be begun by the first request of any kind, for what it had accepted when it last ended.
         self._waits = inbox if settings.has_store and not settings.demo else None
-        self._answer = _Application(application(settings, graph, received, self._activity))
+        self._limiter = Limiter()
+        self._shares = settings.needs_credential
+        self._answer = _Application(application(settings, graph, received, self._activity, self._limiter))
 
     async def activity(self) -> Counts:
         """What this replica did of late."""
         return self._activity.counts()
 
+    async def is_there(self) -> bool:
+        """That this replica serves."""
+        return True
+
     async def _everywhere(self) -> list[Counts]:
-        context = serve.get_replica_context()
-        replicas = serve.get_deployment_handle(context.deployment, context.app_name).broadcast("activity")
-        answers = await replicas.results_async(timeout_s=_FANOUT_S, return_exceptions=True)
-        return [answer for answer in answers if isinstance(answer, Counts)]
+        return [answer for answer in await _all_replicas("activity") if isinstance(answer, Counts)]
+
+    async def _share_limits(self) -> None:
+        """Keep the limits of each key shared out among all ingress replicas, for as long as this one lives."""
+        counted = True
+        while True:
+            try:
+                self._limiter.replicas = max(1, sum(answer is True for answer in await _all_replicas("is_there")))
+                counted = True
+            except Exception:  # the number from before is better than none
+                if counted:
+                    logger.warning("the ingress replicas cannot be counted", exc_info=True)
+                counted = False
+            await asyncio.sleep(_COUNT_EVERY_S)
 
     async def __call__(self, request: Request) -> Response:
         """The answer to any request: the application, which Serve runs with the scope and channels of this request."""
         if self._waits is not None:
             self._begun = asyncio.ensure_future(_wake(self._waits))
             self._waits = None
+        if self._shares:
+            self._sharing = asyncio.ensure_future(self._share_limits())
+            self._shares = False
         return self._answer
+
+
+async def _all_replicas(method: str) -> list[object]:
+    """What a method of each ingress replica answers, or the exception that it ends in."""
+    context = serve.get_replica_context()
+    replicas = serve.get_deployment_handle(context.deployment, context.app_name).broadcast(method)
+    return list(await replicas.results_async(timeout_s=_FANOUT_S, return_exceptions=True))
 
 
 async def _wake(inbox: DeploymentHandle) -> None:

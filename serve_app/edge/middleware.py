@@ -169,6 +169,20 @@ class Admission:
             await self._app(scope, receive, until_it_begins)
 
 
+class OnlyMethods:
+    """Refuses other methods than a route has, after the credential was asked for. Raises `MethodNotAllowed`."""
+
+    def __init__(self, app: ASGIApp, allowed: list[str]) -> None:
+        self._app = app
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or raise."""
+        if scope["method"] not in self._allowed:
+            raise problems.other_method(self._allowed, scope["method"])
+        await self._app(scope, receive, send)
+
+
 class PlainPath:
     """Takes a path with a final slash for the same path without it, and redirects nobody."""
 

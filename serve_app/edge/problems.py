@@ -58,6 +58,11 @@ class MethodNotAllowed(errors.EcgError):
 STATUS |= {NotFound: 404, MethodNotAllowed: 405, UnknownHost: 421}
 
 
+def other_method(allowed: list[str], got: str) -> MethodNotAllowed:
+    """The refusal of a method that a route does not take."""
+    return MethodNotAllowed("The route takes another method.", "method", allowed, got)
+
+
 def status_of(error: errors.EcgError) -> int:
     """HTTP status of an error, from `STATUS` by its nearest class."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)

@@ -121,6 +121,9 @@ async def receive(
     else:
         default_name = "upload.csv" if "csv" in kind else "upload"
         found = iter([Upload(kind, {parameters.get("filename", default_name): body})])
+    for name in ("fs", "scale"):  # of the request, not of one recording in it
+        _number(parameters, name)
+    _index(parameters)
     uploads = list(islice(found, max_items + 1))
     if not uploads:
         raise MalformedInput("The request holds no recording.", "body", "at least one", 0)

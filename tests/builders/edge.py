@@ -12,6 +12,7 @@ import orjson
 from deployments.serve.graph import Graph, Handles
 from ecg.access.audit import AuditLog
 from ecg.access.keys import KeyRing
+from ecg.access.limiter import Limiter
 from ecg.cardioai.inbox import Inbox
 from ecg.cardioai.receipts import Limits
 from ecg.store.database import open_database
@@ -42,7 +43,7 @@ class Edge:
                 graph = Graph(Handles(None, {}, handle()))
                 routes = InboxRoutes(inbox.accept, inbox.record, inbox.stats, inbox.metrics, 1 << 20)
                 transport = httpx.ASGITransport(
-                    application(self._settings, graph, routes, Activity(self._settings.max_requests))
+                    application(self._settings, graph, routes, Activity(self._settings.max_requests), Limiter())
                 )
                 async with httpx.AsyncClient(transport=transport, base_url="http://edge", headers=JSON) as client:
                     return await scenario(client)
