@@ -15,11 +15,13 @@ ARG CPU_WHEELS=https://download.pytorch.org/whl/cpu
 WORKDIR /src
 RUN python3 -m venv /opt/ecg
 ENV PATH=/opt/ecg/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY constraints.txt ./
+COPY constraints.lock ./
+# What is installed has one of the lock's hashes, pip itself and the build backend included.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    if [ "$DEVICE" = cpu ]; then \
-        torch="$(grep '^torch==' constraints.txt)" \
-        && pip install -c constraints.txt ${CPU_WHEELS:+--index-url "$CPU_WHEELS"} "$torch"; \
+    sed -n '/^pip==/,/[^\\]$/p' constraints.lock > pip.lock \
+    && pip install --require-hashes --no-deps -r pip.lock \
+    && if [ "$DEVICE" = cpu ]; then \
+        pip install --no-require-hashes --no-deps -c constraints.lock ${CPU_WHEELS:+--index-url "$CPU_WHEELS"} torch; \
     fi
 COPY pyproject.toml README.md LICENSE ./
 COPY config config
@@ -28,7 +30,7 @@ COPY deployments deployments
 COPY serve_app serve_app
 RUN --mount=type=cache,target=/root/.cache/pip \
     case "$DEVICE" in cpu) extras=all ;; gpu) extras=torch,serve,inbox,batch,formats,report ;; *) echo "DEVICE is cpu or gpu" >&2; exit 2 ;; esac; \
-    pip install -c constraints.txt ".[$extras]"
+    pip install --no-require-hashes -c constraints.lock --build-constraint constraints.lock ".[$extras]"
 
 FROM ${PYTHON_IMAGE} AS serve
 # wget is what KubeRay's probes call. Its version is that of the base's release, which PYTHON_IMAGE pins.

@@ -20,9 +20,11 @@ def test_the_image_is_pinned_and_not_root() -> None:
     assert users == ["1000:1000"]
     _, head = check.groups(documents("base"))[0]
     assert head["template"]["spec"]["securityContext"]["runAsUser"] == 1000
-    installs = [line for line in LINES if "pip install" in line]
-    assert len(installs) == 2
-    assert all("-c constraints.txt" in line for line in installs)
+    installs = re.findall(r"pip install ([^;&]*)", "\n".join(LINES))
+    assert len(installs) == 3
+    assert all("-c constraints.lock" in words or "--require-hashes" in words for words in installs)
+    (project,) = [words for words in installs if "extras" in words]
+    assert "--build-constraint constraints.lock" in project
 
 
 def test_the_image_holds_what_the_wheel_is_made_of() -> None:
@@ -31,7 +33,7 @@ def test_the_image_holds_what_the_wheel_is_made_of() -> None:
     ]
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert {"constraints.txt", "pyproject.toml", *wheel["packages"], *wheel["force-include"]} <= set(copied) == kept
+    assert {"constraints.lock", "pyproject.toml", *wheel["packages"], *wheel["force-include"]} <= set(copied) == kept
     assert all((ROOT / name).exists() for name in copied)
 
 
