@@ -105,6 +105,23 @@ def test_the_key_decides_the_origin_and_other_origins_do_not_see_the_recording(e
     engine.dispose()
 
 
+def test_a_guess_tells_nobody_whether_a_recording_is_there(edge: Edge) -> None:
+    """To another origin, a recording that is kept and one that never was are answered alike."""
+    ward, other = edge.key("ingest", origin="ward"), edge.key("ingest", origin="other")
+
+    async def scenario(client: httpx.AsyncClient) -> list[httpx.Response]:
+        assert (await client.post("/data/v1", content=of("r1"), headers=ward)).status_code == 200
+        return [
+            await client.get(f"/data/v1/records/{name}", headers=other) for name in ("r1", "r2", "r1/", "R1", "%721")
+        ]
+
+    answers = edge.run(scenario)
+    assert {answer.status_code for answer in answers} == {404}
+    told = [answer.json() | {"got": None, "request_id": None} for answer in answers]
+    assert told == [told[0]] * len(told)
+    assert len({tuple(sorted(answer.headers)) for answer in answers}) == 1
+
+
 def test_another_origin_adds_no_part_to_a_recording(edge: Edge) -> None:
     ward, other = edge.key("ingest", origin="ward"), edge.key("ingest", origin="other")
 

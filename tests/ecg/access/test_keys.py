@@ -1,11 +1,16 @@
 """API keys: what is kept, what is taken, what is refused."""
 
 import dataclasses
+import hmac
 import stat
+import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from ecg.access import keys
 from ecg.access.keys import KeyRing
 from ecg.access.limiter import Limiter
 from ecg.errors import Forbidden, MalformedInput, QuotaExceeded, Unauthenticated, UnknownKey
@@ -87,3 +92,55 @@ def test_rate_and_concurrency_are_each_keys_own(ring: KeyRing) -> None:
         pass
     with limiter.place(dataclasses.replace(key, id="another"), now=0.0):
         pass
+
+
+def steps(ring: KeyRing, presented: str) -> list[str]:
+    """The lines of `ecg.access.keys` that one refusal runs through."""
+    ran: list[str] = []
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_globals.get("__name__") != keys.__name__:
+            return None
+        if event == "line":
+            ran.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(Unauthenticated):
+            ring.authenticate(presented)
+    finally:
+        sys.settrace(before)
+    return ran
+
+
+def test_a_refusal_takes_the_same_steps_whatever_is_wrong_with_a_key(ring: KeyRing) -> None:
+    """So that its time tells neither whether a key exists nor how much of a secret is right."""
+    _, presented = ring.create("test", ("read",))
+    ring.listed()  # the file has been read
+    secret = presented.split("_", 2)[2]
+    head = presented.removesuffix(secret)
+    unknown = f"ecg_{'0' * 12}_{secret}"
+    wrong = [f"{head}*{secret[1:]}", f"{head}{secret[:-1]}*", head, head + secret * 50, unknown, "ecg__"]
+    first, *others = [steps(ring, text) for text in wrong]
+    assert len(first) > 5
+    assert others == [first] * len(others)
+
+
+def test_hashes_are_compared_in_constant_time(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice for each caller, by the function that is made for it, and always over 64 letters."""
+    _, presented = ring.create("test", ("read",))
+    compared: list[tuple[int, int]] = []
+    compare = hmac.compare_digest
+
+    def noted(a: str, b: str) -> bool:
+        compared.append((len(a), len(b)))
+        return compare(a, b)
+
+    monkeypatch.setattr(keys.hmac, "compare_digest", noted)
+    ring.authenticate(presented)
+    for text in ("ecg_x_y", presented[:-1]):
+        with pytest.raises(Unauthenticated):
+            ring.authenticate(text)
+    assert compared == [(64, 64)] * 6
