@@ -74,19 +74,21 @@ def start_again_if_need_be(begin: Callable[[], Any], clear: Callable[[], None], 
 
 def _follow() -> None:
     """Say how the application comes up; end this process when it cannot."""
-    if (failure := follow(serve.status, _say)) is not None:
+    if (failure := follow(serve.status, _say, ray.is_initialized)) is not None:
         _say(FAILED + failure)
         os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C, of which `serve run` makes an orderly end
 
 
-def follow(status: Callable[[], Any], say: Callable[[str], None], every_s: float = EVERY_S) -> str | None:
+def follow(
+    status: Callable[[], Any], say: Callable[[str], None], connected: Callable[[], bool], every_s: float = EVERY_S
+) -> str | None:
     """Call `say` with each step until the application runs, and return None; or return why it will not.
 
-    `status` gives Serve's `ServeStatus`. What happens later is not this function's: a change that fails leaves what
-    runs in place.
+    `status` gives Serve's `ServeStatus`. It is not asked once Ray is no longer `connected`, as after a stop: it would
+    start another Ray. What happens later is not this function's: a change that fails leaves what runs in place.
     """
     said = None
-    while True:
+    while connected():
         try:
             applications = status().applications
         except Exception:  # noqa: BLE001  Ray raises what it likes while its controller is not there yet
@@ -100,6 +102,7 @@ def follow(status: Callable[[], Any], say: Callable[[str], None], every_s: float
                 say(step)
                 said = step
         time.sleep(every_s)
+    return None
 
 
 def _step(application: Any) -> str:

@@ -109,6 +109,8 @@ def one_of_several(folder: Path) -> dict[str, str]:
             ON_LOOPBACK: "1",
             # On a machine that is busy with other things Ray's agents take longer than its half minute.
             "RAY_agent_register_timeout_ms": "120000",
+            # Nor do its first workers register within a minute there: it forgets them, and its driver waits on.
+            "RAY_worker_register_timeout_seconds": "600",
             # When the process has gone that keeps Ray's state, all ends soon, and the launcher starts it anew.
             "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
             "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "60",

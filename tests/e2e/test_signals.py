@@ -57,9 +57,12 @@ def test_a_launcher_that_ends_leaves_no_process_and_no_port(
             answer = httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=10).status_code
         except httpx.HTTPError:
             continue
-    pids = descendants(launcher.pid)
-    processes = [psutil.Process(pid) for pid in pids]
-    ports = listening(pids)
+    ports: set[int] = set()
+    while port not in ports:  # HAProxy is replaced by another when a replica comes
+        assert time.monotonic() < deadline
+        pids = descendants(launcher.pid)
+        processes = [psutil.Process(pid) for pid in pids]
+        ports = listening(pids)
     folder = Path(next(p for p in processes if "serve_app.keeper" in p.cmdline()).cmdline()[4])
     assert folder.is_dir()
     assert port in ports

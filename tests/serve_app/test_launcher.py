@@ -248,7 +248,7 @@ def followed(*states: SimpleNamespace | Exception) -> tuple[str | None, list[str
             raise state
         return SimpleNamespace(applications={"ecg": state})
 
-    return follow(status, said.append, every_s=0.0), said
+    return follow(status, said.append, lambda: bool(left), every_s=0.0), said
 
 
 TRACEBACK = """Deploying app 'ecg' failed with exception:
@@ -290,6 +290,7 @@ def test_the_start_says_what_it_waits_for() -> None:
     failure, said = followed(waits, waits, trouble, application("RUNNING"))
     assert failure is None
     assert said == [log_file.STEP + "starting Ingress", log_file.STEP + "starting Inbox (OSError: no room)"]
+    assert followed(waits) == (None, [log_file.STEP + "starting Ingress"])  # stopped before it runs: asked no more
     assert cause("") == "no reason was given"
 
 
