@@ -116,12 +116,12 @@ class Graph:
         outcomes = check_takable(record, include, self.cards)
         asked = [name for name in wanted(include, self.cards) if name not in outcomes]
         # Before the work here, which may hold up the loop for longer than an answer about a model is waited for.
-        await asyncio.gather(*(self.models[name].ready_or_state() for name in asked))
+        states = await asyncio.gather(*(self.models[name].ready_or_state() for name in asked))
         segments = self._prepared(record, asked)
         # The models first: where the examination is done here, they work meanwhile.
         inferences = [
-            asyncio.ensure_future(self._infer(name, segments[self.cards[name].preparation.name], include))
-            for name in asked
+            asyncio.ensure_future(self._infer(name, state, segments[self.cards[name].preparation.name], include))
+            for name, state in zip(asked, states, strict=True)
         ]
         examination = asyncio.ensure_future(self._examined(record, "clinical" in include, "features" in include))
         answers = await asyncio.gather(*inferences, return_exceptions=True)
@@ -158,8 +158,8 @@ class Graph:
             return await self._handles.measure.examine.remote(record, findings, features)  # type: ignore[no-any-return]
         return await self._examine_here.examine(record, findings, features)
 
-    async def _infer(self, name: str, segments: Any, include: frozenset[str]) -> ModelResult:
-        check_ready(name, await self.models[name].ready_or_state())
+    async def _infer(self, name: str, state: ModelState, segments: Any, include: frozenset[str]) -> ModelResult:
+        check_ready(name, state)
         if isinstance(segments, asyncio.Future):  # made here
             segments = await segments
         answer = self._models[name].infer.remote(segments)
