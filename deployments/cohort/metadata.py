@@ -54,17 +54,17 @@ def join(paths: Sequence[str], table: Path, key: str, out: Path) -> Joined:
     if rows.column_names.count(key) != 1:
         raise _no_column(rows.column_names, key)
     keys = _Keys(rows.column(key))
-    found = [(path, number) for path in paths for number in keys.rows_of(path)[:1]]
+    found = [(path, numbers) for path in paths if (numbers := keys.rows_of(path))]
     places = defaultdict(set)
-    for path, number in found:
-        places[number].add(_plain(path))
-    own = [(path, number) for path, number in found if len(places[number]) == 1]
-    joined = rows.take(pa.array([number for _, number in own], pa.int64()))
+    for path, numbers in found:
+        places[numbers[0]].add(_plain(path))
+    own = [(path, numbers) for path, numbers in found if len(places[numbers[0]]) == 1]
+    joined = rows.take(pa.array([numbers[0] for _, numbers in own], pa.int64()))
     joined = joined.rename_columns(_distinct(joined.column_names))
     joined = joined.add_column(0, "path", pa.array([path for path, _ in own], pa.string()))
     with replacing(out) as draft:
         pq.write_table(joined, draft)
-    several = sum(len(keys.rows_of(path)) > 1 for path, _ in own)
+    several = sum(len(numbers) > 1 for _, numbers in own)
     return Joined(len(own), several, len(found) - len(own))
 
 
