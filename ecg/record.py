@@ -151,7 +151,11 @@ class EcgRecord:
 
     def derived_leads(self) -> tuple[str, ...]:
         """The leads that `completed` adds, in standard order."""
-        return tuple(lead for lead in self.completed().leads if lead not in self.leads)
+        derived = derivable_leads(self.leads)
+        if not derived or self.missing_standard_leads():
+            return ()
+        moving = all((np.diff(row[~np.isnan(row)]) != 0).any() for row in (self.lead("I"), self.lead("II")))
+        return derived if moving else ()
 
     def completed(self) -> "EcgRecord":
         """The record with III, aVR, aVL, aVF derived from I and II where only they are absent of the twelve.
@@ -159,12 +163,10 @@ class EcgRecord:
         Itself otherwise, and where I or II is flat: what is derived from a dead lead is not the heart's. The leads come
         in standard order, others after them.
         """
-        derived = derivable_leads(self.leads)
-        if not derived or self.missing_standard_leads():
+        derived = self.derived_leads()
+        if not derived:
             return self
         first, second = self.lead("I"), self.lead("II")
-        if not all((np.diff(row[~np.isnan(row)]) != 0).any() for row in (first, second)):
-            return self
         leads = (*STANDARD_LEADS, *(lead for lead in self.leads if lead not in STANDARD_LEADS))
         rows = [derive_lead(lead, first, second) if lead in derived else self.lead(lead) for lead in leads]
         return replace(self, signal=np.stack(rows), leads=leads)
