@@ -103,12 +103,13 @@ def split_comments(text: str) -> tuple[Comments, str]:
 
 
 def _comments(lines: list[str]) -> Comments:
-    rates = [rate for rate in map(_rate, lines) if rate is not None]
-    units = [unit for unit in map(_unit, lines) if unit is not None]
+    stated = [(line, _rate(line), _unit(line)) for line in lines]
+    rates = [rate for _, rate, _ in stated if rate is not None]
+    units = [unit for _, _, unit in stated if unit is not None]
     for name, found in (("fs", rates), ("unit", units)):
         if len(different := list(dict.fromkeys(found))) > 1:
             raise InconsistentInput(f"Two comments state different {name}.", name, different[0], different[1])
-    others = [line for line in lines if _rate(line) is None and _unit(line) is None and _LETTERS.search(line)]
+    others = [line for line, rate, unit in stated if rate is None and unit is None and _LETTERS.search(line)]
     return Comments(
         rates[0] if rates and not any(map(_SECOND_RATE.search, others)) else None,
         units[0] if units and not any(_contradicts(line, units[0]) for line in others) else None,
