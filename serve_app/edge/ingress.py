@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -32,10 +35,14 @@ class Ingress:
             inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
         )
         self._activity = Activity(settings.max_requests, self._everywhere)
-        #: To be begun by the first request of any kind, for what it had accepted when it last ended.
-        self._waits = inbox if settings.has_store and not settings.demo else None
         self._limiter = Limiter()
-        self._shares = settings.needs_credential
+        #: What the first request of any kind begins, and what has begun: a constructor may stand outside the loop.
+        self._to_begin: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._begun: list[asyncio.Task[None]] = []
+        if settings.has_store and not settings.demo:  # for what the inbox had accepted when it last ended
+            self._to_begin.append(partial(_wake, inbox))
+        if settings.needs_credential:
+            self._to_begin.append(self._share_limits)
         self._answer = _Application(application(settings, graph, received, self._activity, self._limiter))
 
     async def activity(self) -> Counts:
@@ -64,12 +71,8 @@ class Ingress:
 
     async def __call__(self, request: Request) -> Response:
         """The answer to any request: the application, which Serve runs with the scope and channels of this request."""
-        if self._waits is not None:
-            self._begun = asyncio.ensure_future(_wake(self._waits))
-            self._waits = None
-        if self._shares:
-            self._sharing = asyncio.ensure_future(self._share_limits())
-            self._shares = False
+        while self._to_begin:
+            self._begun.append(asyncio.create_task(self._to_begin.pop()()))
         return self._answer
 
 
