@@ -11,6 +11,7 @@ import httpx
 import orjson
 
 from ecg.formats.cardioai_message import NOTHING_KNOWN, Payload, Sender, encode_message
+from ecg.formats.writers import wire_body
 from ecg.simulation import Scenario, simulate
 
 CLIENTS = 4
@@ -65,9 +66,7 @@ def bodies() -> list[bytes]:
     for number, scenario in enumerate(
         (Scenario(duration_s=10, fs_hz=250), Scenario(duration_s=10, fs_hz=250, heart_rate_bpm=110))
     ):
-        record = simulate(scenario, seed=number).record
-        signal_mv = record.signal.round(3).tolist()
-        made.append(orjson.dumps({"signal": signal_mv, "fs": 250.0, "lead_names": list(record.leads), "units": "mV"}))
+        made.append(orjson.dumps(wire_body(simulate(scenario, seed=number).record)))
     return made
 
 

@@ -12,6 +12,7 @@ import pytest
 import scipy.io
 
 from ecg.leads import STANDARD_LEADS
+from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
 from tests.deployments.archive import write_wfdb
 from tests.ecg.formats import archive_files
@@ -33,10 +34,9 @@ class Archive:
     stated: tuple[str, ...] = ()
 
 
-def simulated(rate_bpm: float, fs_hz: float = 500.0) -> np.ndarray:
-    """Ten seconds of sinus rhythm in millivolt, (12, samples)."""
-    scenario = Scenario(heart_rate_bpm=rate_bpm, duration_s=10, fs_hz=fs_hz)
-    return simulate(scenario, seed=11).record.signal
+def simulated(rate_bpm: float, fs_hz: float = 500.0) -> EcgRecord:
+    """Ten seconds of sinus rhythm in millivolt, twelve leads."""
+    return simulate(Scenario(heart_rate_bpm=rate_bpm, duration_s=10, fs_hz=fs_hz), seed=11).record
 
 
 def ptb_xl(root: Path) -> Archive:
@@ -45,8 +45,7 @@ def ptb_xl(root: Path) -> Archive:
         for folder, ending, fs_hz in (("records100", "lr", 100.0), ("records500", "hr", 500.0)):
             place = root / folder / "00000"
             place.mkdir(parents=True, exist_ok=True)
-            scenario = Scenario(heart_rate_bpm=rate, duration_s=10, fs_hz=fs_hz)
-            write_wfdb(place, f"{number:05d}_{ending}", simulate(scenario, seed=11).record)
+            write_wfdb(place, f"{number:05d}_{ending}", simulated(rate, fs_hz))
         rows.append(f"{number},{rate},records100/00000/{number:05d}_lr,records500/00000/{number:05d}_hr")
     (root / "ptbxl_database.csv").write_text("\n".join(rows))
     (root / "scp_statements.csv").write_text(",description\nNORM,normal ECG\n")
@@ -59,8 +58,7 @@ def mimic_iv_ecg(root: Path) -> Archive:
     for study, rate in enumerate(RATES_BPM, 40_689_238):
         place = f"files/p1000/p10000032/s{study}"
         (root / place).mkdir(parents=True)
-        scenario = Scenario(heart_rate_bpm=rate, duration_s=10, fs_hz=500)
-        write_wfdb(root / place, str(study), simulate(scenario, seed=11).record)
+        write_wfdb(root / place, str(study), simulated(rate))
         rows.append(f"10000032,{study},{rate},{place}/{study}")
     (root / "record_list.csv").write_text("\n".join(rows))
     (root / "machine_measurements.csv").write_text("subject_id,report_0\n10000032,Sinus rhythm\n")
@@ -70,7 +68,7 @@ def mimic_iv_ecg(root: Path) -> Archive:
 def code_15(root: Path) -> Archive:
     padded = np.zeros((len(RATES_BPM), 4096, 12), np.float32)
     for number, rate in enumerate(RATES_BPM):
-        padded[number, 48:4048] = simulated(rate, 400.0).T  # zeros before and after, as there
+        padded[number, 48:4048] = simulated(rate, 400.0).signal.T  # zeros before and after, as there
     (root / "exams_part0.hdf5").write_bytes(archive_files.hdf5({"exam_id": np.array([70, 12, 99]), "tracings": padded}))
     rows = [f"{exam},{rate},exams_part0.hdf5" for exam, rate in zip((70, 12, 99), RATES_BPM, strict=True)]
     (root / "exams.csv").write_text("\n".join(["exam_id,true_rate,trace_file", *rows]))
@@ -83,7 +81,7 @@ def cinc_2021(root: Path) -> Archive:
         place = root / "training" / "georgia" / f"g{number}"
         place.mkdir(parents=True)
         name = f"E{number:05d}"
-        counts = np.round(simulated(rate) * 1000).astype("<i2")
+        counts = np.round(simulated(rate).signal * 1000).astype("<i2")
         scipy.io.savemat(place / f"{name}.mat", {"val": counts}, format="4")
         lines = [
             f"{name}.mat 16x1+24 1000.0(0)/mV 16 0 {counts[i, 0]} 0 0 {lead}" for i, lead in enumerate(STANDARD_LEADS)
@@ -101,7 +99,9 @@ def chapman(root: Path) -> Archive:
     for number, rate in enumerate(RATES_BPM):
         name = f"MUSE_2018011{number}_120000_00000"
         heading = ",".join(STANDARD_LEADS)
-        np.savetxt(root / "ECGData" / f"{name}.csv", simulated(rate).T * 1000, "%.1f", ",", header=heading, comments="")
+        np.savetxt(
+            root / "ECGData" / f"{name}.csv", simulated(rate).signal.T * 1000, "%.1f", ",", header=heading, comments=""
+        )
         rows.append(f"{name},{rate}")
     (root / "Diagnostics.csv").write_text("\n".join(rows))
     return Archive(root, "Diagnostics.csv", "FileName", "VentricularRate", ("--fs", "500", "--units", "uV"))

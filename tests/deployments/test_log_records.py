@@ -58,7 +58,7 @@ def fail_for_ever() -> None:
 def log(request: pytest.FixtureRequest) -> Iterator[tuple[logging.Logger, io.StringIO]]:
     """A logger as any library has one, and what it wrote."""
     hide_messages()
-    logger, stream = logging.getLogger("some.library"), io.StringIO()
+    logger, stream = logging.getLogger("some.package"), io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(request.param())
     logger.addHandler(handler)

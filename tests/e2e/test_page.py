@@ -1,31 +1,22 @@
 """The page in a real browser on a real service: scale, calipers, marks, formats, and no request elsewhere."""
 
-import asyncio
 import base64
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 
-from deployments.serve.graph import Handles
-from deployments.serve.model_state import ModelState
 from ecg.access.keys import KeyRing
 from ecg.formats import FORMATS
 from ecg.formats.writers import write_json
-from ecg.pipeline import examine
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
-from serve_app.edge.ingress import Ingress
-from serve_app.settings import AppSettings
-from tests.deployments.fakes import handle
-from tests.e2e.conftest import free_port
+from tests.builders.served import served
 from tests.ecg.formats.every_format import EIGHT, samples
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -334,39 +325,11 @@ def test_the_service_view_shows_models_load_and_the_last_refusals(page: "sync_ap
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The edge with keys, in this process and without models: its address, and a key that may analyse."""
+    """The edge with keys, in this process: its address, and a key that may analyse."""
     keys = tmp_path / "keys.json"
     secret = KeyRing(keys).create("page", ("analyze",))[1]
-
-    async def state() -> ModelState:
-        return ModelState("waiting")
-
-    async def measured(record: EcgRecord, findings: bool, features: bool = False) -> object:
-        return examine(record, findings, features)
-
-    port = free_port()
-
-    def serve() -> None:
-        async def run() -> None:
-            models = {name: handle(state=state) for name in ("clinical", "features")}
-            handles = Handles(None, models, handle(examine=measured))
-            settings = AppSettings(keys_file=str(keys), inbox_url="sqlite://")
-            nothing = handle(accept=state, record=state, stats=state, metrics=state)
-            app = (await asyncio.to_thread(Ingress, settings, handles, nothing))._answer
-            server.config.app = app
-            await server.serve()
-
-        asyncio.run(run())
-
-    server = uvicorn.Server(uvicorn.Config("", port=port, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=serve)
-    thread.start()
-    url = f"http://127.0.0.1:{port}"
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-        assert client.get(f"{url}/health").status_code == 200
-    yield url, secret
-    server.should_exit = True
-    thread.join(30)
+    with served(tmp_path, keys_file=str(keys)) as url:
+        yield url, secret
 
 
 def test_a_key_is_asked_for_and_presented(browser: "sync_api.Browser", guarded: tuple[str, str]) -> None:
