@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 LIMB_LEADS = STANDARD_LEADS[:6]
 PRECORDIAL_LEADS = STANDARD_LEADS[6:]
+#: What the eight electrodes of a cart measure; the other four are made of I and II.
+INDEPENDENT_LEADS = (*STANDARD_LEADS[:2], *PRECORDIAL_LEADS)
 MAX_LEADS = 64  # five times what an ECG has
 MAX_LEAD_NAME = 80  # characters; the longest of DICOM has 52
 

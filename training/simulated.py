@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import InvalidScenario
 from ecg.labels import LABEL_NAMES
-from ecg.leads import STANDARD_LEADS, derive_lead
+from ecg.leads import INDEPENDENT_LEADS, STANDARD_LEADS, derive_lead
 from ecg.simulation import Artefact, Scenario, Simulation, simulate
 
 #: How often each kind of recording is drawn.
@@ -51,7 +51,7 @@ def varied(simulation: Simulation, seed: int) -> NDArray[np.float32]:
     Each of the eight independent leads takes up a random part of its neighbours; the other four are derived.
     """
     rng = np.random.default_rng([seed, 78])
-    independent = [STANDARD_LEADS.index(lead) for lead in ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")]
+    independent = [STANDARD_LEADS.index(lead) for lead in INDEPENDENT_LEADS]
     mix = np.eye(8) * rng.lognormal(0.0, 0.25, 8) + rng.normal(0.0, 0.12, (8, 8))
     leads = np.empty_like(simulation.record.signal)
     leads[independent] = (mix @ simulation.record.signal[independent]).astype(np.float32)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.features.schema import Block, Feature, Inputs, block, measured
-from ecg.leads import STANDARD_LEADS
+from ecg.leads import INDEPENDENT_LEADS, STANDARD_LEADS
 from ecg.measurement.median import MedianBeat
 
 Float = NDArray[np.float64]
 
-KORS_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+#: X, Y and Z in rows, of `INDEPENDENT_LEADS`.
 KORS = np.array(
     [
         [0.38, -0.07, -0.13, 0.05, -0.01, 0.14, 0.06, 0.54],
@@ -93,10 +93,10 @@ def _loops(inputs: Inputs) -> list[float | None]:
     if median is None or median.qrs is None or median.t is None:
         return nothing
     usable = {lead for lead, live in zip(median.leads, median.usable, strict=True) if live}
-    if not usable.issuperset(KORS_LEADS):
+    if not usable.issuperset(INDEPENDENT_LEADS):
         return nothing
     onset, offset, end = round(median.qrs.onset), round(median.qrs.offset), round(median.t.end)
-    rows = [median.leads.index(lead) for lead in KORS_LEADS]
+    rows = [median.leads.index(lead) for lead in INDEPENDENT_LEADS]
     vector = KORS @ median.above_level()[rows]
     step_ms = 1000.0 / median.fs_hz
     qrs, t = vector[:, onset : offset + 1], vector[:, offset : end + 1]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ecg.leads import PRECORDIAL_LEADS
+from ecg.leads import INDEPENDENT_LEADS, PRECORDIAL_LEADS
 from ecg.measurement.condition import without_padding
 from ecg.measurement.intervals import Measurements, measure
 from ecg.measurement.median import MedianBeat
@@ -10,7 +10,6 @@ from ecg.quality.figures import Figures, measure_figures
 from ecg.quality.limits import GRADES_FROM, GRADING, GradeLimits
 from ecg.quality.result import GRADES, Cause, CauseCode, Grade, LeadQuality, Quality, worst
 from ecg.quality.reversal import (
-    INDEPENDENT_LEADS,
     Suspicion,
     exchanged,
     has_clear_p,

@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg.dsp import median
-from ecg.leads import PRECORDIAL_LEADS
+from ecg.leads import INDEPENDENT_LEADS, PRECORDIAL_LEADS
 from ecg.measurement.limits import P_WAVE
 from ecg.measurement.median import MedianBeat
 from ecg.quality.limits import BEAT_CHECK, REVERSAL
 
 Floats = NDArray[np.float64]
-INDEPENDENT_LEADS = ("I", "II", *PRECORDIAL_LEADS)
 
 # The recorded I and II as functions of the true ones; each exchange undoes itself.
 EXCHANGES = {
