@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Label:
+class ModelLabel:
     """One output of a model with a classifier.
 
     `aggregation` is over the segments of a recording, on probabilities. `snomed_ct` is the nearest SNOMED CT concept,
@@ -28,23 +28,23 @@ class Label:
 
 
 LABELS = (
-    Label("Poor data quality", "max", 36.796317399388236, None),
-    Label("Sinus rhythm", "mean", 0.23144896694982, "426783006"),
-    Label("Premature ventricular contraction", "max", 14.490339707978958, "427172004"),
-    Label("Tachycardia", "mean", 3.780268377974497, "3424008"),
-    Label("Ventricular tachycardia", "max", 1104.5754385964913, "164895002"),
-    Label("Supraventricular tachycardia with aberrancy", "max", 23.0104396860474, "426761007"),
-    Label("Atrial fibrillation", "mean", 8.89725468023621, "164889003"),
-    Label("Atrial flutter", "mean", 54.976017054539, "164890007"),
-    Label("Bradycardia", "mean", 6.665559731902833, "426627000"),
-    Label("Accessory pathway conduction", "mean", 7.404950851594489, "74390002"),
-    Label("Atrioventricular block", "mean", 11.790817569213282, "233917008"),
-    Label("1st degree atrioventricular block", "mean", 12.727872780742837, "270492004"),
-    Label("Bifascicular block", "mean", 32.17599368254804, None),
-    Label("Right bundle branch block", "mean", 11.188186600649853, "59118001"),
-    Label("Left bundle branch block", "mean", 26.172214556743707, "164909002"),
-    Label("Infarction", "mean", 3.4644081725183486, "164865005"),
-    Label("Electronic pacemaker", "max", 24.640965129999596, "10370003"),
+    ModelLabel("Poor data quality", "max", 36.796317399388236, None),
+    ModelLabel("Sinus rhythm", "mean", 0.23144896694982, "426783006"),
+    ModelLabel("Premature ventricular contraction", "max", 14.490339707978958, "427172004"),
+    ModelLabel("Tachycardia", "mean", 3.780268377974497, "3424008"),
+    ModelLabel("Ventricular tachycardia", "max", 1104.5754385964913, "164895002"),
+    ModelLabel("Supraventricular tachycardia with aberrancy", "max", 23.0104396860474, "426761007"),
+    ModelLabel("Atrial fibrillation", "mean", 8.89725468023621, "164889003"),
+    ModelLabel("Atrial flutter", "mean", 54.976017054539, "164890007"),
+    ModelLabel("Bradycardia", "mean", 6.665559731902833, "426627000"),
+    ModelLabel("Accessory pathway conduction", "mean", 7.404950851594489, "74390002"),
+    ModelLabel("Atrioventricular block", "mean", 11.790817569213282, "233917008"),
+    ModelLabel("1st degree atrioventricular block", "mean", 12.727872780742837, "270492004"),
+    ModelLabel("Bifascicular block", "mean", 32.17599368254804, None),
+    ModelLabel("Right bundle branch block", "mean", 11.188186600649853, "59118001"),
+    ModelLabel("Left bundle branch block", "mean", 26.172214556743707, "164909002"),
+    ModelLabel("Infarction", "mean", 3.4644081725183486, "164865005"),
+    ModelLabel("Electronic pacemaker", "max", 24.640965129999596, "10370003"),
 )
 LABEL_NAMES = tuple(label.name for label in LABELS)
 
@@ -60,7 +60,7 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return probabilities
 
 
-def aggregate(logits: NDArray[np.float32], labels: Sequence[Label] = LABELS) -> NDArray[np.float32]:
+def aggregate(logits: NDArray[np.float32], labels: Sequence[ModelLabel] = LABELS) -> NDArray[np.float32]:
     """Scores of a recording, float32 [label] in 0..1, from the logits of its segments [segment, label].
 
     Per label the maximum or the mean of the segments' sigmoid outputs.

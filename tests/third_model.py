@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.errors import RecordingTooShort, WeightsUnavailable
-from ecg.labels import Label
+from ecg.labels import ModelLabel
 from ecg.models.contract import Array, EngineOptions, ModelCard, ModelIdentity, ModelOutput, Preparation, Progress
 from ecg.record import EcgRecord
 
@@ -63,7 +63,7 @@ CARD = ModelCard(
     title="voltage",
     role="additional",
     preparation=Preparation("third/1: lead II, 100 Hz, 8 s", (1, SAMPLES), prepare, check),
-    labels=(Label("High voltage", "max"), Label("Low voltage", "mean")),
+    labels=(ModelLabel("High voltage", "max"), ModelLabel("Low voltage", "mean")),
     resolve=resolve,
     load=load,
 )

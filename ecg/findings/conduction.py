@@ -8,7 +8,7 @@ from ecg.findings.evidence import Evidence
 from ecg.findings.finding import Finding
 from ecg.findings.limits import CONDUCTION
 from ecg.findings.rhythm import fibrillates
-from ecg.findings.unconducted_p import LoneP
+from ecg.findings.unconducted_p import UnconductedP
 from ecg.findings.ventricular import ventricular_tachycardia
 from ecg.findings.vocabulary import Label
 from ecg.measurement.limits import QRS_SHAPE
@@ -22,8 +22,8 @@ def first_degree(evidence: Evidence) -> Finding:
         return Finding(label, False, "fibrillation or flutter: there is no PR interval that could be long")
     if evidence.pr is None:
         return Finding(label, None, "there is no PR interval")
-    if len(evidence.lone_p) >= 2:
-        words = f"{len(evidence.lone_p)} P waves without a QRS complex: not every one is conducted"
+    if len(evidence.unconducted_p) >= 2:
+        words = f"{len(evidence.unconducted_p)} P waves without a QRS complex: not every one is conducted"
         return Finding(label, None, words)
     words = f"{evidence.pr_words}; criterion > {CONDUCTION.long_pr_ms:.0f} ms"
     if evidence.p_in_t and evidence.pr <= CONDUCTION.long_pr_ms:
@@ -57,8 +57,8 @@ def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an out
         )
     if evidence.paced or evidence.pr is None:
         return Finding(label, None, "no P wave is tied to the beats: conduction is not decided")
-    if evidence.lone_p:
-        return Finding(label, *_blocked(evidence.lone_p, evidence.n_beats))
+    if evidence.unconducted_p:
+        return Finding(label, *_blocked(evidence.unconducted_p, evidence.n_beats))
     if evidence.pause is not None and evidence.pause >= CONDUCTION.pause:
         return Finding(label, None, f"a pause of {evidence.pause:.1f} RR is not explained")
     if evidence.p_in_t:
@@ -70,7 +70,7 @@ def _hidden(pr_ms: float) -> str:
     return f"the P wave begins in the T wave: PR is longer than the {pr_ms:.0f} ms that show"
 
 
-def _blocked(lone: tuple[LoneP, ...], n_beats: int) -> tuple[bool | None, str]:
+def _blocked(lone: tuple[UnconductedP, ...], n_beats: int) -> tuple[bool | None, str]:
     """What P waves without a QRS complex mean: the sinus clock going on is block, an early one may be premature."""
     pauses = [p for p in lone if p.interval >= CONDUCTION.pause]
     if pauses:

@@ -12,7 +12,7 @@ from ecg.measurement.beats import Beats
 
 
 @dataclass(frozen=True)
-class ExtraBeat:
+class EctopicBeat:
     """One beat of another shape than the measured ones, wholly inside the recording.
 
     Attributes
@@ -41,7 +41,7 @@ class ExtraBeat:
     initial: float = 0.0
 
 
-def extra_beats(low_rate: LowRateSignal, beats: Beats) -> tuple[ExtraBeat, ...]:
+def ectopic_beats(low_rate: LowRateSignal, beats: Beats) -> tuple[EctopicBeat, ...]:
     """The beats of no common shape, and in a paced rhythm those without a spike, in order."""
     own = beats.measured
     unpaced_in_paced = ~beats.is_class("paced") & (beats.is_class("paced").sum() >= 3)
@@ -55,7 +55,7 @@ def extra_beats(low_rate: LowRateSignal, beats: Beats) -> tuple[ExtraBeat, ...]:
     initial = _initial_likeness(low_rate, own)
     edge = ECTOPY.edge_s * low_rate.fs_hz
     return tuple(
-        ExtraBeat(
+        EctopicBeat(
             int(beat),
             float(rr[beat - 1] / usual) if beat and not beats.after_gap[beat] else None,
             float(widths[beat]) * 1000.0 / low_rate.fs_hz,

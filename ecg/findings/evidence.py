@@ -6,10 +6,10 @@ import numpy as np
 
 from ecg.dsp import quantile
 from ecg.findings.atrial import AtrialActivity, atrial_activity
-from ecg.findings.ectopic_beats import ExtraBeat, extra_beats, usual_rr
+from ecg.findings.ectopic_beats import EctopicBeat, ectopic_beats, usual_rr
 from ecg.findings.limits import ATRIAL, CONDUCTION, ECTOPY, FIXED_RATIO, PACING, RHYTHM
 from ecg.findings.low_rate import Float, low_rate_signal
-from ecg.findings.unconducted_p import LoneP, lone_p_waves
+from ecg.findings.unconducted_p import UnconductedP, unconducted_p_waves
 from ecg.measurement.amplitudes import no_millivolts
 from ecg.measurement.beats import Beats
 from ecg.measurement.intervals import Measurements
@@ -43,8 +43,8 @@ class Evidence:
         Whether the beats after the longer intervals share a P wave, though not all beats do.
     pause
         Longest RR that does not follow an early beat, over the lower quartile of RR.
-    atria, lone_p, extra, shapes, slow_start_ms
-        See `AtrialActivity`, `LoneP`, `ExtraBeat`, `QrsShape` (by lead), `ecg.measurement.qrs_shape.slow_start`.
+    atria, unconducted_p, ectopic, shapes, slow_start_ms
+        See `AtrialActivity`, `UnconductedP`, `EctopicBeat`, `QrsShape` (by lead), `slow_start`.
     reversal
         Electrodes that are or may be exchanged; None when none.
     longest_rr_s
@@ -73,8 +73,8 @@ class Evidence:
     late_p: bool
     pause: float | None
     atria: AtrialActivity
-    lone_p: tuple[LoneP, ...]
-    extra: tuple[ExtraBeat, ...]
+    unconducted_p: tuple[UnconductedP, ...]
+    ectopic: tuple[EctopicBeat, ...]
     shapes: dict[str, QrsShape]
     slow_start_ms: float | None
     reversal: str | None
@@ -196,8 +196,8 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         late_p=median is not None and median.late_p,
         pause=_pause(rr),
         atria=atrial_activity(low_rate, median),
-        lone_p=lone_p_waves(low_rate, beats, median),
-        extra=extra_beats(low_rate, beats),
+        unconducted_p=unconducted_p_waves(low_rate, beats, median),
+        ectopic=ectopic_beats(low_rate, beats),
         shapes={} if median is None else qrs_shapes(median),
         slow_start_ms=None if median is None else slow_start(median),
         reversal=quality.lead_reversal or quality.possible_reversal,

@@ -255,7 +255,7 @@ def _incomplete_blocks(case: _Case) -> list[Finding]:
     return found
 
 
-def _hemiblocks(case: _Case) -> list[Finding]:
+def _fascicular_blocks(case: _Case) -> list[Finding]:
     evidence, axis, qrs = case.evidence, case.evidence.qrs_axis, case.evidence.qrs
     terms = (Term.ANTERIOR_HEMIBLOCK, Term.POSTERIOR_HEMIBLOCK)
     needed = ("I", "aVL", "III", "aVF")
@@ -303,7 +303,7 @@ _RULES: tuple[Callable[[_Case], list[Finding]], ...] = (
     _low_voltage,
     _axis,
     _incomplete_blocks,
-    _hemiblocks,
+    _fascicular_blocks,
     _early_atrial_beats,
     _pauses,
 )

@@ -14,7 +14,7 @@ from ecg.measurement.median import MedianBeat
 
 
 @dataclass(frozen=True)
-class LoneP:
+class UnconductedP:
     """A P wave between a beat and the next one's P wave.
 
     Attributes
@@ -29,7 +29,7 @@ class LoneP:
     after: float
 
 
-def lone_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBeat | None) -> tuple[LoneP, ...]:
+def unconducted_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBeat | None) -> tuple[UnconductedP, ...]:
     """The lone P waves of the first minute, at most one an interval; none without a common P wave to compare with."""
     if median is None or median.p is None:
         return ()
@@ -54,7 +54,7 @@ def lone_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBeat | Non
         if len(between):
             best = between[likeness[between].argmax()]
             rr = low_rate.r[beat + 1] - low_rate.r[beat]
-            found.append(LoneP(float(rr) / usual, float(best - starts[beat]) / usual))
+            found.append(UnconductedP(float(rr) / usual, float(best - starts[beat]) / usual))
     return tuple(found)
 
 

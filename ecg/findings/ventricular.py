@@ -1,6 +1,6 @@
 """Ventricular beats: premature ones, and wide tachycardias."""
 
-from ecg.findings.ectopic_beats import ExtraBeat
+from ecg.findings.ectopic_beats import EctopicBeat
 from ecg.findings.evidence import Evidence
 from ecg.findings.finding import Finding
 from ecg.findings.limits import ECTOPY, RHYTHM, WIDE_TACHYCARDIA
@@ -15,7 +15,7 @@ def premature_ventricular(evidence: Evidence) -> Finding:
     label = Label.PREMATURE_VENTRICULAR
     if evidence.irregularity is None:
         return Finding(label, None, "too few beats")
-    beats = [beat for beat in evidence.extra if beat.size >= ECTOPY.size]  # smaller ones are noise or T waves
+    beats = [beat for beat in evidence.ectopic if beat.size >= ECTOPY.size]  # smaller ones are noise or T waves
     early = [beat for beat in beats if _early(beat, evidence) and _ventricular(beat)]
     aberrant = [beat for beat in early if _aberrant(beat)]
     if len(aberrant) == len(early) > 0:
@@ -42,7 +42,7 @@ def ventricular_tachycardia(evidence: Evidence) -> Finding:
     160 ms, no RS complex in V1 to V6, and an R peak in II after 50 ms (Brugada 1991, Vereckei 2008, Pava 2010).
     """
     label = Label.VENTRICULAR_TACHYCARDIA
-    wide = [beat for beat in evidence.extra if _wide(beat) and beat.size >= ECTOPY.size]
+    wide = [beat for beat in evidence.ectopic if _wide(beat) and beat.size >= ECTOPY.size]
     run = _longest_run([beat.at for beat in wide if _fast(beat, evidence)])
     if run >= WIDE_TACHYCARDIA.run:
         return Finding(label, True, f"{run} wide beats of another shape in a row at over 100 bpm")
@@ -66,7 +66,7 @@ def aberrant_tachycardia(evidence: Evidence) -> Finding:
     return Finding(label, None, f"{words}: ventricular or supraventricular with aberrancy is not decided")
 
 
-def _early(beat: ExtraBeat, evidence: Evidence) -> bool:
+def _early(beat: EctopicBeat, evidence: Evidence) -> bool:
     """Whether a beat came before the next was due; the first beat of a recording shows it by the pause after it."""
     if beat.coupling is None:
         return beat.at == 0 and beat.after is not None and beat.after >= ECTOPY.late_after_first
@@ -74,23 +74,23 @@ def _early(beat: ExtraBeat, evidence: Evidence) -> bool:
     return beat.coupling < (ECTOPY.early_in_fibrillation if fibrillates else ECTOPY.early)
 
 
-def _ventricular(beat: ExtraBeat) -> bool:
+def _ventricular(beat: EctopicBeat) -> bool:
     """Whether a beat is wider than the others, or, beside others that are wide themselves, much larger."""
     return _wide(beat) or (beat.size >= ECTOPY.large and beat.width_ms >= ECTOPY.large_ms)
 
 
-def _aberrant(beat: ExtraBeat) -> bool:
+def _aberrant(beat: EctopicBeat) -> bool:
     """Whether an early beat begins as the conducted ones do and resets the sinus node: an atrial one, aberrant."""
     if beat.coupling is None or beat.after is None or beat.initial < ECTOPY.aberrant_initial:
         return False
     return beat.coupling + beat.after < ECTOPY.compensatory
 
 
-def _wide(beat: ExtraBeat) -> bool:
+def _wide(beat: EctopicBeat) -> bool:
     return beat.width >= ECTOPY.wide and beat.width_ms >= ECTOPY.wide_ms
 
 
-def _fast(beat: ExtraBeat, evidence: Evidence) -> bool:
+def _fast(beat: EctopicBeat, evidence: Evidence) -> bool:
     return (
         bool(beat.coupling) and evidence.heart_rate is not None and evidence.heart_rate / (beat.coupling or 1.0) > 100
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.labels import Label
+from ecg.labels import ModelLabel
 from ecg.record import EcgRecord
 
 Array = NDArray[np.float32]
@@ -202,7 +202,7 @@ class ModelCard:
     title: str
     role: Role
     preparation: Preparation
-    labels: tuple[Label, ...] | None
+    labels: tuple[ModelLabel, ...] | None
     resolve: Callable[[str, Progress | None], Any]
     load: Callable[[Any, EngineOptions], LoadedModel]
     needs_download: Callable[[str], bool] = never_downloads

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecg.labels import LABELS, Label, aggregate
+from ecg.labels import LABELS, ModelLabel, aggregate
 from ecg.models.contract import Array, LoadedModel, ModelResult
 
 
@@ -12,7 +12,7 @@ def infer(
     model: LoadedModel,
     recordings: Sequence[Array],
     max_segments: int = 16,
-    labels: tuple[Label, ...] | None = LABELS,
+    labels: tuple[ModelLabel, ...] | None = LABELS,
 ) -> list[ModelResult]:
     """One result a recording from its segments float32 [segment, lead, sample], several recordings to a forward pass.
 

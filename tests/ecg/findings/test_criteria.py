@@ -6,9 +6,9 @@ import pytest
 
 from ecg.findings import conduction, infarction, rhythm, ventricular
 from ecg.findings.atrial import AtrialActivity
-from ecg.findings.ectopic_beats import ExtraBeat
+from ecg.findings.ectopic_beats import EctopicBeat
 from ecg.findings.evidence import Evidence
-from ecg.findings.unconducted_p import LoneP
+from ecg.findings.unconducted_p import UnconductedP
 from ecg.measurement.qrs_shape import QrsShape
 
 SHAPE = QrsShape(1.0, 0.0, 0.0, False, 0.8, 0.2, 45.0, 0.0, 0.15)
@@ -16,7 +16,7 @@ NORMAL = Evidence(
     heart_rate=72.0, pr=160.0, p_in_t=False, qrs=92.0, p_axis=50.0, qrs_axis=40.0, irregularity=0.02,
     irregularity_rms=0.03, irregular_by_ectopy=False,
     paced_fraction=0.0, pacing_open=False, n_unpaced=12, n_beats=12, late_p=False, pause=1.05,
-    atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), lone_p=(), extra=(),
+    atria=AtrialActivity(250.0, 0.1, 0.1, 0.83, 0.6), unconducted_p=(), ectopic=(),
     shapes=dict.fromkeys(("I", "II", "III", "aVL", "aVF", "V2", "V3", "V4", "V5", "V6"), SHAPE)
     | {"V1": replace(SHAPE, net=-0.3, terminal=-0.1)},
     slow_start_ms=20.0, reversal=None, unit_known=True, fs_hz=500.0,
@@ -27,7 +27,7 @@ LEFT = {"V1": replace(SHAPE, net=-0.3)} | dict.fromkeys(("I", "aVL", "V5", "V6")
 NO_P = {"pr": None, "p_axis": None, "atria": AtrialActivity(250.0, 0.1, 0.1, None, None)}
 DISSOCIATED = AtrialActivity(None, None, None, 0.7, 0.8)
 WIDE_AND_FAST = {"heart_rate": 150.0, "qrs": 150.0}
-PVC = ExtraBeat(at=4, coupling=0.6, width_ms=140.0, width=1.6, size=1.3)
+PVC = EctopicBeat(at=4, coupling=0.6, width_ms=140.0, width=1.6, size=1.3)
 
 
 def having(**changes: object) -> Evidence:
@@ -90,18 +90,18 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_flutter, {"atria": AtrialActivity(290.0, 0.55, 0.38), "irregularity_rms": 0.2}, True),
         (rhythm.atrial_flutter, {"atria": AtrialActivity()}, None),
         (ventricular.premature_ventricular, {}, False),
-        (ventricular.premature_ventricular, {"extra": (PVC,)}, True),
-        (ventricular.premature_ventricular, {"extra": (replace(PVC, coupling=1.0),)}, None),
-        (ventricular.premature_ventricular, {"extra": (replace(PVC, width=1.1),)}, None),
-        (ventricular.premature_ventricular, {"extra": (replace(PVC, at=0, coupling=None, after=1.3),)}, True),
-        (ventricular.premature_ventricular, {"extra": (replace(PVC, at=0, coupling=None, after=1.0),)}, None),
-        (ventricular.premature_ventricular, {"extra": (replace(PVC, after=1.1, initial=0.97),)}, None),  # aberrant
-        (ventricular.premature_ventricular, {"extra": (replace(PVC, after=1.4, initial=0.97),)}, True),
-        (ventricular.premature_ventricular, {"extra": (replace(PVC, width=0.9, size=1.6),)}, True),  # beside wide ones
-        (ventricular.premature_ventricular, {"extra": (replace(PVC, size=0.2),)}, False),  # a blip, no beat
+        (ventricular.premature_ventricular, {"ectopic": (PVC,)}, True),
+        (ventricular.premature_ventricular, {"ectopic": (replace(PVC, coupling=1.0),)}, None),
+        (ventricular.premature_ventricular, {"ectopic": (replace(PVC, width=1.1),)}, None),
+        (ventricular.premature_ventricular, {"ectopic": (replace(PVC, at=0, coupling=None, after=1.3),)}, True),
+        (ventricular.premature_ventricular, {"ectopic": (replace(PVC, at=0, coupling=None, after=1.0),)}, None),
+        (ventricular.premature_ventricular, {"ectopic": (replace(PVC, after=1.1, initial=0.97),)}, None),  # aberrant
+        (ventricular.premature_ventricular, {"ectopic": (replace(PVC, after=1.4, initial=0.97),)}, True),
+        (ventricular.premature_ventricular, {"ectopic": (replace(PVC, width=0.9, size=1.6),)}, True),  # by wide ones
+        (ventricular.premature_ventricular, {"ectopic": (replace(PVC, size=0.2),)}, False),  # a blip, no beat
         (ventricular.ventricular_tachycardia, {}, False),
-        (ventricular.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5))}, False),
-        (ventricular.ventricular_tachycardia, {"extra": (PVC, replace(PVC, at=5), replace(PVC, at=6))}, True),
+        (ventricular.ventricular_tachycardia, {"ectopic": (PVC, replace(PVC, at=5))}, False),
+        (ventricular.ventricular_tachycardia, {"ectopic": (PVC, replace(PVC, at=5), replace(PVC, at=6))}, True),
         (ventricular.ventricular_tachycardia, {"heart_rate": 160.0, "qrs": 130.0}, False),  # with a P wave before each
         (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 130.0}, None),
         (ventricular.ventricular_tachycardia, NO_P | {"heart_rate": 160.0, "qrs": 170.0}, None),
@@ -128,15 +128,15 @@ def having(**changes: object) -> Evidence:
         (conduction.first_degree, NO_P, None),
         (conduction.av_block, {}, False),
         (conduction.av_block, {"pr": 240.0}, True),
-        (conduction.av_block, {"pause": 2.0, "lone_p": (LoneP(2.0, 1.0),)}, True),
-        (conduction.av_block, {"pause": 1.65, "lone_p": (LoneP(1.65, 1.0),)}, True),
+        (conduction.av_block, {"pause": 2.0, "unconducted_p": (UnconductedP(2.0, 1.0),)}, True),
+        (conduction.av_block, {"pause": 1.65, "unconducted_p": (UnconductedP(1.65, 1.0),)}, True),
         (conduction.av_block, {"pause": 1.65}, None),
         (conduction.av_block, {"pause": 1.55}, False),
-        (conduction.av_block, {"pause": 1.7, "lone_p": (LoneP(1.7, 0.6),)}, None),  # a premature one
-        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 9}, True),
-        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.5),) * 3}, None),
-        (conduction.av_block, {"lone_p": (LoneP(1.0, 0.4),) * 9}, None),
-        (conduction.first_degree, {"pr": 240.0, "lone_p": (LoneP(1.0, 0.5),) * 9}, None),
+        (conduction.av_block, {"pause": 1.7, "unconducted_p": (UnconductedP(1.7, 0.6),)}, None),  # a premature one
+        (conduction.av_block, {"unconducted_p": (UnconductedP(1.0, 0.5),) * 9}, True),
+        (conduction.av_block, {"unconducted_p": (UnconductedP(1.0, 0.5),) * 3}, None),
+        (conduction.av_block, {"unconducted_p": (UnconductedP(1.0, 0.4),) * 9}, None),
+        (conduction.first_degree, {"pr": 240.0, "unconducted_p": (UnconductedP(1.0, 0.5),) * 9}, None),
         (conduction.av_block, {"pause": 2.0, "atria": AtrialActivity()}, None),
         (conduction.av_block, NO_P | {"heart_rate": 40.0, "atria": DISSOCIATED}, True),
         (conduction.av_block, NO_P | {"heart_rate": 100.0, "atria": DISSOCIATED}, None),  # groups of beats
