@@ -37,7 +37,7 @@ UNAVAILABLE = json.dumps(
 )
 RETRY_AFTER_S = 2
 #: Serve's metrics have the method of a request in a label, and any word can be a method: others go no further.
-METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE"
+METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE QUERY"
 NO_METHOD = json.dumps(
     {
         "type": "urn:ecg-serve:problem:method_not_allowed",
