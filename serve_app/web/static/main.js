@@ -41,14 +41,14 @@ function drawPapers() {
   papers.replaceChildren();
   papers.className = opened.length > 1 ? "two" : "";
   for (const one of opened) {
-    const { svg, cells, width, height } = draw(one.signal, look(), one.answer.quality.per_lead);
+    const { svg, cells, width, height, said } = draw(one.signal, look(), one.answer.quality.per_lead);
     svg.style.width = size(width);
     svg.style.height = size(height);
     const place = report.node("section");
     const paper = report.node("div", "", "paper");
     if (opened.length > 1) place.append(report.node("h2", one.name));
     paper.append(svg);
-    place.append(paper);
+    place.append(report.node("p", said.join(" "), "drawn"), paper);
     papers.append(place);
     addCalipers(svg, cells, one.signal, look(), () => input("march").checked, byId("caliper"));
   }

@@ -31,14 +31,24 @@ export function decode(block) {
   return { fs: block.fs, unit: block.unit, leads: block.leads, samples, seconds: length / block.fs };
 }
 
+/** Median of the samples that are there; 0 without any. @param {Float32Array} values */
+export function median(values) {
+  const there = values.filter((v) => !Number.isNaN(v)).sort();
+  const half = there.length >> 1;
+  return there.length === 0 ? 0 : there.length % 2 ? there[half] : (there[half - 1] + there[half]) / 2;
+}
+
 /**
- * What 1 mV is in the samples' own unit; without a unit, a tenth of the tallest lead's height counts as 1 mV so that it
- * fits the paper, and the page says that amplitudes mean nothing.
+ * What 1 mV is in the samples' own unit; without a unit, two thirds of the tallest lead's height over its median counts
+ * as 1 mV so that it fits the paper, and the page says that amplitudes mean nothing.
  * @param {Signal} signal @returns {number}
  */
 export function perMillivolt(signal) {
   if (signal.unit === "mV") return 1;
   let highest = 0;
-  for (const lead of signal.leads) for (const v of signal.samples[lead]) if (Math.abs(v) > highest) highest = Math.abs(v);
+  for (const lead of signal.leads) {
+    const middle = median(signal.samples[lead]);
+    for (const v of signal.samples[lead]) if (Math.abs(v - middle) > highest) highest = Math.abs(v - middle);
+  }
   return highest > 0 ? highest / 1.5 : 1;
 }
