@@ -3,9 +3,9 @@
 python -m benchmarks.code_size [FOLDER of a checkout]
 """
 
+import argparse
 import ast
 import io
-import sys
 import tokenize
 from pathlib import Path
 
@@ -37,7 +37,9 @@ def longest_functions(source: str) -> list[tuple[int, str]]:
 
 def main() -> None:
     """Print the lines of code of each room and of all."""
-    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER")
+    root = parser.parse_args().folder
     total = 0
     for package in PACKAGES:
         rooms: dict[str, int] = {}

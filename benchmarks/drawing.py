@@ -4,9 +4,9 @@ Asks a running service for simulated recordings in turn. The time is from the pa
 the paper stands in the document; the first one has what a browser does once.
 """
 
+import argparse
 import shutil
 import statistics
-import sys
 
 from playwright.sync_api import sync_playwright
 
@@ -47,6 +47,8 @@ def times(url: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    first, *others = times(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:7860")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url", nargs="?", default="http://127.0.0.1:7860", metavar="URL")
+    first, *others = times(parser.parse_args().url)
     ordered = sorted(others)
     print(f"first {first:.0f} ms; then median {statistics.median(ordered):.0f} ms, slowest {ordered[-1]:.0f} ms")

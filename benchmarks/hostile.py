@@ -6,10 +6,10 @@ the growth of its peak memory are printed, for the inbox those of the message th
 status 1 when an input is read, takes more than 200 ms or 50 MB, or ends in anything but a typed refusal.
 """
 
+import argparse
 import base64
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -147,7 +147,9 @@ def measured(read: Callable[[], object]) -> tuple[str, float, float]:
 
 def main() -> int:
     """Exit status 1 when a bound is broken."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, metavar="FOLDER")
+    folder = parser.parse_args().folder
     signal = (folder / "rec.dat").read_bytes() if folder.is_dir() else SIGNAL
     rows = {path.name: wfdb(path.read_bytes(), signal) for path in sorted(folder.glob("*.hea"))}
     rows |= generated() | inbox_rows()

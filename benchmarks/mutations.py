@@ -6,8 +6,8 @@ is a 5xx other than a 503 with Retry-After, the service is not ready at the end,
 second or more.
 """
 
+import argparse
 import random
-import sys
 import threading
 import time
 from collections import Counter
@@ -149,14 +149,20 @@ def watch(url: str, stop: threading.Event, seen: list[tuple[int, float]]) -> Non
 
 def main() -> int:
     """Exit status 1 when a promise is broken."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", nargs="?", type=int, default=20_000, metavar="N")
+    parser.add_argument("seed", nargs="?", type=int, default=0, metavar="SEED")
+    parser.add_argument("kinds", nargs="*", metavar="KIND")
+    asked = parser.parse_args()
     stop, seen = threading.Event(), list[tuple[int, float]]()
     with our_service("small") as server:
         watcher = threading.Thread(target=watch, args=(server.url, stop, seen))
         watcher.start()
         with ThreadPoolExecutor(CLIENTS) as pool:
-            each = [pool.submit(attack, server.url, seed + n, count // CLIENTS, sys.argv[3:]) for n in range(CLIENTS)]
+            each = [
+                pool.submit(attack, server.url, asked.seed + n, asked.count // CLIENTS, asked.kinds)
+                for n in range(CLIENTS)
+            ]
             outcomes = sum((future.result() for future in each), Counter[str]())
         stop.set()
         watcher.join()

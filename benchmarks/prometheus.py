@@ -4,10 +4,10 @@ Prometheus (Debian package `prometheus`) scrapes the service every two seconds u
 uses everything that the dashboards show. Exit status 1 when a panel has no data or an alert has fired, or is about to.
 """
 
+import argparse
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -136,7 +136,9 @@ def alerts(prometheus: httpx.Client) -> list[tuple[str, str]]:
 
 def main() -> int:
     """Exit status 1 when a promise is broken."""
-    watched_s = float(sys.argv[1]) if len(sys.argv) > 1 else 600.0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seconds", nargs="?", type=float, default=600.0, metavar="SECONDS")
+    watched_s = parser.parse_args().seconds
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         launcher_log = Path(folder) / "launcher.log"

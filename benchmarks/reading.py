@@ -7,7 +7,7 @@ Processor time of one thread, the fastest of several rounds; beside it how often
 the same process that is, which holds on any machine.
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,4 +60,6 @@ def shown(name: str, size: int, spent_ms: float, unit_ms: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    main(parser.parse_args().files)

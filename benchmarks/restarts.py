@@ -4,10 +4,10 @@ Each round waits for a ready service, ends the launcher by one of four signals, 
 while a client asks all the time. Exit status 1 when a start fails or a process is left.
 """
 
+import argparse
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -62,7 +62,9 @@ def one_round(port: int, number: signal.Signals, folder: str) -> tuple[float, fl
 
 def main() -> int:
     """Exit status 1 when a round failed."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", nargs="?", type=int, default=20, metavar="N")
+    rounds = parser.parse_args().rounds
     port, stop, outcomes = free_port(), threading.Event(), Counter[str]()
 
     def traffic() -> None:

@@ -3,7 +3,7 @@
 python -m benchmarks.vendor ../shared/data > docs/vendor-measurements.md
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -99,4 +99,6 @@ def _row(path: Path, apart: dict[str, list[float]], seen: set[str]) -> str | Non
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", type=Path, default=DATA, metavar="FOLDER")
+    main(parser.parse_args().data)
