@@ -175,6 +175,15 @@ class QrsLimits:
     """Stage 6, `qrs.py`: onset and offset of the QRS complex."""
 
     low_pass_hz: float = 40.0  # Hz; slopes are taken below it
+    peak_before: int = 40  # samples before R from which the steepest place is looked for
+    peak_after: int = 50  # samples after R up to which it is
+    quiet_before_from: int = 60  # samples before R at which the quiet line before the complex begins
+    quiet_before_to: int = 25  # samples before R at which it ends
+    quiet_after_from: int = 40  # samples after R at which the quiet line after the complex begins
+    quiet_after_to: int = 110  # samples after R at which it ends
+    quiet: float = 0.2  # quantile of the velocity there that is the quiet velocity
+    stays_before: int = 3  # samples in a row below a threshold that end the search to the left
+    stays_after: int = 5  # the same to the right
     share_low: float = 0.02  # share of the peak velocity, first of three thresholds: one alone follows the noise
     share_middle: float = 0.04  # second threshold
     share_high: float = 0.08  # third threshold
@@ -186,6 +195,11 @@ class QrsLimits:
     max_plateau: int = 50  # samples of low velocity on a plateau of high voltage
     plateau_height: float = 0.6  # share of the greatest voltage kept on it
     noise_factor: float = 2.5  # no threshold lies below so many times the quiet velocity beside the complex
+    lead_peak_before: int = 45  # samples before R from which the steepest place of a single lead is looked for
+    lead_quiet_after_from: int = 45  # samples after R at which its quiet line after the complex begins
+    lead_quiet: float = 0.5  # quantile of its slope in the quiet line
+    lead_stays_before: int = 6  # samples in a row below its threshold that end the search to the left
+    lead_stays_after: int = 8  # the same to the right
     lead_share: float = 0.03  # share of its peak slope at which a single lead begins and ends
     lead_noise_before: float = 2.0  # and no less than so many times the quiet slope before it
     lead_noise_after: float = 3.0  # or after it
@@ -210,6 +224,16 @@ class TWaveLimits:
     """Stage 7, `twave.py`: peak and end of the T wave."""
 
     low_pass_hz: float = 10.0  # Hz
+    level_from: int = 60  # samples before R at which each lead's level begins
+    level_to: int = 35  # samples before R at which it ends
+    earliest_s: float = 0.11  # s from R to the first place of a T peak
+    earliest_rr: float = 0.3  # RR; at fast rates no later than that
+    after_qrs_s: float = 0.03  # s from the end of the QRS complex to the first place of a T peak
+    latest_root: float = 0.62  # s from R to the end of the search, times the root of RR in s
+    latest_rr: float = 0.85  # RR; at fast rates no later than that
+    shortest_s: float = 0.06  # s that must be there to search
+    before_end: int = 15  # samples before the end of the search up to which it peaks
+    quiet: float = 0.1  # quantile of the velocity after the last summit that is the quiet velocity
     share_low: float = 0.1  # share of the last summit of velocity, first of three thresholds
     share_middle: float = 0.2  # second threshold
     share_high: float = 0.3  # third threshold
@@ -220,6 +244,9 @@ class TWaveLimits:
     tail: float = 10.0  # samples by which the first threshold's crossing may lie after the second's
     summit_share: float = 0.7  # share of the greatest velocity of the last phase: a biphasic wave ends with its second
     summit_share_until_p: float = 0.5  # the same where the next P wave bounds the search; a U wave has less
+    lead_before_peak: int = 10  # samples before the T peak from which a single lead's last summit is looked for
+    lead_before: int = 40  # samples before all leads' last summit from which it is, where that is later
+    lead_after: int = 50  # samples after it up to which it is
     lead_share: float = 0.3  # share of its own summit at which a single lead ends
     lead_weight: float = 0.3  # weight of the latest leads
     lead_reach: float = 15.0  # samples by which they may differ

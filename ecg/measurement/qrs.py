@@ -40,27 +40,30 @@ def qrs_edges(beat: Float, r: int) -> QrsEdges | None:
     smooth = filtered(LOW_PASS, beat)
     slope = slopes(smooth)
     speed = np.sqrt((slope**2).mean(axis=0, keepdims=True))
-    peak = speed[:, r - 40 : r + 50].argmax(axis=1) + r - 40
-    top = speed[0, peak[0]]
+    begin = r - QRS.peak_before
+    peak = int(speed[0, begin : r + QRS.peak_after].argmax()) + begin
+    top = speed[0, peak]
     if top <= 0:
         return None
-    quiet_before = rank(speed[0, r - 60 : r - 25], 0.2)
-    quiet_after = rank(speed[0, r + 40 : r + 110], 0.2)
+    quiet_before = rank(speed[0, r - QRS.quiet_before_from : r - QRS.quiet_before_to], QRS.quiet)
+    quiet_after = rank(speed[0, r + QRS.quiet_after_from : r + QRS.quiet_after_to], QRS.quiet)
     shares = _SHARES * top
     rows = np.repeat(speed, len(_SHARES), axis=0)
-    first, last = _steep_part(smooth, speed[0], int(peak[0]), QRS.steep * top)
+    first, last = _steep_part(smooth, speed[0], peak, QRS.steep * top)
     if last - first <= QRS.quick_core:
         last = _terminal_part(speed[0], last, top)
-    onsets = falls_before(rows, np.full(len(_SHARES), first), np.maximum(shares, QRS.noise_factor * quiet_before), 3)
-    offsets = falls_after(rows, np.full(len(_SHARES), last), np.maximum(shares, QRS.noise_factor * quiet_after), 5)
+    before = np.maximum(shares, QRS.noise_factor * quiet_before)
+    after = np.maximum(shares, QRS.noise_factor * quiet_after)
+    onsets = falls_before(rows, np.full(len(_SHARES), first), before, QRS.stays_before)
+    offsets = falls_after(rows, np.full(len(_SHARES), last), after, QRS.stays_after)
     onsets, offsets = onsets[~np.isnan(onsets)], offsets[~np.isnan(offsets)]
     if len(onsets) == 0 or len(offsets) == 0:
         return None
     onset, offset = float(onsets.mean()), float(offsets.mean())
     lead_onsets, lead_offsets = _lead_edges(slope, r)
     early, late = extreme(lead_onsets, earliest=True), extreme(lead_offsets, earliest=False)
-    onset += QRS.lead_weight * _bounded(early - onset - QRS.lead_onset_shift, QRS.lead_reach) + QRS.onset_shift
-    offset += QRS.lead_weight * _bounded(late - offset - QRS.lead_offset_shift, QRS.lead_reach) + QRS.offset_shift
+    onset += QRS.lead_weight * bounded(early - onset - QRS.lead_onset_shift, QRS.lead_reach) + QRS.onset_shift
+    offset += QRS.lead_weight * bounded(late - offset - QRS.lead_offset_shift, QRS.lead_reach) + QRS.offset_shift
     network_onsets, network_offsets = lead_edges(smooth, r)
     network_onset = float(median(network_onsets)) + QRS.network_onset_shift
     network_offset = float(median(network_offsets)) + QRS.network_offset_shift
@@ -107,13 +110,15 @@ def _terminal_part(speed: Float, last: int, top: float) -> int:
 
 def _lead_edges(slope: Float, r: int) -> tuple[Float, Float]:
     """Onset and offset of each lead by itself, float64 [lead], NaN where there is none."""
-    peak = slope[:, r - 45 : r + 50].argmax(axis=1) + r - 45
+    begin = r - QRS.lead_peak_before
+    peak = slope[:, begin : r + QRS.peak_after].argmax(axis=1) + begin
     top = slope[np.arange(len(slope)), peak]
-    quiet_before = rank(slope[:, r - 60 : r - 25], 0.5)
-    quiet_after = rank(slope[:, r + 45 : r + 110], 0.5)
-    onset = falls_before(slope, peak, np.maximum(QRS.lead_share * top, QRS.lead_noise_before * quiet_before), 6)
-    offset = falls_after(slope, peak, np.maximum(QRS.lead_share * top, QRS.lead_noise_after * quiet_after), 8)
-    return onset, offset
+    quiet_before = rank(slope[:, r - QRS.quiet_before_from : r - QRS.quiet_before_to], QRS.lead_quiet)
+    quiet_after = rank(slope[:, r + QRS.lead_quiet_after_from : r + QRS.quiet_after_to], QRS.lead_quiet)
+    before = np.maximum(QRS.lead_share * top, QRS.lead_noise_before * quiet_before)
+    after = np.maximum(QRS.lead_share * top, QRS.lead_noise_after * quiet_after)
+    onset = falls_before(slope, peak, before, QRS.lead_stays_before)
+    return onset, falls_after(slope, peak, after, QRS.lead_stays_after)
 
 
 def extreme(positions: Float, *, earliest: bool) -> float:
@@ -125,10 +130,11 @@ def extreme(positions: Float, *, earliest: bool) -> float:
     return float((found[:count] if earliest else found[-count:]).mean())
 
 
-def _bounded(difference: float, reach: float) -> float:
+def bounded(difference: float, reach: float) -> float:
+    """A difference within the reach; none where it is NaN."""
     return 0.0 if np.isnan(difference) else float(np.clip(difference, -reach, reach))
 
 
 def _agreed(difference: float) -> float:
     """The network's difference within its reach; none at all beyond twice that, where it saw something else."""
-    return 0.0 if abs(difference) > 2 * QRS.network_reach else _bounded(difference, QRS.network_reach)
+    return 0.0 if abs(difference) > 2 * QRS.network_reach else bounded(difference, QRS.network_reach)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ecg.dsp import FS_HZ, Float, falls_after, filtered, lead_spread, low_pass_filter, rank, slopes
 from ecg.measurement.limits import T_WAVE
-from ecg.measurement.qrs import extreme
+from ecg.measurement.qrs import bounded, extreme
 
 LOW_PASS = low_pass_filter(T_WAVE.low_pass_hz)
 _SHARES = np.array([T_WAVE.share_low, T_WAVE.share_middle, T_WAVE.share_high])
@@ -53,7 +53,7 @@ def smoothed(beat: Float, r: int) -> SmoothBeat:
     """A beat [lead, sample] with R at `r` as `SmoothBeat`."""
     smooth = filtered(LOW_PASS, beat)
     slope = slopes(smooth)
-    above = smooth - rank(smooth[:, r - 60 : r - 35], 0.5)[:, None]
+    above = smooth - rank(smooth[:, r - T_WAVE.level_from : r - T_WAVE.level_to], 0.5)[:, None]
     return SmoothBeat(above, slope, np.sqrt((slope**2).mean(axis=0, keepdims=True)), r)
 
 
@@ -73,21 +73,24 @@ def t_wave(smooth: SmoothBeat, qrs_offset: float, rr: float, limit: Limit) -> TW
     """
     r, slope, speed = smooth.r, smooth.slope, smooth.speed
     rr_s = rr / FS_HZ
-    low = int(max(r + FS_HZ * min(0.11, 0.3 * rr_s), qrs_offset + 0.03 * FS_HZ))
-    high = int(min(r + FS_HZ * min(0.62 * rr_s**0.5, 0.85 * rr_s), limit.at, slope.shape[1] - 10))
-    if high - low < 0.06 * FS_HZ:
+    earliest_s = min(T_WAVE.earliest_s, T_WAVE.earliest_rr * rr_s)
+    low = int(max(r + FS_HZ * earliest_s, qrs_offset + T_WAVE.after_qrs_s * FS_HZ))
+    latest_s = min(T_WAVE.latest_root * rr_s**0.5, T_WAVE.latest_rr * rr_s)
+    high = int(min(r + FS_HZ * latest_s, limit.at, slope.shape[1] - 10))
+    if high - low < T_WAVE.shortest_s * FS_HZ:
         return None
     seconds = (np.arange(low, high) - r) / FS_HZ
     likely = np.exp(-0.5 * ((seconds - expected_peak(rr) / FS_HZ) / T_WAVE.tolerance_s) ** 2)
-    part = np.arange(high - 15 - low) / (high - low)
+    until = high - T_WAVE.before_end
+    part = np.arange(until - low) / (high - low)
     chord = smooth.above[:, low, None] * (1 - part) + smooth.above[:, high, None] * part
-    height = np.sqrt(((smooth.above[:, low : high - 15] - chord) ** 2).mean(axis=0))
-    peak = int((height * likely[:-15]).argmax()) + low
+    height = np.sqrt(((smooth.above[:, low:until] - chord) ** 2).mean(axis=0))
+    peak = int((height * likely[: until - low]).argmax()) + low
     if limit.is_p:
         steepest = peak + _last_summit(speed[0, peak:high], T_WAVE.summit_share_until_p)
     else:
         steepest = peak + _last_summit(speed[0, peak:high] * likely[peak - low :] ** 0.5, T_WAVE.summit_share)
-    top, quiet = speed[0, steepest], rank(speed[0, steepest:high], 0.1)
+    top, quiet = speed[0, steepest], rank(speed[0, steepest:high], T_WAVE.quiet)
     thresholds = quiet + _SHARES * (top - quiet)
     rows = np.repeat(speed[:, : high + 1], len(_SHARES), axis=0)
     ends = falls_after(rows, np.full(len(_SHARES), steepest), thresholds, 1)
@@ -99,9 +102,7 @@ def t_wave(smooth: SmoothBeat, qrs_offset: float, rr: float, limit: Limit) -> TW
         return TWave(float(peak), end, None)
     lead_ends = _lead_ends(slope[:, : high + 1], peak, steepest)
     late = extreme(lead_ends, earliest=False)
-    lead = (
-        0.0 if np.isnan(late) else float(np.clip(late - end - T_WAVE.lead_shift, -T_WAVE.lead_reach, T_WAVE.lead_reach))
-    )
+    lead = bounded(late - end - T_WAVE.lead_shift, T_WAVE.lead_reach)
     return TWave(float(peak), end + T_WAVE.lead_weight * lead + T_WAVE.end_shift, lead_spread(lead_ends))
 
 
@@ -115,8 +116,8 @@ def _last_summit(values: Float, share: float) -> int:
 
 def _lead_ends(slope: Float, peak: int, steepest: int) -> Float:
     """T end of each lead by itself, float64 [lead], NaN where there is none."""
-    low, high = max(peak - 10, steepest - 40), steepest + 50
-    start = slope[:, low:high].argmax(axis=1) + low
+    low = max(peak - T_WAVE.lead_before_peak, steepest - T_WAVE.lead_before)
+    start = slope[:, low : steepest + T_WAVE.lead_after].argmax(axis=1) + low
     top = slope[np.arange(len(slope)), start]
-    quiet = rank(slope[:, steepest:], 0.1)
+    quiet = rank(slope[:, steepest:], T_WAVE.quiet)
     return falls_after(slope, start, quiet + T_WAVE.lead_share * (top - quiet), 1)
