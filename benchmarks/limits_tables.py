@@ -12,10 +12,15 @@ from typing import Any
 
 from ecg.findings import limits as findings
 from ecg.limits import table
+from ecg.measurement import limits as measurement
 from ecg.quality import limits as quality
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-STAGES: dict[str, tuple[Any, ...]] = {"rules.md": findings.ALL, "quality.md": quality.ALL}
+STAGES: dict[str, tuple[Any, ...]] = {
+    "measurement.md": measurement.ALL,
+    "rules.md": findings.ALL,
+    "quality.md": quality.ALL,
+}
 MARKED = re.compile(r"(<!-- limits -->\n).*?(<!-- end of limits -->)", re.DOTALL)
 
 
