@@ -31,6 +31,7 @@ from benchmarks.service import ROOT, Server, free_port, started
 from serve_app.environment import ray_environment
 
 MOST_FAILED = 0.001
+COMES_BACK_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,12 @@ class Place:
     data: Path
 
     def one(self, name: str, chance: random.Random) -> psutil.Process:
-        """A process whose command begins or ends with `name`."""
-        found = []
-        for process in self.server.tree():
-            with contextlib.suppress(psutil.Error):
-                command = process.cmdline()
-                if command and (name in command[0] or any(part.endswith(name) for part in command[:2])):
-                    found.append(process)
-        if not found:
-            raise SystemExit(f"no process {name} to be killed")
+        """A process whose command begins or ends with `name`; one that the fault before ended may have to come back."""
+        deadline = time.monotonic() + COMES_BACK_S
+        while not (found := [process for process in self.server.tree() if _is_named(process, name)]):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"no process {name} to be killed")
+            time.sleep(0.2)
         return chance.choice(found)
 
     def deploy_weights(self, change: dict[str, Any] | None) -> None:
@@ -66,6 +64,13 @@ class Place:
         command = [str(Path(sys.executable).parent / "serve"), "deploy", str(file), "--address", self.deploy]
         environment = os.environ | ray_environment() | {"PYTHONPATH": str(ROOT)}
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _is_named(process: psutil.Process, name: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        command = process.cmdline()
+        return bool(command) and (name in command[0] or any(part.endswith(name) for part in command[:2]))
+    return False
 
 
 Fault = Callable[[Place, random.Random], Callable[[], None] | None]
