@@ -21,6 +21,7 @@ from deployments.serve.model_state import ModelConfig, ModelState
 from deployments.serve.priority import give_way
 from deployments.serve.stage_metrics import StageClock
 from ecg.errors import EcgError, MalformedInput, ModelError, ModelNotReady
+from ecg.models.calibration import Calibration
 from ecg.models.cards import card_at
 from ecg.models.contract import Array, EngineOptions, LoadedModel, ModelIdentity, ModelOutput, ModelResult
 from ecg.models.result import infer
@@ -59,6 +60,11 @@ class WatchedModel:
     def note(self) -> str | None:
         """That of the model."""
         return self._model.note
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """That of the model, which one of another package need not have."""
+        return getattr(self._model, "calibration", None)
 
     def __call__(self, segments: Array) -> ModelOutput:
         """What the model says of the segments."""

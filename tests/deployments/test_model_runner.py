@@ -17,7 +17,10 @@ from deployments.serve.batching import Batcher
 from deployments.serve.model import FAILED_BATCHES, ModelRunner
 from deployments.serve.model_state import ModelConfig, ModelState
 from ecg.errors import CheckpointRejected, ModelError, ModelNotReady
-from ecg.models.contract import Array
+from ecg.models.cards import card_at
+from ecg.models.contract import Array, EngineOptions
+from ecg.models.result import infer
+from ecg.record import EcgRecord
 from tests.deployments.fakes import handle
 from tests.flaky_model import POISON, attempts, failures, hold, loading
 from tests.third_model import REFERENCE, SAMPLES
@@ -288,5 +291,21 @@ def test_the_gauges_are_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
         runner._metrics.say = lambda state: (said.append(state.state), say(state))[1]  # type: ignore[method-assign]
         await runner.reconfigure({})
         await until(lambda: said.count("ready") > 3)
+
+    run(scenario)
+
+
+def test_a_deployment_answers_as_the_model_itself_does(sinus: EcgRecord) -> None:
+    """Calibrated where the weights say how, and so silent about labels that were not validated."""
+    card = card_at("clinical")
+    prepared = card.preparation.prepare(sinus)
+    (wanted,) = infer(card.load(card.resolve("small", None), EngineOptions()), [prepared], labels=card.labels)
+
+    async def scenario() -> None:
+        runner = ModelRunner("clinical")
+        await runner.reconfigure({"weights": "small"})
+        answer = await runner.infer(prepared)
+        assert (answer.calibrated, wanted.calibrated) == (True, True)
+        np.testing.assert_array_equal(answer.scores, wanted.scores)
 
     run(scenario)
