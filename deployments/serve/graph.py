@@ -117,6 +117,9 @@ class Graph:
         asked = [name for name in wanted(include, self.cards) if name not in outcomes]
         # Before the work here, which may hold up the loop for longer than an answer about a model is waited for.
         states = await asyncio.gather(*(self.models[name].ready_or_state() for name in asked))
+        for name, state in zip(asked, states, strict=True):
+            if not may_be_absent(name, include, self.cards):
+                check_ready(name, state)  # before the work of an answer that will not be given
         segments = self._prepared(record, asked)
         # The models first: where the examination is done here, they work meanwhile.
         inferences = [
@@ -124,8 +127,11 @@ class Graph:
             for name, state in zip(asked, states, strict=True)
         ]
         examination = asyncio.ensure_future(self._examined(record, "clinical" in include, "features" in include))
-        answers = await asyncio.gather(*inferences, return_exceptions=True)
-        (examined,) = await asyncio.gather(examination, return_exceptions=True)
+        try:
+            answers = await asyncio.gather(*inferences, return_exceptions=True)
+            (examined,) = await asyncio.gather(examination, return_exceptions=True)
+        finally:
+            examination.cancel()  # of a caller who has gone: it would wait in the queue beyond every limit
         for name, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Exception) and may_be_absent(name, include, self.cards):
                 outcomes[name] = _why_absent(name, answer, again)

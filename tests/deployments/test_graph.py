@@ -8,7 +8,7 @@ import pytest
 
 from deployments.serve.graph import Graph, Handles
 from deployments.serve.model_state import ModelState
-from ecg.errors import Overloaded
+from ecg.errors import ModelNotReady, Overloaded
 from ecg.models.contract import ModelIdentity, ModelResult
 from ecg.pipeline import WITHOUT_MODELS, Examination, examine
 from ecg.record import EcgRecord
@@ -61,6 +61,46 @@ def test_no_more_wait_for_the_models_than_are_let_in(sinus: EcgRecord) -> None:
         model.go_on.set()
         assert "clinical" in (await first).analysis.results
         assert "clinical" in (await graph.report(sinus, CLINICAL)).analysis.results
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_an_answer_that_needs_a_model_not_ready_is_refused_before_any_work(sinus: EcgRecord) -> None:
+    async def state() -> ModelState:
+        return ModelState("loading")
+
+    async def worked(*_: object) -> None:
+        raise AssertionError("the recording was worked on")
+
+    async def scenario() -> None:
+        models = handle(state=state, infer=worked)
+        graph = Graph(Handles(handle(prepare=worked), {"clinical": models, "features": models}, handle(examine=worked)))
+        with pytest.raises(ModelNotReady):
+            await graph.report(sinus, CLINICAL)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_of_one_who_goes_nothing_is_examined_any_more(sinus: EcgRecord) -> None:
+    ended: list[str] = []
+
+    async def examine_slowly(*_: object) -> Examination:
+        try:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+        except asyncio.CancelledError:
+            ended.append("examination")
+            raise
+
+    async def scenario() -> None:
+        model = HeldModel()
+        models = handle(state=model.state, infer=model.infer)
+        graph = Graph(Handles(None, {"clinical": models, "features": models}, handle(examine=examine_slowly)))
+        gone = asyncio.ensure_future(graph.report(sinus, CLINICAL))
+        await model.is_asked(1)
+        gone.cancel()
+        await asyncio.wait({gone})
+        await asyncio.sleep(0)
+        assert ended == ["examination"]
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
 
