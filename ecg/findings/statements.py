@@ -188,7 +188,7 @@ def _hypertrophy(case: _Case) -> list[Finding]:
     if case.evidence.reversal is not None:
         words = f"the electrodes {case.evidence.reversal} may be exchanged"
         return [Finding(term, None, words, _PART_V)]
-    s_v1, s_v3, r_avl = (case.millivolt(*key) for key in (("V1", "s"), ("V3", "s"), ("aVL", "r")))
+    s_v1, s_v3, r_avl = _depth(case, "V1"), _depth(case, "V3"), case.millivolt("aVL", "r")
     lateral = [r for lead in ("V5", "V6") if (r := case.millivolt(lead, "r")) is not None]
     if s_v1 is None or s_v3 is None or r_avl is None or not lateral:
         return [Finding(term, None, "the voltages were not measured in millivolt", _PART_V)]
@@ -196,11 +196,17 @@ def _hypertrophy(case: _Case) -> list[Finding]:
     low, high = _by_sex(case.person, STATEMENTS.cornell_men_mv, STATEMENTS.cornell_women_mv)
     words = (
         f"S V1 + R V5/V6 {sokolow:.2f} mV (criterion ≥ {STATEMENTS.sokolow_mv}), "
-        f"R aVL + S V3 {cornell:.2f} mV (criterion > {_range(low, high)})"
+        f"R aVL + S V3 {cornell:.2f} mV (criterion ≥ {_range(low, high)})"
     )
     by_cornell = _between(cornell, low, high)
     present = True if sokolow >= STATEMENTS.sokolow_mv else by_cornell
     return [Finding(term, present, words, "Sokolow 1949; Casale 1985; " + _PART_V)]
+
+
+def _depth(case: _Case, lead: str) -> float | None:
+    """The depth of S in mV, at most 0, or that of a QS complex, whose nadir comes before its highest point: J."""
+    found = [wave for name in ("q", "s") if (wave := case.millivolt(lead, name)) is not None]
+    return min(found, default=None)
 
 
 def _low_voltage(case: _Case) -> list[Finding]:

@@ -115,3 +115,17 @@ def test_without_a_unit_what_needs_millivolt_is_open():
 def test_a_poor_recording_has_no_statement():
     silent = EcgRecord(np.zeros((12, 5000), np.float32), simulate().record.leads, 500, "mV")
     assert {statement.present for statement in examine(silent).statements} == {None}
+
+
+def test_the_depth_of_a_qs_complex_is_that_of_s():
+    """With ST above the level, J is the highest place of a QS complex: its nadir comes before it, as that of Q does."""
+    record = simulate().record
+    measurements = measure(record)
+    qs = replace(measurements.lead_amplitudes["V1"], q=Value(-2.1, "mV"), r=Value(0.1, "mV"), s=Value(0.1, "mV"))
+    high = replace(measurements.lead_amplitudes["V5"], r=Value(1.6, "mV"))
+    amplitudes = measurements.lead_amplitudes | {"V1": qs, "V5": high}
+    measurements = replace(measurements, lead_amplitudes=amplitudes)
+    _, made = answer(record, measurements, assess_quality(record, measurements))
+    found = next(statement for statement in made if statement.label == Term.LEFT_VENTRICULAR_VOLTAGE)
+    assert found.present is True
+    assert found.evidence.startswith("S V1 + R V5/V6 3.70 mV")
