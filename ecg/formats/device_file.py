@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -33,7 +33,9 @@ _NO_NAMES = frozenset(
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{0,15})?(?:[eE][-+]?\d{1,3})?", re.ASCII)
 #: Largest magnitudes of a device's measurements that are no mark of a missing value, by the end of the name.
 _PLAUSIBLE = {"rate": (10.0, 400.0), "interval": (20.0, 2000.0), "duration": (20.0, 600.0), "axis": (-360.0, 360.0)}
-_TIMESTAMP = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T ]?(?:(\d\d):?(\d\d):?(\d\d)?)?", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)[T ]?(?:(\d\d):?(\d\d):?(\d\d)?(?:[.,]\d{1,9})?\s?(Z|[-+]\d\d:?\d\d)?)?", re.ASCII
+)
 _PER_YEAR = {
     **dict.fromkeys(("years", "year", "y"), 1.0),
     **dict.fromkeys(("months", "month", "m"), 12.0),
@@ -41,6 +43,7 @@ _PER_YEAR = {
     **dict.fromkeys(("days", "day", "d"), 365.25),
     **dict.fromkeys(("hours", "hour", "h"), 8766.0),
 }
+_MOST_APART = timedelta(hours=14)  # from UTC: Kiribati
 ENOUGH_LOW_PASS_HZ = 150.0  # Kligfield et al. 2007, for adults
 _OLDEST = 90.0  # an age above is as identifying as a birth date
 
@@ -130,11 +133,21 @@ def more_than_announced(there: int, announced: int, what: str = "samples a lead"
 
 
 def timestamp_of(text: object) -> datetime | None:
-    """A time as ``YYYYMMDDHHMMSS``, with or without signs between and seconds, as devices write it; None for others."""
+    """A time as ``YYYYMMDDHHMMSS``, with or without signs between, seconds, offset from UTC; None for others."""
     found = _TIMESTAMP.match(str(text or "").strip())
     if found is None:
         return None
-    return moment_of([int(part or 0) for part in found.groups()])
+    *parts, offset = found.groups()
+    moment = moment_of([int(part or 0) for part in parts])
+    return moment if moment is None or offset is None else moment.replace(tzinfo=_zone(offset))
+
+
+def _zone(offset: str) -> timezone | None:
+    """The offset from UTC of ``Z`` or ``±HHMM``; None for one that there is not."""
+    if offset == "Z":
+        return UTC
+    apart = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
+    return timezone(-apart if offset[0] == "-" else apart) if apart <= _MOST_APART else None
 
 
 def moment_of(parts: Sequence[int]) -> datetime | None:

@@ -3,8 +3,10 @@
 import io
 import logging
 import math
+import re
 import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -32,8 +34,8 @@ from ecg.leads import MAX_LEADS
 from ecg.record import EcgRecord
 
 NAME = "dicom"
-_BIG_ENDIAN = b"1.2.840.10008.1.2.2\0"  # retired in 2006; the samples inside would be swapped, too
-_DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.8.")  # their size is bounded by nothing
+#: The element of the transfer syntax, wherever the file has it: explicit or implicit, after any length of others.
+_SYNTAX = re.compile(rb"\x02\x00\x10\x00.{4}1\.2\.840\.10008\.1\.2\.(?:(1\.99|8\.)|2(?![.\d]))", re.DOTALL)
 _TYPES = {("SB", 8): "i1", ("UB", 8): "u1", ("SS", 16): "<i2", ("US", 16): "<u2", ("SL", 32): "<i4", ("UL", 32): "<u4"}
 _MOST_SKEW_MS = 5.0  # as much as the spread of a good interval
 _UNITS = {"uv": "uV", "mv": "mV", "v": "V", "nv": "nV", "microvolt": "uV", "millivolt": "mV"}
@@ -47,10 +49,14 @@ def claims(name: str, head: bytes) -> bool:
 def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s: float = math.inf) -> EcgRecord:
     """The rhythm among the waveforms of the file, in mV. Raises `MalformedInput`, `UnusableRecording`."""
     data = files[main]
-    if any(syntax in data[:2048] for syntax in _DEFLATED):
-        raise UnusableRecording("Deflated DICOM files are not read.", "file", "an uncompressed transfer syntax", None)
-    if _BIG_ENDIAN in data[:2048]:
-        raise UnusableRecording("Big-endian DICOM files are not read.", "file", "a little-endian transfer syntax", None)
+    for syntax in _SYNTAX.finditer(data):
+        if syntax[1]:  # nothing bounds their size
+            raise UnusableRecording(
+                "Deflated DICOM files are not read.", "file", "an uncompressed transfer syntax", None
+            )
+        raise UnusableRecording(  # retired in 2006; the samples inside would be swapped, too
+            "Big-endian DICOM files are not read.", "file", "a little-endian transfer syntax", None
+        )
     dataset = _dataset(data)
     try:
         return _record(dataset, main, stated, max_duration_s)
@@ -58,6 +64,16 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         raise
     except Exception:  # noqa: BLE001  pydicom decodes an element when it is asked for, and raises what it meets
         raise MalformedInput("The DICOM waveform cannot be read.", "file", "a waveform of PS3.3 C.10.9", None) from None
+
+
+def _acquired(dataset: Any) -> datetime | None:
+    """When the recording began, with the offset from UTC that the time itself or else the file states."""
+    written = str(dataset.get("AcquisitionDateTime") or "")
+    acquired = timestamp_of(written)
+    if acquired is None or acquired.tzinfo is not None:
+        return acquired
+    offset = str(dataset.get("TimezoneOffsetFromUTC") or "")
+    return timestamp_of(f"{acquired.isoformat()}{offset}") if offset else acquired
 
 
 def _dataset(data: bytes) -> Any:
@@ -109,7 +125,7 @@ def _record(dataset: Any, main: str, stated: Stated, max_duration_s: float) -> E
         return physical
 
     origin = origin_of(dataset, definitions[0])
-    acquired = timestamp_of(dataset.get("AcquisitionDateTime"))
+    acquired = _acquired(dataset)
     file = DeviceFile(NAME, channels, fs_hz, n_samples, samples, origin, notes, acquired)
     return record_of(file, main, stated, max_duration_s)
 

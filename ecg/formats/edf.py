@@ -100,7 +100,7 @@ def parse(files: Mapping[str, bytes], main: str, stated: Stated, max_duration_s:
         fs_hz,
         records * per_record,
         samples,
-        _origin(head, signals, kept),
+        _origin(head, signals, kept, channels.index(leads[0]) if leads else 0),
         notes,
         acquired=_time(head),
     )
@@ -185,8 +185,9 @@ def _time(head: str) -> datetime.datetime | None:
     return timestamp_of(f"{year}{day[2]}{day[1]}{time[1]}{time[2]}{time[3]}")
 
 
-def _origin(head: str, signals: list[_Signal], kept: list[int]) -> Origin:
-    signal = signals[kept[0]] if kept else None
+def _origin(head: str, signals: list[_Signal], kept: list[int], judge: int) -> Origin:
+    """What the header says beside samples; the filters are those of the first lead, `judge` among the kept signals."""
+    signal = signals[kept[judge]] if kept else None
     texts = ("annotations",) * (len(kept) < len(signals)) + ("transducers",) * any(s.transducer for s in signals)
     patient = head[8:88].split()
     recording = head[88:168].split()

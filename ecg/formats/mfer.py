@@ -24,6 +24,7 @@ _COMPRESSION, _FILTER, _MISSING, _MAKER, _SAMPLES = 0x0E, 0x11, 0x12, 0x17, 0x1E
 _OF_CHANNEL, _END, _NAME_OF, _ID_OF, _AGE, _SEX, _TIME = 0x3F, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85
 _PER_CHANNEL = {_BLOCK, _SEQUENCES, _LEAD, _TYPE, _INTERVAL, _SENSITIVITY, _OFFSET, _MISSING, _WAVEFORM}
 _MAX_DEFINITIONS = 20_000
+_CONTENT = re.compile(rb"[^\0]")
 _UNDERSTOOD = {_PREAMBLE, _FILTER, _NAME_OF, _ID_OF, _AGE, _SEX, _TIME}
 _DOMINANT_BEAT = 9
 _TYPES = {0: "i2", 1: "u2", 2: "i4", 3: "u1", 5: "i1", 6: "u4", 7: "f4", 8: "f8"}
@@ -124,7 +125,8 @@ def _level(data: bytes, budget: list[int]) -> Iterator[tuple[int, int | None, by
         tag, channel = data[at], None
         at += 1
         if tag == 0:  # filling
-            at += len(data[at:]) - len(data[at:].lstrip(b"\0")) if at < len(data) and data[at] == 0 else 0
+            content = _CONTENT.search(data, at)
+            at = content.start() if content else len(data)
             continue
         if tag == _END:
             return

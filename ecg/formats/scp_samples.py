@@ -38,8 +38,24 @@ def codes_of(section: bytes | None) -> Codes:
         meanings[bits] = (total - prefix, value)
     if not meanings:
         raise MalformedInput("The Huffman table of the SCP-ECG file is empty.", "file", ">= 1 code", 0)
-    alternatives = "|".join(f"{bits}[01]{{{extra}}}" for bits, (extra, _) in meanings.items())
-    return re.compile(alternatives), meanings
+    return re.compile(_alternatives({bits: extra for bits, (extra, _) in meanings.items()}, 0)), meanings
+
+
+def _alternatives(extra: dict[str, int], depth: int) -> str:
+    """The pattern of codes, each with so many `extra` bits, that are alike up to `depth`: one decision a bit.
+
+    With all codes side by side a table of a thousand would be tried code by code at every place of a lead.
+    """
+    if any(len(bits) == depth for bits in extra):
+        if len(extra) > 1:
+            raise MalformedInput("A code of the SCP-ECG file begins another one.", "file", "codes apart", None)
+        return f"[01]{{{next(iter(extra.values()))}}}"
+    parts = [
+        bit + _alternatives({bits: n for bits, n in extra.items() if bits[depth] == bit}, depth + 1)
+        for bit in "01"
+        if any(bits[depth] == bit for bits in extra)
+    ]
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
 
 def decoded(part: bytes, codes: Codes, count: int) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ NAME = "zip"
 SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_UNPACKED = 2**27  # bytes of the members of one recording
 _MAX_OF_ONE = 64  # members of the archive of one recording
+_MAX_ENTRIES = 1024  # of such an archive, with folders and what a file system adds
 _MAX_MEMBERS = 200_000  # of an archive of many
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -60,6 +61,8 @@ def unpacked(data: bytes) -> Mapping[str, bytes]:
     one name.
     """
     found: dict[str, bytes] = {}
+    if (entries := data.count(b"PK\1\2")) > _MAX_ENTRIES:  # each of them becomes an object when the archive is opened
+        raise InputTooLarge("The zip file holds too many files for one recording.", "file", _MAX_ENTRIES, entries)
     with opened(io.BytesIO(data)) as archive:
         infos = list(_files(archive))
         if len(infos) > _MAX_OF_ONE:

@@ -131,6 +131,15 @@ def _huffman(value: int) -> str:
     return mark + format(value & (1 << width) - 1, f"0{width}b")
 
 
+def huffman_table(codes: dict[str, tuple[int, int]]) -> bytes:
+    """Section 2 of an SCP-ECG file: one table, by the bits of a code the number that follow it, and its value."""
+    rows = b"".join(
+        struct.pack("<BBBhI", len(bits), len(bits) + extra, 1, value, int(bits[::-1], 2))
+        for bits, (extra, value) in codes.items()
+    )
+    return struct.pack("<HH", 1, len(codes)) + rows
+
+
 def _section(number: int, content: bytes) -> bytes:
     content += b"\0" * (len(content) % 2)
     return struct.pack("<HHIBB", 0, number, len(content) + 16, 20, 20) + b"\0" * 6 + content
@@ -157,10 +166,11 @@ def scp(
     beat: np.ndarray | None = None,
     tags: bytes = b"",
     statement: bytes = b"sinusrytm \xe5",
+    table: bytes = struct.pack("<H", 19999),
 ) -> bytes:
     """An SCP-ECG file of eight leads at 500 Hz and 2.5 µV, perhaps with a reference beat subtracted at two places.
 
-    `tags` stand before the usual ones of section 1.
+    `tags` stand before the usual ones of section 1; `table` is section 2, the default code if not said.
     """
     rows = samples.astype(np.int64)
     n_leads, n_samples = rows.shape
@@ -189,7 +199,7 @@ def scp(
         body = struct.pack(f"<{n_leads}H", *[2 * n_samples] * n_leads) + rows.astype("<i2").tobytes()
     else:
         body = _scp_leads(rows, coding)
-    contents = {1: demographics, 2: struct.pack("<H", 19999), 3: definitions, 6: head + body}
+    contents = {1: demographics, 2: table, 3: definitions, 6: head + body}
     contents[7] = struct.pack("<BBHH5H3h", 1, 0, 1000, 0, 100, 200, 267, 355, 653, 48, -20, 29999)
     contents[8] = bytes(8) + b"\1\1" + struct.pack("<H", len(statement) + 1) + statement + b"\0"
     if plain:

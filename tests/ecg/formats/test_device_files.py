@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ import scipy.io
 
 from ecg import formats, read
 from ecg.errors import EcgError, InputTooLarge, MalformedInput, UnknownFormat, UnusableRecording
+from ecg.formats.device_file import timestamp_of
+from ecg.formats.scp_samples import codes_of, decoded
 from ecg.formats.stated import Stated
 from ecg.leads import STANDARD_LEADS
 from tests.ecg.formats import archive_files as archives
@@ -286,6 +288,41 @@ def test_big_endian_dicom_is_refused_and_not_read_with_swapped_bytes() -> None:
     head = b"\0" * 128 + b"DICM" + b"\x02\x00\x10\x00UI\x14\x00" + b"1.2.840.10008.1.2.2\0"
     with pytest.raises(UnusableRecording, match="Big-endian"):
         formats.parse({"x.dcm": head + b"\0" * 500}, Stated())
+
+
+@pytest.mark.parametrize(
+    ("written", "offset_h"),
+    [
+        ("20240101230000", None),
+        ("20240101230000.5+0130", 1.5),
+        ("2024-01-01T23:00:00Z", 0),
+        ("20240101230000-0500", -5),
+    ],
+)
+def test_the_offset_from_utc_is_kept(written: str, offset_h: float | None) -> None:
+    zone = None if offset_h is None else timezone(timedelta(hours=offset_h))
+    assert timestamp_of(written) == datetime(2024, 1, 1, 23, tzinfo=zone)
+
+
+def test_the_filters_of_edf_are_those_of_a_lead() -> None:
+    plain = made.edf(EIGHT).replace(b"ECG I           ", b"Flow            ", 1)
+    plain = plain.replace(b"HP:0.05Hz LP:150Hz N:50Hz", b"HP:0.05Hz LP:15Hz N:50Hz ", 1)
+    origin = formats.parse({"x.edf": plain}).origin
+    assert origin is not None
+    assert origin.low_pass_hz == 150
+
+
+def test_a_huffman_table_of_a_thousand_codes_is_decoded() -> None:
+    codes = {f"1{number:010b}": (0, number) for number in range(1000)} | {"0": (4, 0)}
+    wanted = [0, 999, -3, 512, 7]
+    bits = "".join("0" + format(v & 15, "04b") if v < 8 else f"1{v:010b}" for v in wanted)
+    part = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
+    assert decoded(part, codes_of(made.huffman_table(codes)), len(wanted)).tolist() == wanted
+
+
+def test_a_huffman_table_in_which_one_code_begins_another_is_refused() -> None:
+    with pytest.raises(MalformedInput, match="begins another"):
+        codes_of(made.huffman_table({"10": (0, 1), "101": (0, 2)}))
 
 
 def test_the_free_words_of_plain_edf_are_no_device() -> None:

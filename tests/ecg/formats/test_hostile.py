@@ -18,6 +18,7 @@ import pytest
 from ecg import formats
 from ecg.formats.stated import Stated
 from ecg.leads import STANDARD_LEADS
+from tests.ecg.formats import device_files as made
 
 ROOM = 96 * 2**20  # bytes: the files of these tests have up to 6 MiB, and a recording of them at most 20
 SECONDS = 5  # of processor time, which imports take most of
@@ -225,6 +226,40 @@ def npy(kind: str, shape: str) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
 
 
+def deflated_dicom(before: int) -> bytes:
+    """A DICOM file of a hundred megabytes deflated, whose transfer syntax stands after so many bytes of its group."""
+    version = b"\x02\x00\x01\x00OB\0\0" + struct.pack("<I", before) + b"\0" * before
+    syntax = b"\x02\x00\x10\x00UI" + struct.pack("<H", 22) + b"1.2.840.10008.1.2.1.99"
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = squeeze.compress(b"\0" * 10**8) + squeeze.flush()
+    return b"\0" * 128 + b"DICM" + version + syntax + body
+
+
+def zeros_between_definitions(number: int) -> bytes:
+    """An MFER file with two bytes of filling before each definition, and much after them."""
+    return (
+        b"\x40\x08MFR ECG "
+        + b"\0\0\x16\x01a" * number
+        + b"\0\0"
+        + b"\x16\x84"
+        + struct.pack(">I", 2**24)
+        + bytes(2**24)
+    )
+
+
+def central_directory(entries: int) -> bytes:
+    """A zip file that is a central directory and nothing else."""
+    entry = b"PK\1\2" + bytes(24) + struct.pack("<HHH", 1, 0, 0) + bytes(12) + b"a"
+    end = b"PK\5\6" + bytes(4) + struct.pack("<HHIIH", entries % 2**16, entries % 2**16, entries * len(entry), 0, 0)
+    return entry * entries + end
+
+
+def many_codes() -> bytes:
+    """An SCP-ECG file of zeros whose Huffman table has a thousand other codes before that of zero."""
+    codes = {f"1{number:010b}": (0, number) for number in range(1000)} | {"0": (0, 0)}
+    return made.scp(np.zeros((8, 400_000)), coding=0, table=made.huffman_table(codes))
+
+
 OTHERS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "an array of 10^17 samples": ("x.npy", lambda: npy("<f8", "(99999, 999999999999)")),
     "a pickled array": ("x.npy", lambda: npy("|O", "(12, 5000)") + b"cos\nsystem\n"),
@@ -236,8 +271,15 @@ OTHERS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "four million empty lines": ("x.csv", lambda: b"# fs: 500\nI\n" + b"\n" * 4_000_000),
     "a comment of 4 MB": ("x.csv", lambda: b"# fs: " + b"5" * 2**22 + b"\nI\n1\n"),
     "a cell of 4 MB": ("x.csv", lambda: b"# fs: 500\nI\n" + b"1" * 2**22 + b"\n"),
+    "a deflated DICOM file": ("x.dcm", lambda: deflated_dicom(4096)),
+    "an MFER file of filling": ("x.mwf", lambda: zeros_between_definitions(19_000)),
+    "half a million names in a zip file": ("x.zip", lambda: central_directory(500_000)),
     "a million comments": ("x.csv", lambda: b"#\n" * 1_000_000 + b"# fs: 500\nI\n1\n"),
 }
+
+
+def test_no_code_of_a_huffman_table_is_tried_for_long(tmp_path: Path) -> None:
+    assert outcome(tmp_path, {"x.scp": many_codes()}) in {"read", "RecordingTooLong"}
 
 
 @pytest.mark.parametrize("case", OTHERS)
