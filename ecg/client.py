@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecg.errors import EcgError, MalformedInput, Overloaded
 from ecg.formats import wfdb_record
+from ecg.formats.stated import Stated
 from ecg.record import EcgRecord, to_millivolt
 from ecg.values import Value
 
@@ -146,8 +147,8 @@ def _request(source: Source, fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(source, EcgRecord):
         body = io.BytesIO()
         np.save(body, source.signal, allow_pickle=False)
-        own = {"fs": source.fs_hz, "leads": ",".join(source.leads), "units": source.unit}
-        parameters = {name: value for name, value in (own | stated).items() if value is not None}
+        settled = _settled(source, stated)
+        parameters = settled | {name: value for name, value in stated.items() if name not in settled}
         return {"content": body.getvalue(), "params": parameters, "headers": {"Content-Type": "application/x-npy"}}
     try:
         files = [("file", file) for file in _files(Path(source))]
@@ -156,6 +157,18 @@ def _request(source: Source, fields: dict[str, Any]) -> dict[str, Any]:
             f"The file cannot be read: {error.strerror or error}.", "source", "a file", str(source)
         ) from None
     return {"files": files, "data": {name: str(value) for name, value in stated.items()}}
+
+
+def _settled(record: EcgRecord, stated: dict[str, Any]) -> dict[str, Any]:
+    """Rate, leads and unit of a recording. Raises `InconsistentInput` where something else is stated beside it."""
+    leads = stated.get("leads")
+    beside = Stated(stated.get("fs"), None if leads is None else tuple(leads.split(",")), stated.get("units"))
+    settled = {
+        "fs": beside.settle_fs(record.fs_hz),
+        "leads": ",".join(beside.settle_leads(record.leads)),
+        "units": beside.settle_unit(record.unit),
+    }
+    return {name: value for name, value in settled.items() if value is not None}
 
 
 def _as_record(samples: ArrayLike, stated: dict[str, Any]) -> EcgRecord:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 import ecg
 from ecg.client import MOST_WAIT_S, Answer, ServiceRefusal, _answer_or_wait
-from ecg.errors import MalformedInput, Overloaded
+from ecg.errors import InconsistentInput, MalformedInput, Overloaded
 from ecg.values import Value
 
 ANSWER = {
@@ -148,6 +149,15 @@ def test_a_header_does_not_choose_files_elsewhere(service: Service, tmp_path: Pa
         with ecg.Client(service.url) as client:
             list(client.analyze_many([header]))
     assert not any(b"secret\r\n" in body for _, _, body in service.requests)
+
+
+@pytest.mark.parametrize("other", [{"fs": 250.0}, {"units": "uV"}, {"leads": ["V1", "V2"]}])
+def test_what_a_record_knows_is_not_stated_otherwise(service: Service, record: ecg.EcgRecord, other: Any) -> None:
+    with ecg.Client(service.url) as client:
+        with pytest.raises(InconsistentInput):
+            client.analyze(record, **other)
+        client.analyze(record, fs=500.0, units="mV", leads=["I", "II"])
+    assert [path for path, _, _ in service.requests] == ["/analyze?fs=500.0&leads=I%2CII&units=mV"]
 
 
 def test_samples_go_as_they_are_with_what_is_stated(service: Service) -> None:
