@@ -71,8 +71,10 @@ def mapped_beside(table: Path) -> Mapped | None:
 
     Raises `MalformedInput` for a line on this table that is none, `InputTooLarge`.
     """
+    if table.suffix != ".txt" or not table.resolve().parent.name:  # nothing lies beside the root of a file system
+        return None
     path = map_path(table.parent)
-    if table.suffix != ".txt" or not path.is_file():
+    if not path.is_file():
         return None
     if path.stat().st_size > _MAX_BYTES:
         raise InputTooLarge("The record map is too large.", "map", _MAX_BYTES, path.stat().st_size)

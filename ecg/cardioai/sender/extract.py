@@ -4,6 +4,7 @@ import shlex
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import orjson
 from ecg.atomic_write import replacing
 from ecg.errors import MalformedInput
 from ecg.formats.cardioai_message import Calibration, calibration_fields
-from ecg.formats.wfdb_digital import check_range, open_digital
+from ecg.formats.wfdb_digital import DigitalRecord, check_range, open_digital
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,15 @@ def extract(header: Path, from_s: int, to_s: int, destination: Path) -> Extracte
             table = np.concatenate([numbers, block], axis=1).tolist()
             out.write("".join([",".join(map(str, row)) + "\n" for row in table]).encode())
             rows += len(block)
-    known = Calibration(record.fs_hz, record.gain, record.baseline, record.units, record.acquired)
+    known = Calibration(record.fs_hz, record.gain, record.baseline, record.units, _acquired(record, start))
     return Extracted(record_id, str(header), rows, start, record.leads, known)
+
+
+def _acquired(record: DigitalRecord, first: int) -> str | None:
+    """When the first sample that is written was recorded, ISO 8601; None where the header does not say it."""
+    if record.acquired is None or first == 0:
+        return record.acquired
+    return (datetime.fromisoformat(record.acquired) + timedelta(seconds=first / record.fs_hz)).isoformat()
 
 
 def script_line(header: Path, from_s: int, to_s: int, destination: Path, record_id: str) -> str:

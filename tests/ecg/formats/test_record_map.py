@@ -8,6 +8,9 @@ import pytest
 from ecg import read
 from ecg.cli import main
 from ecg.errors import InconsistentInput, MalformedInput
+from ecg.formats.record_map import map_path, mapped_beside, read_map
+from ecg.formats.writers import write_wfdb
+from ecg.simulation import Scenario, simulate
 from tests.ecg.formats.test_mutations import wfdb_files
 
 
@@ -31,6 +34,23 @@ def test_an_extracted_table_is_the_recording_again(tmp_path: Path) -> None:
     assert np.isnan(record.signal).sum() == 3
     assert (again.unit, again.fs_hz, again.leads) == ("mV", 500, record.leads)
     assert np.array_equal(again.signal, record.signal, equal_nan=True)
+
+
+def test_the_time_of_a_window_is_that_of_its_first_sample(tmp_path: Path) -> None:
+    header, _ = write_wfdb(simulate(Scenario(duration_s=12, fs_hz=500)).record, tmp_path, "rec")
+    first, rest = header.read_text().split("\n", 1)
+    header.write_text(f"{first} 20:00:00 01/01/2024\n{rest}")
+    (tmp_path / "manifest").write_text(f"{tmp_path / 'rec.hea'}\n")
+    assert main(["extract", "-m", str(tmp_path / "manifest"), "-f", "5", "-t", "0", "-d", str(tmp_path / "csv")]) == 0
+    (table,) = (tmp_path / "csv").iterdir()
+    (mapped,) = read_map(map_path(tmp_path / "csv")).values()
+    assert mapped.acquired == "2024-01-01T20:00:05"
+    assert read(table).n_samples == 3500
+
+
+@pytest.mark.parametrize("folder", [Path("/"), Path("//")])
+def test_nothing_lies_beside_the_root(folder: Path) -> None:
+    assert mapped_beside(folder / "rec.txt") is None
 
 
 def test_what_is_stated_must_agree_with_the_map(tmp_path: Path) -> None:
