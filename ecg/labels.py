@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 class ModelLabel:
     """One output of a model with a classifier.
 
-    `aggregation` is over the segments of a recording, on probabilities. `snomed_ct` is the nearest SNOMED CT concept,
-    None where there is none. `pos_weight` is the class weight of the training loss, 1 where it had none: any other
-    makes the outputs uncalibrated.
+    `aggregation` is over the segments of a recording, on probabilities. `snomed_ct` is a SNOMED CT concept of the same
+    meaning, None where there is none: with a wider one, a label that is absent would deny all of it. `pos_weight` is
+    the class weight of the training loss, 1 where it had none: any other makes the outputs uncalibrated.
     """
 
     name: str
@@ -33,7 +33,7 @@ LABELS = (
     ModelLabel("Premature ventricular contraction", "max", 14.490339707978958, "427172004"),
     ModelLabel("Tachycardia", "mean", 3.780268377974497, "3424008"),
     ModelLabel("Ventricular tachycardia", "max", 1104.5754385964913, "164895002"),
-    ModelLabel("Supraventricular tachycardia with aberrancy", "max", 23.0104396860474, "426761007"),
+    ModelLabel("Supraventricular tachycardia with aberrancy", "max", 23.0104396860474, None),
     ModelLabel("Atrial fibrillation", "mean", 8.89725468023621, "164889003"),
     ModelLabel("Atrial flutter", "mean", 54.976017054539, "164890007"),
     ModelLabel("Bradycardia", "mean", 6.665559731902833, "426627000"),
