@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; exit status 0 for success, 1 when part of the work failed, 2 for bad input or usage."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
     parser = argparse.ArgumentParser(prog="ecg", description="Read, measure and analyse 12-lead ECGs.")
     parser.add_argument("--version", action="version", version=f"ecg-serve {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

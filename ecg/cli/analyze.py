@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from ecg import local
-from ecg.cli.recordings import add_file_arguments, add_model_arguments, for_each
+from ecg.cli.recordings import add_file_arguments, add_model_arguments, for_each, record_name
 from ecg.models.cards import CARDS, cards_at
 from ecg.models.contract import EngineOptions
 from ecg.pipeline import WITHOUT_MODELS, parse_include
@@ -59,6 +59,6 @@ def run(args: argparse.Namespace) -> int:
 def _document(path: Path, report: Report, encoding: Encoding) -> dict[str, Any]:
     """The answer in one form; in the JSON form it begins with the name of the file."""
     if encoding is JSON:
-        return {"record": path.stem} | report.to_dict()
+        return {"record": record_name(path)} | report.to_dict()
     document: dict[str, Any] = orjson.loads(report.encoded(encoding.media_type))
     return document

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from ecg.cli.recordings import add_file_arguments, for_each
+from ecg.cli.recordings import add_file_arguments, for_each, record_name
 from ecg.pipeline import Examination, examine
 from ecg.quality import Quality
 from ecg.record import EcgRecord
@@ -84,7 +84,7 @@ def _causes(quality: Quality) -> str:
 def _measure(path: Path, record: EcgRecord, jsonl: bool) -> None:
     examination = examine(record)
     if jsonl:
-        print(orjson.dumps(summary(path.stem, examination, record)).decode(), flush=True)
+        print(orjson.dumps(summary(record_name(path), examination, record)).decode(), flush=True)
         return
     print(path)
     theirs = {} if record.origin is None else record.origin.measurements

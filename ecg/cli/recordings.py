@@ -93,6 +93,11 @@ def for_each(args: argparse.Namespace, work: Callable[[Path, EcgRecord], None]) 
     return 0 if not failed else 2 if failed == len(args.files) else 1
 
 
+def record_name(path: Path) -> str:
+    """A recording's name in an answer: that of its file without ending; a byte that is no UTF-8 as ``\\xfc``."""
+    return os.fsencode(path.stem).decode(errors="backslashreplace")
+
+
 def _open(path: Path, beside: Stated) -> EcgRecord | None:
     """The recording, or None, with a line on stderr, when the operating system does not give the file."""
     try:

@@ -121,6 +121,8 @@ def _numbers(rows: str, delimiter: str, n_columns: int) -> NDArray[np.float64]:
             rows = rows.replace("  ", " ")
         for end in (delimiter, "\n"):
             rows = rows.replace(f" {end}", end).replace(f"{end} ", end)
+    if n_columns == 1 and "\n\n" in rows.strip("\n"):  # in wider tables no row is empty: its delimiters are there
+        raise MalformedInput("Rows of the samples are empty.", "signal", "a number or nan", None)
     rows = "\n" + rows
     for gap in (delimiter + delimiter, "\n" + delimiter, delimiter + "\n"):
         for _ in range(2 if gap in rows else 0):  # twice: of three delimiters in a row the first two are replaced

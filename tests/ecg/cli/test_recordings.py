@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 import scipy.io
 
 from ecg.cli import main
-from ecg.formats.writers import write_wfdb
+from ecg.formats.writers import wire_body, write_wfdb
 from tests.conftest import noise_record
 from tests.ecg.formats.device_files import counts as counts_of_eight
 from tests.ecg.formats.device_files import muse_xml
@@ -114,3 +115,16 @@ def test_export_into_no_folder_is_told_and_npy_says_how_it_is_read_back(
 def test_export_to_dicom_names_the_missing_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(table(tmp_path)), str(tmp_path / "x.dcm"), "--fs", "500"]) == 2
     assert "field: units" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["measure"], ["measure", "--jsonl"]])
+def test_the_name_of_a_file_need_not_be_utf_8(command: list[str], tmp_path: Path) -> None:
+    header, _ = write_wfdb(noise_record(seconds=10), tmp_path, "rec")
+    odd = tmp_path / os.fsdecode(b"M\xfcller.json")
+    odd.write_bytes(orjson.dumps(wire_body(noise_record(seconds=10))))
+    done = subprocess.run(
+        [sys.executable, "-m", "ecg", *command, odd, header], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"M\udcfcller" in done.stdout or r"M\\xfcller" in done.stdout
+    assert "rec" in done.stdout

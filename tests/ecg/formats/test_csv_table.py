@@ -47,6 +47,12 @@ def test_a_time_column_with_its_unit_gives_the_rate(fs_hz: float, digits: int) -
     assert parse(timed("time (ms)", fs_hz, 1e-3, digits=digits - 3)).fs_hz == fs_hz
 
 
+def test_a_table_of_one_column_cannot_have_empty_rows() -> None:
+    with pytest.raises(MalformedInput, match="empty"):
+        parse("# fs: 500\nII\n" + "0.1\n" * 400 + "\n" + "0.1\n" * 400 + "\n\n")
+    assert parse("# fs: 500\nII\n\n" + "0.1\n" * 800 + "\n\n").n_samples == 800
+
+
 @pytest.mark.parametrize("broken", ["0.05", "", "nan", "noon"])
 def test_an_irregular_time_column_is_refused(broken: str) -> None:
     rows = timed("time_s", 500).splitlines()
