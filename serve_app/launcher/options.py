@@ -68,9 +68,11 @@ def parser() -> argparse.ArgumentParser:
 def with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """The configuration of a file with what the options say instead of it.
 
-    Raises what `weights_by_model` does.
+    A file that names no address gets this machine's own: Ray would listen on all of them. Raises what
+    `weights_by_model` does.
     """
     http = config.setdefault("http_options", {})
+    http.setdefault("host", "127.0.0.1")
     http |= {key: value for key in ("host", "port") if (value := getattr(options, key)) is not None}
     settings = dict(item.partition("=")[::2] for item in options.set)
     application = config["applications"][0]
@@ -137,16 +139,23 @@ def _source(text: str, models: Sequence[str]) -> str:
 
 
 def open_to_all(config: dict[str, Any]) -> str | None:
-    """Why a service that everybody on the network could use is not started; None for any other."""
-    host = str(config.get("http_options", {}).get("host", "127.0.0.1"))
-    settings = config["applications"][0].get("args", {})
-    if is_loopback(host) or settings.get("keys_file") or settings.get("oidc") or settings.get("demo"):
+    """Why a service that everybody on the network could use is not started; None for any other.
+
+    `config` is what `with_options` returns. Every application in it must ask for a credential or be a demo.
+    """
+    host = str(config["http_options"]["host"])
+    if is_loopback(host) or all(_is_guarded(application.get("args") or {}) for application in config["applications"]):
         return None
     return (
         f"{host} can be reached from other machines, and no key is asked for. Make one with\n"
         "    ecg keys --file keys.json create NAME --scope analyze\n"
         "and start with --keys keys.json; or say --demo for a public demo, which keeps nothing."
     )
+
+
+def _is_guarded(settings: dict[str, Any]) -> bool:
+    # Only the YAML value true is a demo: a text such as "false" is not, though Python takes it for true.
+    return bool(settings.get("keys_file") or settings.get("oidc")) or settings.get("demo") is True
 
 
 def is_loopback(host: str) -> bool:

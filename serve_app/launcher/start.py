@@ -36,11 +36,12 @@ def start() -> int:
         path = Path(folder) / options.config.name
         try:
             config = with_options(yaml.safe_load(options.config.read_text()), options)
+            refused = None if options.check else open_to_all(config)
         except EcgError as error:
             return _refuse(error.message)
         except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
             return _refuse(f"{options.config} is not a Serve configuration: {error}")
-        if not options.check and (refused := open_to_all(config)) is not None:
+        if refused is not None:
             return _refuse(refused)
         path.write_text(yaml.safe_dump(config))
         if status := _checked(path, only=options.check):
@@ -48,7 +49,7 @@ def start() -> int:
         if options.check:
             console.print(f"{options.config}: every key is known")
             return 0
-        return _run(path, config.get("http_options", {}), options)
+        return _run(path, config["http_options"], options)
 
 
 def _refuse(why: str, status: int = 2) -> int:
@@ -67,7 +68,7 @@ def _checked(path: Path, only: bool) -> int:
 
 
 def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
-    host, port = str(http.get("host", "127.0.0.1")), http.get("port", 8000)
+    host, port = str(http["host"]), http.get("port", 8000)
     if (refused := ports.refusal(host, port)) is not None:
         return _refuse(refused, status=1)
     if (refused := ports.too_long_for_sockets(path.parent)) is not None:

@@ -24,7 +24,7 @@ from ecg.models.hub import FILES
 from ecg.models.weights import SMALL, SMALL_NAME
 from serve_app.cluster import cause, follow, processors, start_again_if_need_be
 from serve_app.launcher import log_file
-from serve_app.launcher.options import parser, weights_by_model, with_options
+from serve_app.launcher.options import open_to_all, parser, weights_by_model, with_options
 from serve_app.launcher.ports import is_free, local_url, one_of_several, place_of_folder, refusal, too_long_for_sockets
 from serve_app.launcher.watch import Watch, advice, describe, metrics_url
 
@@ -187,6 +187,36 @@ def test_host_and_port_stand_in_the_configuration() -> None:
     assert (http["host"], http["port"]) == ("127.0.0.2", 7000)
     assert local_url("0.0.0.0", 7000) == "http://127.0.0.1:7000"
     assert local_url("127.0.0.2", 7000) == "http://127.0.0.2:7000"
+
+
+def test_a_file_without_an_address_is_served_on_this_machine_alone() -> None:
+    """Ray would listen on every address, with the inbox open to the network."""
+    config = local_config()
+    del config["http_options"]["host"]
+    assert with_options(config, options())["http_options"]["host"] == "127.0.0.1"
+    del config["http_options"]
+    assert with_options(config, options())["http_options"]["host"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "started"),
+    [
+        ({"keys_file": "keys.json"}, True),
+        ({"oidc": {"issuer": "x"}}, True),
+        ({"demo": True}, True),
+        ({"demo": "false"}, False),  # a text, which AppSettings takes for no
+        ({"demo": False}, False),
+        ({}, False),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_every_application_on_the_network_asks_for_a_key(settings: dict[str, Any] | None, started: bool) -> None:
+    guarded = {"name": "first", "args": {"keys_file": "keys.json"}}
+    config = {"http_options": {"host": "0.0.0.0"}, "applications": [guarded, {"name": "second", "args": settings}]}
+    assert (open_to_all(config) is None) == started
+    config["http_options"] = {"host": "127.0.0.1"}
+    assert open_to_all(config) is None
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
