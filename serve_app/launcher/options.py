@@ -74,7 +74,7 @@ def with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[st
     http = config.setdefault("http_options", {})
     http.setdefault("host", "127.0.0.1")
     http |= {key: value for key in ("host", "port") if (value := getattr(options, key)) is not None}
-    settings = dict(item.partition("=")[::2] for item in options.set)
+    settings = {key: yaml.safe_load(value) for key, _, value in (item.partition("=") for item in options.set)}
     application = config["applications"][0]
     for model, source in weights_by_model(options.weights).items():
         setting, deployment, _ = MODELS[model]
@@ -85,9 +85,9 @@ def with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[st
     if options.keys:
         settings["keys_file"] = str(Path(options.keys).absolute())
     if options.demo:
-        settings["demo"] = "true"
+        settings["demo"] = True
     args = application.setdefault("args", {})
-    args |= {key: yaml.safe_load(value) for key, value in settings.items()}
+    args |= settings
     return config
 
 

@@ -240,6 +240,19 @@ def test_weights_may_be_given_for_one_model(tmp_path: Path) -> None:
         weights_by_model([str(SMALL)])
 
 
+def test_paths_are_taken_as_they_are_and_settings_are_yaml(tmp_path: Path) -> None:
+    """Read as YAML, the path of the keys ended at the blank, and every call was answered 401."""
+    named = tmp_path / "a #2: x"
+    named.mkdir()
+    for file in FILES.values():
+        (named / file).write_bytes(b"x")
+    settings = settings_of("--keys", str(named / "keys.json"), "--weights", str(named), "--set", "allowed_hosts=[a, b]")
+    assert settings["keys_file"] == str(named / "keys.json")
+    assert (settings["clinical_weights"], settings["feature_weights"]) == (str(named), str(named))
+    assert settings["allowed_hosts"] == ["a", "b"]
+    assert settings_of("--demo")["demo"] is True
+
+
 def test_weights_of_the_command_line_stand_over_those_of_the_deployment() -> None:
     config = local_config()
     deployments = config["applications"][0]["deployments"]
