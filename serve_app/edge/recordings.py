@@ -33,6 +33,8 @@ BULK_CONTENT_TYPES = (NDJSON, MULTIPART)
 PARAMETERS = ("include", "subject", "fs", "leads", "units", "index", "scale", "filename")
 BULK_PARAMETERS = tuple(name for name in PARAMETERS if name not in {"filename", "subject"})
 MAX_FILES = 16
+#: So many files a recording of a bulk request may have on average: a WFDB header, two signal files, annotations.
+FILES_EACH = 4
 _HEAD_BYTES = 4096
 _INDEX_DIGITS = 9
 _AT_ONCE = 1 << 20  # bytes of an array that become a recording in a fraction of a millisecond
@@ -115,7 +117,7 @@ async def receive(
         found = _lines(body)
     elif kind == MULTIPART:
         fields = [name for name in allowed if name != "include"] if max_items > 1 else allowed
-        files, texts = await _form(request, body, fields, max(max_items, MAX_FILES))
+        files, texts = await _form(request, body, fields, max(FILES_EACH * max_items, MAX_FILES))
         parameters |= texts
         found = _recordings(files) if max_items > 1 else iter([Upload(MULTIPART, files)])
     else:

@@ -14,6 +14,7 @@ from ecg.errors import InputTooLarge, Overloaded
 from ecg.pipeline import ALL
 from ecg.record import EcgRecord
 from ecg.report import Report
+from serve_app.edge import recordings
 from serve_app.edge.bulk import BulkRoute
 from serve_app.settings import AppSettings
 from tests.e2e.payloads import as_json
@@ -56,16 +57,16 @@ def report(sinus: EcgRecord) -> Report:
 
 
 def bulk_request(record: EcgRecord, count: int) -> Request:
-    return ndjson_request(b"\n".join([as_json(record)["content"]] * count))
+    return request_of(b"\n".join([as_json(record)["content"]] * count))
 
 
-def ndjson_request(body: bytes) -> Request:
+def request_of(body: bytes, content_type: bytes = b"application/x-ndjson") -> Request:
     scope = {
         "type": "http",
         "method": "POST",
         "path": "/analyze/bulk",
         "query_string": b"include=quality",
-        "headers": [(b"content-type", b"application/x-ndjson")],
+        "headers": [(b"content-type", content_type)],
         "state": {"request_id": "mine"},
     }
 
@@ -95,7 +96,7 @@ def lines_of(response: Any) -> AsyncIterator[bytes]:
 
 
 def test_many_short_lines_take_no_more_memory_than_their_bytes(report: Report) -> None:
-    request = ndjson_request(b"1\n" * 1_000_000)
+    request = request_of(b"1\n" * 1_000_000)
     tracemalloc.start()
     try:
         with pytest.raises(InputTooLarge):
@@ -103,6 +104,22 @@ def test_many_short_lines_take_no_more_memory_than_their_bytes(report: Report) -
         assert tracemalloc.get_traced_memory()[1] < 8e6  # the body has 2 MB; a million objects would take 150
     finally:
         tracemalloc.stop()
+
+
+def test_recordings_are_counted_and_not_their_files() -> None:
+    """A form of 20 recordings in two files each was refused for its 40 files."""
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n1\r\n'
+    names = [b"r%d.%s" % (number, ending) for number in range(20) for ending in (b"hea", b"dat")]
+    body = b"".join(part % name for name in names) + b"--x--\r\n"
+
+    def uploads(most: int) -> list[recordings.Upload]:
+        request = request_of(body, b"multipart/form-data; boundary=x")
+        kinds = recordings.BULK_CONTENT_TYPES
+        return asyncio.run(recordings.receive(request, kinds, recordings.BULK_PARAMETERS, 1 << 20, most))[0]
+
+    assert [sorted(upload.files) for upload in uploads(20)] == [[f"r{n}.dat", f"r{n}.hea"] for n in range(20)]
+    with pytest.raises(InputTooLarge, match="Too many recordings"):
+        uploads(19)
 
 
 def test_no_more_than_the_bound_is_in_progress(sinus: EcgRecord, report: Report) -> None:
