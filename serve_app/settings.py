@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ecg.access.token_rules import TokenRules
 from ecg.errors import MalformedInput
 from ecg.models.cards import CARDS, cards_at
 from ecg.models.contract import ModelCard
 from ecg.store.location import default_file, default_url
+from serve_app.origins import is_written_as_origin
 
 
 class ModelChange(BaseModel):
@@ -151,6 +152,14 @@ class AppSettings(BaseModel):
     def max_bulk_bytes(self) -> int:
         """Largest body of a bulk request in bytes."""
         return int(self.max_bulk_mib * 1024 * 1024)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not is_written_as_origin(origin):
+                raise ValueError(f"an origin is a scheme and a host, as https://ecg.example, not {origin[:100]!r}")
+        return origins
 
     @model_validator(mode="after")
     def _tokens_are_strict(self) -> Self:

@@ -1,17 +1,16 @@
 """Which names this service is called by, and which pages may send it requests."""
 
 import os
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ecg.errors import Forbidden
 from serve_app.edge.problems import UnknownHost
 from serve_app.environment import LOCAL_HOSTS
+from serve_app.origins import web_origin
 from serve_app.settings import AppSettings
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _SHOWN = 100
 
 
@@ -28,7 +27,7 @@ class SameSite:
         local = os.environ.get(LOCAL_HOSTS)
         names = settings.allowed_hosts or (local.split(",") if local else ["*"])
         self._hosts = None if "*" in names else {name.lower() for name in names}
-        self._origins = {_authority(origin) for origin in settings.allowed_origins}
+        self._origins = {web_origin(origin) for origin in settings.allowed_origins}
         self._any_origin = settings.demo
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,16 +53,8 @@ class SameSite:
             origin = "cross-site"
         else:
             origin = stated.decode("latin-1").lower()
-            foreign = _authority(origin) not in {_authority(f"http://{host}"), _authority(f"https://{host}")}
-            foreign = foreign and _authority(origin) not in self._origins
+            own = {web_origin(f"http://{host}"), web_origin(f"https://{host}")}
+            site = web_origin(origin)  # None for "null", which sandboxed pages and local files state
+            foreign = site is None or site not in own | self._origins
         if foreign:
             raise Forbidden("Pages of other sites may not send requests; see allowed_origins.", "Origin", host, origin)
-
-
-def _authority(origin: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port of an origin; what is none (as ``null``) is equal to no host's."""
-    try:
-        parts = urlsplit(origin.lower())
-        return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        return "", origin, None

@@ -5,8 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from serve_app import pages
+from serve_app.origins import web_origin
+from serve_app.settings import AppSettings
 from tests.builders.edge import Edge, of
 
 LOCAL = ["localhost", "127.0.0.1", "[::1]"]
@@ -102,6 +105,34 @@ def test_nothing_lets_a_foreign_script_read_an_answer(tmp_path: Path) -> None:
 def test_the_services_own_page_and_programs_are_answered(tmp_path: Path, headers: dict[str, str]) -> None:
     (answer,) = answers(tmp_path, [("POST", "/data/v1", headers)], allowed_origins=["http://a.b"])
     assert answer.status_code == 200
+
+
+NO_ORIGINS = [
+    "ecg.example",
+    "*",
+    "null",
+    "https://",
+    "https://*.example",
+    "ftp://a.b",
+    "http://a:x",
+    "http://a.b/page",
+    "",
+]
+
+
+@pytest.mark.parametrize("entry", NO_ORIGINS)
+def test_what_is_no_origin_cannot_be_allowed(entry: str) -> None:
+    """Such an entry let in `Origin: null`, which any page can have, and nobody else."""
+    with pytest.raises(ValidationError, match=r"as https://ecg\.example"):
+        AppSettings(allowed_origins=["https://good.example", entry])
+    assert web_origin("null") is None
+
+
+def test_allowed_pages_are_compared_by_scheme_host_and_port(tmp_path: Path) -> None:
+    origins = ["http://A.b:80", "https://a.b:443", "https://a.b:444", "http://a.b:0", "https://c.d", "null"]
+    requests = [("POST", "/data/v1", {"Origin": origin}) for origin in origins]
+    found = answers(tmp_path, requests, allowed_origins=["http://a.b", "https://a.b/"])
+    assert [answer.status_code for answer in found] == [200, 200, 403, 403, 403, 403]
 
 
 def test_a_public_demo_takes_requests_from_every_page(tmp_path: Path) -> None:
