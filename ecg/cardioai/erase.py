@@ -72,13 +72,29 @@ def _recordings(connection: Connection, condition: ColumnElement[bool]) -> list[
 
 def _quarantined(connection: Connection, found: list[str], wanted: str, origin_id: str | None) -> list[int]:
     """Numbers of the quarantined messages of these recordings, of the origin, or that hold the wanted id as a value."""
-    value = orjson.dumps(wanted)
     numbers = []
     for row in connection.execute(select(quarantine)):
         of_it = row.sequence_id in found or (origin_id is not None and row.origin_id == origin_id)
-        if of_it or value in inflate(row.body):
+        if of_it or _holds(inflate(row.body), wanted):
             numbers.append(row.id)
     return numbers
+
+
+def _holds(body: bytes, wanted: str) -> bool:
+    """Whether a text in a message is the wanted one. Senders escape letters differently, so the body is decoded."""
+    try:
+        values = [orjson.loads(body)]
+    except orjson.JSONDecodeError:
+        return orjson.dumps(wanted) in body
+    while values:
+        value = values.pop()
+        if value == wanted:
+            return True
+        if isinstance(value, dict):
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
+    return False
 
 
 def _overwrite(engine: Engine) -> None:
