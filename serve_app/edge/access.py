@@ -1,6 +1,7 @@
 """Who may call: API keys and tokens, scopes, limits and audit, as middleware of the routes that need a credential."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,14 @@ from deployments.serve.ray_errors import as_ecg_error
 from ecg.access.audit import AuditLog
 from ecg.access.keys import Key, KeyRing
 from ecg.access.limiter import Limiter
-from ecg.errors import Forbidden, Unauthenticated
+from ecg.errors import AuditBroken, Forbidden, Unauthenticated
 from serve_app.edge.problems import status_of
 from serve_app.settings import AppSettings
 
 if TYPE_CHECKING:
     from ecg.access.tokens import TokenVerifier
 
+logger = logging.getLogger("ray.serve")
 #: Scopes of which a caller needs one, by path; every other path is open to all, as health, pages and documents are.
 SCOPES: dict[str, tuple[str, ...]] = {
     "/analyze": ("analyze",),
@@ -89,13 +91,19 @@ class Guard:
         self._action = action
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; where it is to be noted, its answer begins once the entry is on disk."""
+        """Pass the request on; where it is to be noted, its answer begins once the entry is on disk.
+
+        A client that leaves before that is noted as ``cancelled``: what it asked for may be done all the same.
+        """
         key = await self._key_of(scope)
         scope["state"]["key"] = key
+        begun = False
 
         async def noted(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
-                await asyncio.to_thread(self._note, key, scope, str(message["status"]))
+                begun = True
+                await self._note(key, scope, str(message["status"]))
             await send(message)
 
         with self._access.limiter.place(key):
@@ -103,10 +111,13 @@ class Guard:
                 return await self._app(scope, receive, send)
             try:
                 await self._app(scope, receive, noted)
+            except asyncio.CancelledError:
+                if not begun:
+                    await self._note_leaving(key, scope)
+                raise
             except Exception as error:
                 refusal = as_ecg_error(error)
-                outcome = "500" if refusal is None else str(status_of(refusal))
-                await asyncio.to_thread(self._note, key, scope, outcome)
+                await self._note(key, scope, "500" if refusal is None else str(status_of(refusal)))
                 raise
 
     async def _key_of(self, scope: Scope) -> Key:
@@ -119,7 +130,17 @@ class Guard:
             raise Forbidden("This key has no right to this.", "scope", list(self._scopes), list(key.scopes))
         return key
 
-    def _note(self, key: Key, scope: Scope, outcome: str) -> None:
+    async def _note(self, key: Key, scope: Scope, outcome: str) -> None:
+        """Write an entry, which is written whole even when the request is cancelled meanwhile."""
+        await asyncio.shield(asyncio.to_thread(self._write, key, scope, outcome))
+
+    async def _note_leaving(self, key: Key, scope: Scope) -> None:
+        try:
+            await self._note(key, scope, "cancelled")
+        except (AuditBroken, OSError):  # the one who could be told has left
+            logger.exception("a cancelled request is not in the audit log")
+
+    def _write(self, key: Key, scope: Scope, outcome: str) -> None:
         subject = str(scope.get("path_params", {}).get("record_id") or scope["state"].get("subject") or "")
         subject = "".join(letter if letter.isprintable() else "?" for letter in subject[:_MOST_SUBJECT])
         if self._access.audit is not None and self._action is not None:

@@ -1,5 +1,7 @@
 """API keys at the edge: who is let in, what for, how often, whose recordings they see, and what is noted of it."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +9,12 @@ import httpx
 import pytest
 import sqlalchemy
 from pydantic import ValidationError
+from starlette.types import Message, Receive, Scope, Send
 
+from ecg.access.audit import AuditLog
+from ecg.access.limiter import Limiter
 from ecg.store.database import open_database
-from serve_app.edge.access import SCOPES
+from serve_app.edge.access import SCOPES, Access, Guard
 from serve_app.launcher.options import open_to_all
 from serve_app.openapi import document
 from serve_app.settings import AppSettings
@@ -154,6 +159,57 @@ def test_sending_and_reading_are_noted_with_the_key_and_the_id(edge: Edge) -> No
     ]
     assert [entry["subject"] for entry in noted[1:]] == ["r1", "not?there"]
     assert presented.encode() not in b"".join(path.read_bytes() for path in edge.folder.rglob("*") if path.is_file())
+
+
+def test_a_client_that_leaves_is_noted(edge: Edge) -> None:
+    """Its message may be kept all the same."""
+    key = edge.key("ingest")
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        asked = asyncio.Event()
+
+        async def half_a_body() -> AsyncIterator[bytes]:
+            asked.set()
+            await asyncio.Event().wait()
+            yield b"never sent"
+
+        request = asyncio.create_task(client.post("/data/v1", content=half_a_body(), headers=key))
+        await asked.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+    edge.run(scenario)
+    assert [(entry["action"], entry["outcome"]) for entry in edge.audited()] == [("send", "cancelled")]
+
+
+def test_a_client_that_leaves_once_its_answer_has_begun_is_noted_once(edge: Edge) -> None:
+    created, presented = edge.ring.create("test", ("ingest",))
+    audit = AuditLog(edge.folder / "audit")
+
+    async def answers_and_waits(_: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+
+    async def scenario() -> None:
+        begun = asyncio.Event()
+
+        async def send(_: Message) -> None:
+            begun.set()
+
+        async def nothing() -> Message:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+
+        guard = Guard(answers_and_waits, Access(edge.ring, None, audit, Limiter()), ("ingest",), "send")
+        scope = {"headers": [(b"authorization", f"Bearer {presented}".encode())], "state": {}}
+        request = asyncio.create_task(guard(scope, nothing, send))
+        await begun.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+    asyncio.run(scenario())
+    assert [(entry["who"], entry["outcome"]) for entry in edge.audited()] == [(created.id, "200")]
 
 
 def test_what_a_form_on_a_web_page_can_send_is_no_message(edge: Edge) -> None:
