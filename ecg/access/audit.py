@@ -8,6 +8,7 @@ another place, and give it to the next `verify`.
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ START = "0" * 64
 MAX_FILE_BYTES = 64 * 2**20
 _MAX_TEXT = 128
 _TAIL_BYTES = 4096  # an entry has fewer
+_ROTATED = re.compile(r"audit-[0-9]{6,}\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -74,23 +76,32 @@ class AuditLog:
         return Head(head.entries + 1, digest)
 
     def _rotate(self, current: Path, texts: dict[str, str | None]) -> Head:
-        current.rename(self.folder / f"audit-{len(self.files()):06d}.jsonl")
+        rotated = self._rotated()
+        # After the last one and not by their count: where one was moved away, its successors must not be replaced.
+        number = _number(rotated[-1]) + 1 if rotated else 1
+        current.rename(self.folder / f"audit-{number:06d}.jsonl")
         folder = os.open(self.folder, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
         return self._append(texts)
 
     def _last_rotated(self) -> Head:
-        rotated = sorted(self.folder.glob("audit-*.jsonl"))
+        rotated = self._rotated()
         if not rotated:
             return Head(0, START)
         with rotated[-1].open("rb") as file:
             return _last(file) or Head(0, START)
 
+    def _rotated(self) -> list[Path]:
+        """The files of the chain that are full, oldest first."""
+        return sorted(
+            (path for path in self.folder.glob("audit-*.jsonl") if _ROTATED.fullmatch(path.name)), key=_number
+        )
+
     def files(self) -> list[Path]:
         """The files of the chain, oldest first."""
         current = self.folder / "audit.jsonl"
-        return sorted(self.folder.glob("audit-*.jsonl")) + ([current] if current.exists() else [])
+        return self._rotated() + ([current] if current.exists() else [])
 
     def export(self) -> Iterator[bytes]:
         """Every entry as a JSON line, oldest first; half a line that a kill has left is passed over."""
@@ -128,6 +139,10 @@ class AuditLog:
 def entry_hash(previous: str, entry: dict[str, object]) -> str:
     """SHA-256, in hex, over the hash before and the entry's JSON."""
     return hashlib.sha256(previous.encode() + orjson.dumps(entry)).hexdigest()
+
+
+def _number(rotated: Path) -> int:
+    return int(rotated.stem.removeprefix("audit-"))
 
 
 def _drop_half_a_line(file: BinaryIO) -> None:

@@ -33,6 +33,20 @@ def test_entries_make_a_chain_over_rotations_and_processes(tmp_path: Path) -> No
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_no_rotated_file_is_replaced_when_an_older_one_was_moved_away(tmp_path: Path) -> None:
+    folder, away = tmp_path / "audit", tmp_path / "audit-000001.jsonl"
+    log = AuditLog(folder, max_file_bytes=800)
+    for _ in range(10):
+        log.append("k1", "read", "record")
+    assert [path.name for path in log.files()] == ["audit-000001.jsonl", "audit-000002.jsonl", "audit.jsonl"]
+    (folder / "audit-000001.jsonl").rename(away)
+    for _ in range(4):
+        head = log.append("k1", "read", "record")
+    assert [path.name for path in log.files()] == ["audit-000002.jsonl", "audit-000003.jsonl", "audit.jsonl"]
+    away.rename(folder / "audit-000001.jsonl")
+    assert log.verify() == head
+
+
 def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
     log = AuditLog(tmp_path / "audit")
     for number in range(3):
