@@ -14,6 +14,7 @@ EcgError
 ├── UnknownKey              no valid API key of that id
 ├── Unauthenticated         no credential, or none that is valid
 ├── Forbidden               a valid credential without the right to this
+├── KeysUnreadable          the file of API keys is damaged or cannot be read
 ├── AuditBroken             the audit log is not as it was written
 ├── BusError                the message bus or its storage refuses or does not answer
 ├── Overloaded              no room now, come again after `retry_after_s`
@@ -129,6 +130,12 @@ class Forbidden(EcgError):
     """The credential is valid and has no right to this."""
 
     code = "forbidden"
+
+
+class KeysUnreadable(EcgError):
+    """The file of API keys is damaged or cannot be read, so that nobody can be told from anybody."""
+
+    code = "keys_unreadable"
 
 
 class AuditBroken(EcgError):

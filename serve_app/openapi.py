@@ -59,6 +59,8 @@ def _require_keys(written: dict[str, Any], needs_credential: bool) -> None:
         }
     }
     elsewhere = {"description": "the request names another service (Host)", "content": problem}
+    away = "the inbox, the keys or the audit log are unavailable; see Retry-After"
+    unavailable = {"description": away, "content": problem}
     for operations in written["paths"].values():
         for operation in operations.values():
             operation["responses"]["421"] = elsewhere
@@ -67,3 +69,4 @@ def _require_keys(written: dict[str, Any], needs_credential: bool) -> None:
             operation["security"] = [{"key": list(scopes)}, *([] if needs_credential else [{}])]
             responses = {status: {"description": text, "content": problem} for status, text in refusals.items()}
             operation["responses"] |= responses
+            operation["responses"].setdefault("503", unavailable)

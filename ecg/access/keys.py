@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from ecg.atomic_write import replacing
-from ecg.errors import Forbidden, MalformedInput, Unauthenticated, UnknownKey
+from ecg.errors import Forbidden, KeysUnreadable, MalformedInput, Unauthenticated, UnknownKey
 
 SCOPES = ("analyze", "ingest", "read", "admin")
 _PREFIX = "ecg"
@@ -84,13 +84,14 @@ class KeyRing:
         self._keys: dict[str, Key] = {}
 
     def listed(self) -> list[Key]:
-        """All keys, in the order of their creation. Raises `MalformedInput` when the file is no key file."""
+        """All keys, in the order of their creation. Raises `KeysUnreadable` when the file is no key file."""
         self._refresh()
         return list(self._keys.values())
 
     def authenticate(self, presented: str) -> Key:
         """The valid key that was presented. Raises `Unauthenticated`, without saying what is wrong with it.
 
+        Raises `KeysUnreadable` when the file is no key file, for keys that it held before as well.
         The time does not depend on how much of a secret is right, nor on whether a key of that id exists.
         """
         self._refresh()
@@ -149,15 +150,18 @@ class KeyRing:
         except FileNotFoundError:
             self._stamp, self._keys = None, {}
             return
+        except OSError:
+            raise _unreadable() from None
         stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
         if stamp == self._stamp:
             return
         try:
-            entries = [
-                Key(**entry | {"scopes": tuple(entry["scopes"])}) for entry in orjson.loads(self.path.read_bytes())
-            ]
-        except (orjson.JSONDecodeError, TypeError, KeyError):
-            raise MalformedInput(f"{self.path} is no file of ecg keys.", "keys") from None
+            stored = orjson.loads(self.path.read_bytes())
+            if not isinstance(stored, list):
+                raise TypeError
+            entries = [Key(**entry | {"scopes": tuple(entry["scopes"])}) for entry in stored]
+        except (orjson.JSONDecodeError, TypeError, KeyError, OSError, MalformedInput):
+            raise _unreadable() from None
         self._stamp, self._keys = stamp, {key.id: key for key in entries}
 
     @contextmanager
@@ -175,6 +179,11 @@ class KeyRing:
             self._stamp = None
         finally:
             os.close(lock)
+
+
+def _unreadable() -> KeysUnreadable:
+    """Without the file's path, which every caller of the service would be told."""
+    return KeysUnreadable("The API keys cannot be read.", "keys", "a file of `ecg keys`")
 
 
 def _write_private(path: Path, content: bytes) -> None:

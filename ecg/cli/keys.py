@@ -12,6 +12,7 @@ import orjson
 from ecg.access.audit import AuditLog
 from ecg.access.keys import SCOPES, Key, KeyRing
 from ecg.cli import actions_of, write_line
+from ecg.errors import KeysUnreadable
 
 _HASHES = ("secret_sha256", "former_sha256")
 
@@ -42,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the action; a key or JSON goes to standard output."""
-    return int(args.act(KeyRing(args.file), args))
+    try:
+        return int(args.act(KeyRing(args.file), args))
+    except KeysUnreadable:
+        raise KeysUnreadable("The file holds no API keys.", "file", "a file of `ecg keys`", str(args.file)) from None
 
 
 def audit_of(key_file: Path) -> AuditLog:

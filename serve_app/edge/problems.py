@@ -28,6 +28,9 @@ STATUS: dict[type[errors.EcgError], int] = {
     errors.Overloaded: 503,
     errors.QuotaExceeded: 429,
     errors.ModelError: 503,
+    # Damage on the side of the service: what was asked may be asked again once it is mended.
+    errors.KeysUnreadable: 503,
+    errors.AuditBroken: 503,
     errors.EcgError: 400,
 }
 RETRYABLE = (429, 503)
@@ -69,11 +72,13 @@ def status_of(error: errors.EcgError) -> int:
 
 
 def response_to(error: Exception, request_id: str, retry_after_s: int) -> Response:
-    """The problem document of anything that was raised; a fault of this program is logged under the request id."""
+    """The problem document of anything that was raised; what an operator must mend is logged under the request id."""
     refusal = as_ecg_error(error)
     if refusal is None:
         logger.error("request %s failed", request_id, exc_info=error)
         return internal_problem(request_id)
+    if isinstance(refusal, (errors.KeysUnreadable, errors.AuditBroken)):
+        logger.error("request %s failed", request_id, exc_info=error)
     return problem(refusal, request_id, retry_after_s)
 
 

@@ -51,6 +51,8 @@ def test_every_route_of_the_document_needs_a_key_or_is_named_here(edge: Edge) ->
     samples = {"/samples", "/samples/{name}", "/sample.json"}
     free = {"/health", "/health/ready", "/labels", "/features/schema", *samples}
     assert set(document()["paths"]) == set(SCOPES) | free
+    guarded = [operation for path in SCOPES for operation in document()["paths"][path].values()]
+    assert all({"401", "403", "429", "503"} <= set(operation["responses"]) for operation in guarded)
 
     async def scenario(client: httpx.AsyncClient) -> list[int]:
         return [(await client.get(path)).status_code for path in ("/labels", "/features/schema", "/", "/docs")]
@@ -80,6 +82,36 @@ def test_a_revoked_key_ends_at_once(edge: Edge) -> None:
         return [before, (await client.get("/data/v1/stats", headers=headers)).status_code]
 
     assert edge.run(scenario) == [200, 401]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'[{"id": "a"}]', b"[{"])
+def test_a_damaged_key_file_answers_503_and_does_not_name_itself(edge: Edge, content: bytes) -> None:
+    key = edge.key("ingest")
+    edge.ring.path.write_bytes(content)
+
+    async def scenario(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.post("/data/v1", content=of("r1"), headers=headers) for headers in (key, {})]
+
+    refused, anonymous = edge.run(scenario)
+    assert (refused.status_code, refused.json()["code"]) == (503, "keys_unreadable")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert str(edge.folder) not in refused.text
+    assert (anonymous.status_code, anonymous.json()["code"]) == (401, "unauthenticated")
+
+
+def test_a_damaged_audit_log_answers_503_so_that_the_sender_comes_again(edge: Edge) -> None:
+    key = edge.key("ingest")
+    log = AuditLog(edge.folder / "audit")
+    log.append("k1", "read")
+    (file,) = log.files()
+    file.write_bytes(file.read_bytes() + b"damaged\n")
+
+    async def scenario(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/data/v1", content=of("r1"), headers=key)
+
+    answer = edge.run(scenario)
+    assert (answer.status_code, answer.json()["code"]) == (503, "audit_broken")
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_a_key_over_its_rate_answers_429_and_says_when_to_come_back(edge: Edge) -> None:

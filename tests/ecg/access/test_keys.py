@@ -13,7 +13,8 @@ import pytest
 from ecg.access import keys
 from ecg.access.keys import KeyRing
 from ecg.access.limiter import Limiter
-from ecg.errors import Forbidden, MalformedInput, QuotaExceeded, Unauthenticated, UnknownKey
+from ecg.cli import main
+from ecg.errors import Forbidden, KeysUnreadable, MalformedInput, QuotaExceeded, Unauthenticated, UnknownKey
 
 
 @pytest.fixture
@@ -77,6 +78,24 @@ def test_a_senseless_key_is_not_made(ring: KeyRing) -> None:
     with pytest.raises(MalformedInput):
         ring.create("a", ("read",), rate_hz=0.0)
     assert ring.listed() == []
+
+
+@pytest.mark.parametrize("content", ["", "{}", '[{"id": "a"}]', "a folder"])
+def test_a_damaged_file_is_told_and_no_key_of_before_is_taken(
+    ring: KeyRing, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, presented = ring.create("ward 3", ("ingest",))
+    ring.authenticate(presented)
+    ring.path.unlink()
+    if content == "a folder":
+        ring.path.mkdir()
+    else:
+        ring.path.write_text(content)
+    with pytest.raises(KeysUnreadable) as refusal:
+        ring.authenticate(presented)
+    assert str(ring.path) not in str(refusal.value.__dict__)
+    assert main(["keys", "--file", str(ring.path), "list"]) == 2
+    assert str(ring.path) in capsys.readouterr().err  # the operator's terminal, unlike the service, names it
 
 
 def test_rate_and_concurrency_are_each_keys_own(ring: KeyRing) -> None:
