@@ -20,6 +20,7 @@ from ecg.errors import Unauthenticated
 SCOPE_PREFIX = "ecg:"
 #: Claims that hold scopes: a text with spaces (RFC 8693), or a list of texts, as several issuers write it.
 _SCOPE_CLAIMS = ("scope", "scp", "roles")
+_KINDS = ("jwt", "at+jwt", "application/at+jwt")
 _MOST_TOKEN_LETTERS = 8192
 _MOST_SUBJECT = 64
 _MOST_KEY_SET_BYTES = 1 << 20
@@ -72,7 +73,8 @@ class TokenVerifier:
         if len(presented) > _MOST_TOKEN_LETTERS or not presented.isascii():
             raise jwt.InvalidTokenError
         head = jwt.get_unverified_header(presented)
-        if "crit" in head or head.get("typ", "JWT").lower() not in ("jwt", "at+jwt", "application/at+jwt"):
+        kind = head.get("typ", "JWT")
+        if "crit" in head or not isinstance(kind, str) or kind.lower() not in _KINDS:
             raise jwt.InvalidTokenError  # an extension that must be understood, or another kind of token
         key_id, algorithm = head.get("kid"), head.get("alg")
         if not isinstance(key_id, str) or algorithm not in self.rules.algorithms:

@@ -97,6 +97,12 @@ def with_the_public_key_as_secret() -> str:
     return b".".join((head, body, base64.urlsafe_b64encode(digest).rstrip(b"="))).decode()
 
 
+def with_head(**changes: Any) -> str:
+    """A token whose head no library writes; what follows it does not matter."""
+    head = json.dumps({"alg": "RS256", "kid": "one"} | changes).encode()
+    return f"{base64.urlsafe_b64encode(head).rstrip(b'=').decode()}.e30.AAAA"
+
+
 def changed_after_signing() -> str:
     head, _, signature = signed().split(".")
     body = base64.urlsafe_b64encode(json.dumps(claims(scope="ecg:admin")).encode()).rstrip(b"=").decode()
@@ -138,6 +144,11 @@ FORGED = {
     "scope of another kind": lambda: signed(scope=5),
     "must be understood": lambda: signed(head={"crit": ["exp"]}),
     "another kind of token": lambda: signed(head={"typ": "logout+jwt"}),
+    "kind that is a number": lambda: with_head(typ=1),
+    "kind that is null": lambda: with_head(typ=None),
+    "kind that is a list": lambda: with_head(typ=["JWT"]),
+    "algorithm that is a list": lambda: with_head(alg=["RS256"]),
+    "key id that is a number": lambda: with_head(kid=1),
     "too long": lambda: signed(filler="x" * 9000),
     "not ASCII": lambda: signed() + "\u00e9",
     "empty parts": lambda: "..",
