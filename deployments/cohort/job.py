@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import ray
 import ray.data
 from ray.exceptions import RayError
@@ -145,6 +146,9 @@ def _begin(job: BatchJob, output: Output, weights: dict[str, ResolvedWeights]) -
                     before[name],
                     value,
                 )
+        rows = _metadata_rows(job, [path for paths in output.listing().values() for path in paths])
+        if rows is not None:
+            output.write_metadata(rows)
         return found
     console.print("looking for recordings")
     own = {settle(str(file)) for file in output.files()}
@@ -157,21 +161,30 @@ def _begin(job: BatchJob, output: Output, weights: dict[str, ResolvedWeights]) -
     parts = job.parts or math.ceil(len(paths) / RECORDINGS_PER_PART)
     if parts > _MOST_PARTS:
         raise MalformedInput("So many output files are of no use.", "parts", f"<= {_MOST_PARTS}", parts)
-    if job.metadata is not None and job.key is not None:  # before anything of an earlier job goes
-        joined = metadata.join(paths, job.metadata, job.key, job.out / metadata.NAME)
-        console.print(f"{joined.recordings} of {len(paths)} recordings have a row of {job.metadata.name}")
-        if joined.of_several_rows:
-            console.print(f"{joined.of_several_rows} of them have several rows, of which the first counts")
-        if joined.without_own_row:
-            console.print(
-                f"{joined.without_own_row} more were given none: a row names recordings of several folders, "
-                "and the key needs the folder, too"
-            )
+    rows = _metadata_rows(job, paths)  # before anything of an earlier job goes
     description = replace(wanted, recordings=len(paths), parts=parts)
     output.clear()  # only now that there is something to put in its place
     output.start(description, paths, [part_of(path, parts) for path in paths])
+    if rows is not None:
+        output.write_metadata(rows)
     console.print(f"{len(paths)} recordings in {parts} parts")
     return description
+
+
+def _metadata_rows(job: BatchJob, paths: Sequence[str]) -> pa.Table | None:
+    """The rows of the archive's own table about these recordings, or None without one; says how many there are."""
+    if job.metadata is None or job.key is None:
+        return None
+    rows, joined = metadata.join(paths, job.metadata, job.key)
+    console.print(f"{joined.recordings} of {len(paths)} recordings have a row of {job.metadata.name}")
+    if joined.of_several_rows:
+        console.print(f"{joined.of_several_rows} of them have several rows, of which the first counts")
+    if joined.without_own_row:
+        console.print(
+            f"{joined.without_own_row} more were given none: a row names recordings of several folders, "
+            "and the key needs the folder, too"
+        )
+    return rows
 
 
 def _connect(address: str | None) -> None:

@@ -1,4 +1,4 @@
-"""An archive's own table joined to the recordings of a job, as `metadata.parquet` beside its tables."""
+"""An archive's own table joined to the recordings of a job."""
 
 import io
 import re
@@ -13,11 +13,9 @@ import pyarrow.parquet as pq
 
 from deployments.cohort import archives
 from ecg import formats
-from ecg.atomic_write import replacing
 from ecg.errors import MalformedInput
 from ecg.formats import hdf5
 
-NAME = "metadata.parquet"
 _IDENTIFIERS = ("exam_id", "id", "record_id", "ecg_id")  # arrays of HDF5 files that name their recordings
 _LETTER = re.compile(r"[^\W\d_]")
 _MOST_COLUMNS_SHOWN = 40
@@ -42,8 +40,8 @@ class Joined:
     without_own_row: int = 0
 
 
-def join(paths: Sequence[str], table: Path, key: str, out: Path) -> Joined:
-    """Write the rows of a CSV or Parquet table that are about these recordings, with their ``path``.
+def join(paths: Sequence[str], table: Path, key: str) -> tuple[pa.Table, Joined]:
+    """The rows of a CSV or Parquet table that are about these recordings, with their ``path`` as the first column.
 
     The column `key`, read as text, holds the path of a recording, or its end, with or without ending
     (``records500/00000/00001_hr``), its name (``A0001``), or the number that an HDF5 file gives it (``exam_id``). A row
@@ -62,10 +60,8 @@ def join(paths: Sequence[str], table: Path, key: str, out: Path) -> Joined:
     joined = rows.take(pa.array([numbers[0] for _, numbers in own], pa.int64()))
     joined = joined.rename_columns(_distinct(joined.column_names))
     joined = joined.add_column(0, "path", pa.array([path for path, _ in own], pa.string()))
-    with replacing(out) as draft:
-        pq.write_table(joined, draft)
     several = sum(len(numbers) > 1 for _, numbers in own)
-    return Joined(len(own), several, len(found) - len(own))
+    return joined, Joined(len(own), several, len(found) - len(own))
 
 
 class _Keys:

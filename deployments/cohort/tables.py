@@ -4,6 +4,7 @@
     listing.parquet                every recording and its part
     recordings/part-00000.parquet  one row a recording
     errors/part-00000.parquet      one row a recording that could not be analysed
+    metadata.parquet               rows of the archive's own table, where one was given
     done/part-00000.json           written last: both tables of the part are whole
 
 Every file is written under another name, synced and renamed. A part without its mark or a table is computed again and
@@ -213,7 +214,9 @@ class Output:
         known = set(own) if description in own else set()
         foreign = [file for table in _FOLDERS for file in (self.folder / table).glob("part-*") if file not in known]
         foreign += [path for table in _FOLDERS if (path := self.folder / table).exists() and not path.is_dir()]
-        foreign += [path for path in (description, listing) if path.is_dir()]
+        foreign += [path for path in (description, listing, self._metadata) if path.is_dir()]
+        if not known and self._metadata.exists():
+            foreign.append(self._metadata)
         if not known and listing.is_file() and _read_listing(listing) is None:
             foreign.append(listing)
         if foreign:
@@ -228,9 +231,9 @@ class Output:
 
     def files(self) -> list[Path]:
         """The files here by the names of a job's, but for the listing: marks first, the description last."""
-        files = [file for table in _FOLDERS for file in (self.folder / table).glob("part-*")]
-        description = self.folder / "job.json"
-        return [file for file in files if self._part(file) is not None] + [description] * description.is_file()
+        parts = [file for table in _FOLDERS for file in (self.folder / table).glob("part-*")]
+        others = (self._metadata, self.folder / "job.json")
+        return [file for file in parts if self._part(file) is not None] + [file for file in others if file.is_file()]
 
     def listing(self) -> dict[int, list[str]]:
         """Paths by part, both ascending. Raises `InconsistentInput` when the file is damaged or gone."""
@@ -241,6 +244,14 @@ class Output:
         for path, part in zip(table["path"].to_pylist(), table["part"].to_pylist(), strict=True):
             by_part.setdefault(part, []).append(path)
         return dict(sorted(by_part.items()))
+
+    def write_metadata(self, rows: pa.Table) -> None:
+        """Write the rows of the archive's own table, in place of earlier ones."""
+        _write_table(self._metadata, rows)
+
+    @property
+    def _metadata(self) -> Path:
+        return self.folder / "metadata.parquet"
 
     def write_part(self, part: int, recordings: Sequence[pa.Table], failures: Sequence[Failure]) -> None:
         """Write both tables of a part, rows in the order of their paths, and then its mark."""

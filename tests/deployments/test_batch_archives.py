@@ -68,12 +68,12 @@ def test_ptb_xl_as_it_lies(ptbxl: Path) -> None:
 
 def test_metadata_are_joined_by_path(ptbxl: Path) -> None:
     paths = list_recordings([str(ptbxl)])
-    out = ptbxl / "out.parquet"
-    assert metadata.join(paths, ptbxl / "ptbxl_database.csv", "filename_hr", out) == Joined(1)
-    (row,) = pq.read_table(out).to_pylist()
+    rows, counts = metadata.join(paths, ptbxl / "ptbxl_database.csv", "filename_hr")
+    assert counts == Joined(1)
+    (row,) = rows.to_pylist()
     assert (row["path"], row["age"]) == (str(ptbxl / "records500/00000/00001_hr.hea"), 56)
     with pytest.raises(MalformedInput, match="no such column"):
-        metadata.join(paths, ptbxl / "ptbxl_database.csv", "file", out)
+        metadata.join(paths, ptbxl / "ptbxl_database.csv", "file")
 
 
 def test_a_name_without_its_ending_is_the_key_of_any_format(tmp_path: Path) -> None:
@@ -81,14 +81,14 @@ def test_a_name_without_its_ending_is_the_key_of_any_format(tmp_path: Path) -> N
         (tmp_path / name).write_text("")
     (tmp_path / "table.csv").write_text("name,age\na,1\nb,2\nc,3\nd,4\n")
     paths = [str(tmp_path / name) for name in ("a.csv", "b.EDF", "c.xml", "d.tar")]
-    assert metadata.join(paths, tmp_path / "table.csv", "name", tmp_path / "out.parquet") == Joined(3)
+    assert metadata.join(paths, tmp_path / "table.csv", "name")[1] == Joined(3)
 
 
 def joined(folder: Path, table: str, *paths: str, key: str = "id") -> tuple[dict[str, object], Joined]:
     """The column ``dx`` by path, and the counts, of a join with a CSV table."""
     (folder / "table.csv").write_text(table)
-    counts = metadata.join(paths, folder / "table.csv", key, folder / "out.parquet")
-    return {row["path"]: row["dx"] for row in pq.read_table(folder / "out.parquet").to_pylist()}, counts
+    rows, counts = metadata.join(paths, folder / "table.csv", key)
+    return {row["path"]: row["dx"] for row in rows.to_pylist()}, counts
 
 
 @pytest.mark.parametrize(
@@ -139,13 +139,13 @@ def test_recordings_of_several_rows_are_counted(tmp_path: Path) -> None:
 def test_keys_of_parquet_that_a_gap_made_decimal_are_whole_numbers(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1.0, None, 2.5], "dx": ["AF", "SR", "VT"]}), tmp_path / "t.parquet")
     paths = ["/a/1.hea", "/a/2.5.hea", "/a/None.hea"]
-    assert metadata.join(paths, tmp_path / "t.parquet", "id", tmp_path / "out.parquet") == Joined(2)
+    assert metadata.join(paths, tmp_path / "t.parquet", "id")[1] == Joined(2)
 
 
 def test_columns_of_one_name_are_kept_apart_and_a_key_of_two_columns_is_refused(tmp_path: Path) -> None:
-    joined(tmp_path, "id,dx,dx,path,metadata_path,,\nr1,AF,SR,x,y,,\n", "/a/r1.hea")
-    names = pq.read_table(tmp_path / "out.parquet").column_names
-    assert names == ["path", "id", "dx", "dx_2", "metadata_path_2", "metadata_path", "", "_2"]
+    (tmp_path / "t.csv").write_text("id,dx,dx,path,metadata_path,,\nr1,AF,SR,x,y,,\n")
+    rows, _ = metadata.join(["/a/r1.hea"], tmp_path / "t.csv", "id")
+    assert rows.column_names == ["path", "id", "dx", "dx_2", "metadata_path_2", "metadata_path", "", "_2"]
     with pytest.raises(MalformedInput, match="several columns"):
         joined(tmp_path, "id,id,dx\nr1,r2,AF\n", "/a/r1.hea")
 
@@ -169,7 +169,7 @@ def test_texts_of_several_lines_stay_in_their_row(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_table_is_said_without_its_rows(table: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(table.encode("latin-1"))
     with pytest.raises(MalformedInput, match=said) as refused:
-        metadata.join(["/a/r1.hea"], tmp_path / "t.csv", "id", tmp_path / "out.parquet")
+        metadata.join(["/a/r1.hea"], tmp_path / "t.csv", "id")
     assert "Zebedeus" not in str(refused.value.__dict__)
     assert "1960" not in str(refused.value.__dict__)
 
@@ -183,9 +183,9 @@ def test_mimic_iv_ecg_as_it_lies(tmp_path: Path) -> None:
     (path,) = list_recordings([str(tmp_path / "RECORDS")])
     assert listed(tmp_path)[0] == [f"{study}/40689238.hea"]
     assert read_recording(path, Stated()).unit == "mV"
-    out = tmp_path / "out.parquet"
-    assert metadata.join([path], tmp_path / "record_list.csv", "path", out) == Joined(1)
-    assert pq.read_table(out).column_names == ["path", "subject_id", "study_id", "metadata_path"]
+    rows, counts = metadata.join([path], tmp_path / "record_list.csv", "path")
+    assert counts == Joined(1)
+    assert rows.column_names == ["path", "subject_id", "study_id", "metadata_path"]
 
 
 def test_the_challenge_of_2021_as_it_lies(tmp_path: Path) -> None:
@@ -207,9 +207,9 @@ def test_code_15_as_it_lies(tmp_path: Path) -> None:
     paths = list_recordings([str(tmp_path)])
     read = read_recording(paths[1], Stated(400.0, STANDARD_LEADS, "mV"))
     assert np.array_equal(read.signal, MANY[1].T)
-    out = tmp_path / "out.parquet"
-    assert metadata.join(paths, tmp_path / "exams.csv", "exam_id", out) == Joined(2)
-    assert [(row["path"], row["age"]) for row in pq.read_table(out).to_pylist()] == [(paths[1], 60), (paths[2], 61)]
+    rows, counts = metadata.join(paths, tmp_path / "exams.csv", "exam_id")
+    assert counts == Joined(2)
+    assert [(row["path"], row["age"]) for row in rows.to_pylist()] == [(paths[1], 60), (paths[2], 61)]
 
 
 def test_a_zip_file_of_many(tmp_path: Path) -> None:

@@ -219,6 +219,29 @@ def test_no_resume_forgets_the_job_that_was_there(archive: Path, tmp_path: Path)
     assert list(tmp_path.rglob("part-*")) == []
 
 
+def joined_ages(out: Path) -> dict[str, int]:
+    return {Path(row["path"]).name: row["age"] for row in pq.read_table(out / "metadata.parquet").to_pylist()}
+
+
+def test_metadata_can_be_given_to_a_job_that_is_there_and_go_with_it(archive: Path, tmp_path: Path) -> None:
+    output = Output(tmp_path / "out")
+    table = tmp_path / "ages.csv"
+    table.write_text("name,age\nr001,50\n")
+    job = batch.BatchJob((str(archive),), output.folder, frozenset({"quality"}), parts=2)
+    first = batch._begin(job, output, {})
+    assert not (output.folder / "metadata.parquet").exists()
+    with_metadata = replace(job, metadata=table, key="name")
+    assert batch._begin(with_metadata, output, {}) == first
+    assert joined_ages(output.folder) == {"r001.json": 50}
+    table.write_text("name,age\nr001,51\n")
+    batch._begin(replace(with_metadata, resume=False), output, {})
+    assert joined_ages(output.folder) == {"r001.json": 51}
+    assert batch._begin(job, output, {}) == first
+    assert joined_ages(output.folder) == {"r001.json": 51}
+    batch._begin(replace(job, resume=False), output, {})
+    assert not (output.folder / "metadata.parquet").exists()  # it would stand beside tables that it is not about
+
+
 def test_tables_survive_a_job_that_cannot_begin(archive: Path, tmp_path: Path) -> None:
     output = Output(tmp_path)
     job = batch.BatchJob((str(archive),), tmp_path, frozenset({"quality"}), parts=1)
@@ -259,6 +282,7 @@ def test_a_part_whose_table_has_lost_its_rows_is_not_done(tmp_path: Path, table:
         "done/part-notes.txt",
         "errors/part-00000-x.parquet",
         "listing.parquet",
+        "metadata.parquet",
         "recordings",
     ],
 )
