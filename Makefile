@@ -69,10 +69,15 @@ chaos: .venv/dev.stamp
 bench: .venv/dev.stamp
 	@$(BIN)/python -m benchmarks.suite $(FULL)
 
-# Of what is installed here; in an image: run the two commands with its own interpreter.
-sbom: .venv/dev.stamp
-	@$(BIN)/cyclonedx-py environment $(BIN)/python --of JSON -o sbom.json
-	@$(BIN)/pip-licenses --format=markdown --order=license --output-file=licenses.md
+# Of what is installed in .venv, by programs that stand apart from it.
+.venv/sbom.stamp: pyproject.toml constraints.lock .venv/pip.stamp
+	@$(BIN)/python -m venv .venv/sbom
+	@.venv/sbom/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.lock cyclonedx-bom pip-licenses
+	@touch $@
+
+sbom: .venv/run.stamp .venv/sbom.stamp
+	@.venv/sbom/bin/cyclonedx-py environment $(BIN)/python --of JSON -o sbom.json
+	@.venv/sbom/bin/pip-licenses --python=$(BIN)/python --format=markdown --order=license --output-file=licenses.md
 
 audit: .venv/dev.stamp
 	@$(BIN)/python -m supply.audit $(DATABASE) $(ARGS)
