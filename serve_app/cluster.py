@@ -4,6 +4,9 @@ With PORT it takes `serve deploy` there. Lines on standard output say how far th
 application that cannot be built ends the process.
 """
 
+import deployments.without_pandas  # noqa: F401  before Serve is imported
+
+# isort: split
 import math
 import os
 import signal

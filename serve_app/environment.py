@@ -20,6 +20,8 @@ EVERYWHERE = {
     "RAY_worker_niceness": "0",
     # NumPy's products here are small: shared out over threads that wait for each other, they cost twice the time.
     "OPENBLAS_NUM_THREADS": "1",
+    # Serve without what it loads and nobody here uses.
+    "RAY_preload_python_modules": "deployments.without_pandas",
     # Heads that Serve's HTTP code cannot take are cleaned or refused before it.
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.edge.front:middlewares",
     # A client that sends nothing for so long, in the middle of a head, too, is cut off (Ray's default: an hour).
