@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from types import FrameType
 
 #: How long the command has for stopping in good order.
 STOP_S = 45.0
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 1, 36, 37
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -62,10 +63,39 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         process.wait(STOP_S)
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of every process under it whose own parent ends."""
+def adopt_orphans(adopt: bool = True) -> None:
+    """Make this process the parent of every process under it whose own parent ends, or let others be that again."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
+
+
+def adopts_orphans() -> bool:
+    """Whether `adopt_orphans` is in force."""
+    found = ctypes.c_int(0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
+    return bool(found.value)
+
+
+def start_apart(command: Sequence[str]) -> None:
+    """Start a program that is none of this process's descendants, so that `kill_descendants` spares it.
+
+    A shell starts it and ends, and meanwhile this process adopts no orphans. Nothing is heard of the program, not even
+    whether it could be started.
+    """
+    before = adopts_orphans()
+    adopt_orphans(False)
+    try:
+        subprocess.run(  # noqa: S603  what the caller says, and no text for the shell
+            ["/bin/sh", "-c", '"$@" &', "sh", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            start_new_session=True,
+        )
+    finally:
+        adopt_orphans(before)
 
 
 def die_with_parent(number: signal.Signals, parent: int) -> None:

@@ -3,18 +3,18 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-import webbrowser
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ecg.models.weights import SMALL_NAME
-from serve_app.keeper import descendants
+from serve_app.keeper import descendants, start_apart
 from serve_app.launcher.log_file import Reader
 from serve_app.launcher.options import WHERE_WEIGHTS_ARE
 
@@ -71,7 +71,8 @@ class Watch:
             self._console.print(f"open {self._url} , or post a recording to {self._url}/analyze")
             if self._open_page:
                 self._open_page = False
-                webbrowser.open(self._url)
+                # A browser that this begins is the user's, and stays when the service is stopped.
+                start_apart([sys.executable, "-I", "-m", "webbrowser", self._url])
 
     def _name_metrics(self, server: int) -> None:
         self._metrics = metrics_url(*descendants(server))

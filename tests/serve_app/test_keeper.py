@@ -102,3 +102,41 @@ def test_hanging_up_the_terminal_is_the_launchers_business(launched: Launched) -
     assert launched.keeper.is_running()
     launched.keeper.send_signal(signal.SIGTERM)
     launched.all_gone()
+
+
+#: As the launcher with `--open`: a browser that starts one of its own and one process of the service, then the stop.
+OPENS = """
+    import subprocess, sys, time
+    from serve_app.keeper import adopt_orphans, kill_descendants, start_apart
+    adopt_orphans()
+    middle = "import os, subprocess, sys; print(subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL).pid)"
+    told = f"import os; print(os.getpid(), flush=True); {middle}; os.execvp('sleep', ['sleep', '600'])"
+    start_apart(["sh", "-c", 'exec "$0" -c "$1" > "$2"', sys.executable, told, sys.argv[1]])
+    orphan = int(subprocess.run([sys.executable, "-c", middle], stdout=subprocess.PIPE, text=True).stdout)
+    while len(open(sys.argv[1]).read().split()) < 2:
+        time.sleep(0.01)
+    print(orphan, flush=True)
+    kill_descendants()
+"""
+
+
+def test_a_browser_that_was_opened_stays_when_the_service_stops(tmp_path: Path) -> None:
+    """It was killed with Ray's processes, and with it every page that its user had open."""
+    told = tmp_path / "browser"
+    told.touch()
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(OPENS), str(told)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    browser = [psutil.Process(int(pid)) for pid in told.read_text().split()]
+    try:
+        assert len(browser) == 2
+        assert [process.status() == psutil.STATUS_ZOMBIE for process in browser] == [False, False]
+        assert not psutil.pid_exists(int(done.stdout))
+    finally:
+        for process in browser:
+            process.kill()

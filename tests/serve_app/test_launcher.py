@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -397,9 +396,7 @@ def test_the_page_is_opened_once_and_the_log_repeated(tmp_path: Path, monkeypatc
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
     browser.chmod(0o755)
-    monkeypatch.setattr(webbrowser, "_tryorder", [])
-    monkeypatch.setattr(webbrowser, "_browsers", {})
-    webbrowser.register("mine", None, webbrowser.GenericBrowser(str(browser)), preferred=True)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
 
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
