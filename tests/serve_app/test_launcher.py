@@ -104,6 +104,11 @@ def test_a_wrong_option_is_refused_before_anything_starts(options: tuple[str, ..
     assert "Traceback" not in done.stderr
 
 
+def test_half_of_tls_is_refused() -> None:
+    done = launch("--port", "7999", ECG_TLS_CERTIFICATE="/nowhere/chain.pem")
+    assert (done.returncode, done.stderr) == (2, "ECG_TLS_CERTIFICATE is set and ECG_TLS_KEY is not: TLS needs both.\n")
+
+
 def test_a_port_in_use_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -185,7 +190,7 @@ def test_host_and_port_stand_in_the_configuration() -> None:
     http = with_options(local_config(), options("--host", "127.0.0.2", "--port", "7000"))["http_options"]
     assert (http["host"], http["port"]) == ("127.0.0.2", 7000)
     assert local_url("0.0.0.0", 7000) == "http://127.0.0.1:7000"
-    assert local_url("127.0.0.2", 7000) == "http://127.0.0.2:7000"
+    assert local_url("127.0.0.2", 7000, tls=True) == "https://127.0.0.2:7000"
 
 
 def test_a_file_without_an_address_is_served_on_this_machine_alone() -> None:
@@ -397,6 +402,8 @@ def test_the_page_is_opened_once_and_the_log_repeated(tmp_path: Path, monkeypatc
     browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
     browser.chmod(0o755)
     monkeypatch.setenv("BROWSER", f"{browser} %s")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # not for what is on this machine
+    monkeypatch.delenv("no_proxy", raising=False)
 
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
