@@ -10,6 +10,8 @@ FAST_PLANE = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED"
 EVERYWHERE = {
     # At gRPC's default of 4 MiB the 18th ten-second recording in one call is an error.
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(256 * 1024 * 1024),
+    # Without it gRPC would ask the proxy that http_proxy names for the replicas, and no deployment would reach another.
+    "grpc_proxy": "",
     # Ten looks at the cluster and ten flushes of every counter a second cost a small machine 5 % of a processor.
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",

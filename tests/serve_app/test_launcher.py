@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import grpc
 import pytest
 import yaml
 from rich.console import Console
@@ -22,6 +24,7 @@ from ecg.errors import MalformedInput, WeightsUnavailable
 from ecg.models.hub import FILES
 from ecg.models.weights import SMALL, SMALL_NAME
 from serve_app.cluster import cause, follow, processors, start_again_if_need_be
+from serve_app.environment import ray_environment
 from serve_app.launcher import log_file
 from serve_app.launcher.options import open_to_all, parser, weights_by_model, with_options
 from serve_app.launcher.ports import is_free, local_url, one_of_several, place_of_folder, refusal, too_long_for_sockets
@@ -49,6 +52,22 @@ def test_what_the_replicas_of_a_file_take_of_the_processors() -> None:
     one = {"name": "A", "num_replicas": 3, "ray_actor_options": {"num_cpus": 0.5}}
     scaled = {"name": "B", "num_replicas": "auto", "autoscaling_config": {"min_replicas": 2, "initial_replicas": 4}}
     assert processors({"applications": [{"deployments": [one, scaled]}]}) == 5.5
+
+
+def test_a_proxy_for_the_web_is_not_asked_for_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With http_proxy set, as hospitals have it, no deployment reached another."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("https_proxy", "no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("grpc_proxy", ray_environment()["grpc_proxy"])
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            grpc.channel_ready_future(channel).result(timeout=30)
+    finally:
+        server.stop(None).wait()
 
 
 @pytest.mark.parametrize("ports", [(1111, 2222), (2222, 1111)])
