@@ -1,15 +1,15 @@
 """What the ingress replicas did of late, for the page's view of the service: load, outcomes, and the last refusals."""
 
 import logging
-import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.edge.status import json_response
 
@@ -19,16 +19,16 @@ LAST, TIMES = 50, 500
 logger = logging.getLogger("ray.serve")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counts:
-    """What one replica counted since it began: outcomes by route and status, answer times in ms by route."""
+    """What one replica counted since it began: outcomes by route and status, the latest answer times in ms by route."""
 
-    since: datetime
     most_in_progress: int
-    in_progress: int
-    outcomes: Counter[tuple[str, int]]
-    times: dict[str, list[float]]
-    last: list[dict[str, str | int | None]]
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    in_progress: int = 0
+    outcomes: Counter[tuple[str, int]] = field(default_factory=Counter)
+    times: dict[str, deque[float]] = field(default_factory=dict)
+    last: deque[dict[str, str | int | None]] = field(default_factory=lambda: deque(maxlen=LAST))
 
 
 class Activity:
@@ -38,34 +38,31 @@ class Activity:
     """
 
     def __init__(self, most: int, everywhere: Callable[[], Awaitable[list[Counts]]] | None = None) -> None:
-        self._since = datetime.now(UTC)
-        self._most = most
         self._everywhere = everywhere
-        self._in_progress = 0
-        self._outcomes: Counter[tuple[str, int]] = Counter()
-        self._times: dict[str, deque[float]] = {}
-        self._last: deque[dict[str, str | int | None]] = deque(maxlen=LAST)
+        self._counts = Counts(most)
 
-    def begin(self) -> None:
-        """A request with a body has come."""
-        self._in_progress += 1
-
-    def end(self) -> None:
-        """It has been answered, or its client has gone."""
-        self._in_progress -= 1
+    @contextmanager
+    def in_progress(self) -> Iterator[None]:
+        """A request with a body, from when it came until it was answered or its client has gone."""
+        self._counts.in_progress += 1
+        try:
+            yield
+        finally:
+            self._counts.in_progress -= 1
 
     def note(self, route: str, status: int, milliseconds: float, code: str | None, request_id: str) -> None:
         """An answer has begun; `code` is that of its problem document."""
-        self._outcomes[route, status] += 1
-        self._times.setdefault(route, deque(maxlen=TIMES)).append(milliseconds)
+        self._counts.outcomes[route, status] += 1
+        self._counts.times.setdefault(route, deque(maxlen=TIMES)).append(milliseconds)
         if status >= 400:
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            self._last.append({"at": at, "route": route, "status": status, "code": code, "request_id": request_id})
+            self._counts.last.append(
+                {"at": at, "route": route, "status": status, "code": code, "request_id": request_id}
+            )
 
     def counts(self) -> Counts:
-        """What this replica has counted so far."""
-        times = {route: list(latest) for route, latest in self._times.items()}
-        return Counts(self._since, self._most, self._in_progress, self._outcomes.copy(), times, list(self._last))
+        """What this replica has counted so far: a copy, which another thread may send while this one counts on."""
+        return deepcopy(self._counts)
 
     async def show(self, request: Request) -> Response:
         """All of it as JSON, the latest refusal first; of this replica alone when the others do not answer."""
@@ -107,34 +104,3 @@ def _spread(times: Sequence[float]) -> dict[str, float]:
         "median": round(ordered[len(ordered) // 2], 1),
         "p95": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 1),
     }
-
-
-class Noted:
-    """Notes every request in an `Activity`, but the page's own questions."""
-
-    def __init__(self, app: ASGIApp, activity: Activity) -> None:
-        self._app = app
-        self._activity = activity
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        if scope["type"] != "http" or scope["path"].startswith(("/health", "/static")):
-            return await self._app(scope, receive, send)
-        start = time.perf_counter()
-
-        async def noted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "other")
-                spent = (time.perf_counter() - start) * 1000
-                state = scope["state"]
-                self._activity.note(route, message["status"], spent, state.get("problem"), state["request_id"])
-            await send(message)
-
-        counted = scope["method"] == "POST"
-        if counted:
-            self._activity.begin()
-        try:
-            await self._app(scope, receive, noted)
-        finally:
-            if counted:
-                self._activity.end()

@@ -14,10 +14,10 @@ from serve_app import pages
 from serve_app.edge import bulk
 from serve_app.edge.access import Access
 from serve_app.edge.activity import PATH as ACTIVITY
-from serve_app.edge.activity import Activity, Noted
+from serve_app.edge.activity import Activity
 from serve_app.edge.analysis import AnalysisRoutes
 from serve_app.edge.inbox import METRICS, PATH, RECORDS, STATS, InboxRoutes
-from serve_app.edge.middleware import Admission, Metrics, OnlyMethods, PlainPath, Problems, RequestId, SafeHeaders
+from serve_app.edge.middleware import Admission, Observed, OnlyMethods, PlainPath, Problems, RequestId, SafeHeaders
 from serve_app.edge.problems import NotFound, other_method
 from serve_app.edge.same_site import SameSite
 from serve_app.edge.status import StatusRoutes, features_schema, labels
@@ -33,8 +33,7 @@ def application(
     limit = AdmissionLimit(settings.max_requests, "The service is at its limit; try again shortly.", "requests")
     chain = [
         Middleware(RequestId),
-        Middleware(Metrics),
-        Middleware(Noted, activity=activity),
+        Middleware(Observed, activity=activity),
         Middleware(SafeHeaders),
         Middleware(Problems, retry_after_s=settings.retry_after_s),
         Middleware(SameSite, settings=settings),

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from ray.serve.metrics import Counter, Histogram
 from starlette.datastructures import MutableHeaders
@@ -15,6 +15,7 @@ from deployments.serve.admission import AdmissionLimit
 from deployments.serve.ray_errors import as_ecg_error
 from deployments.serve.stage_metrics import LATENCY_BUCKETS_MS
 from serve_app.edge import problems
+from serve_app.edge.activity import Activity
 from serve_app.edge.front import REQUEST_ID, usable_id
 
 logger = logging.getLogger("ray.serve")
@@ -50,11 +51,15 @@ class RequestId:
         await self._app(scope, receive, with_id)
 
 
-class Metrics:
-    """Counts requests by route and outcome, and measures the time until the answer begins."""
+class Observed:
+    """Counts requests by route and outcome and measures the time until the answer begins, in metrics and `Activity`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `Activity` hears nothing of the questions that the page asks by itself.
+    """
+
+    def __init__(self, app: ASGIApp, activity: Activity) -> None:
         self._app = app
+        self._activity = activity
         self._requests = Counter("ecg_requests", description="Requests", tag_keys=("route", "outcome"))
         self._latency = Histogram(
             "ecg_request_latency_ms",
@@ -68,20 +73,27 @@ class Metrics:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         start = time.perf_counter()
+        shown = not scope["path"].startswith(("/health", "/static"))
 
-        def count(outcome: str) -> None:
+        def count(outcome: str) -> tuple[str, float]:
             # A path that no route takes would make a metric series of its own for every caller's invention.
             route = getattr(scope.get("route"), "path", "other")
+            spent_ms = (time.perf_counter() - start) * 1000
             self._requests.inc(tags={"route": route, "outcome": outcome})
-            self._latency.observe((time.perf_counter() - start) * 1000, tags={"route": route})
+            self._latency.observe(spent_ms, tags={"route": route})
+            return route, spent_ms
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                count(str(message["status"]))
+                route, spent_ms = count(str(message["status"]))
+                if shown:
+                    problem = scope["state"].get("problem")
+                    self._activity.note(route, message["status"], spent_ms, problem, request_id(scope))
             await send(message)
 
         try:
-            await self._app(scope, receive, counted)
+            with self._activity.in_progress() if shown and scope["method"] == "POST" else nullcontext():
+                await self._app(scope, receive, counted)
         except asyncio.CancelledError:
             count("cancelled")
             raise

@@ -12,16 +12,18 @@ from serve_app.settings import AppSettings
 
 def counted(notes: int, status: int, code: str | None = None) -> Activity:
     activity = Activity(32)
-    activity.begin()
     for number in range(notes):
         activity.note("/analyze", status, float(number), code, f"r{number}")
     return activity
 
 
 def test_replicas_are_added_up() -> None:
-    document = together([counted(3, 200).counts(), counted(2, 429, "overloaded").counts()])
+    first, second = counted(3, 200), counted(2, 429, "overloaded")
+    with first.in_progress(), second.in_progress():
+        document = together([first.counts(), second.counts()])
     assert document["replicas"] == 2
     assert (document["in_progress"], document["most_in_progress"]) == (2, 64)
+    assert together([first.counts(), second.counts()])["in_progress"] == 0
     assert document["requests"] == [
         {"route": "/analyze", "status": 200, "count": 3},
         {"route": "/analyze", "status": 429, "count": 2},
