@@ -27,30 +27,27 @@ HEAD_S = 10
 METRICS_HOST = "ECG_PROXY_METRICS_HOST"
 #: Files with the chain of certificates and the private key; with them the port speaks TLS only.
 CERTIFICATE, KEY = "ECG_TLS_CERTIFICATE", "ECG_TLS_KEY"
-#: What a caller is told when no replica can answer, in the form of every other refusal.
-UNAVAILABLE = json.dumps(
-    {
-        "type": "urn:ecg-serve:problem:unavailable",
-        "title": "Unavailable",
-        "status": 503,
-        "detail": "No replica of the service could answer; try again shortly.",
-        "code": "unavailable",
-    },
-    separators=(",", ":"),
-)
 RETRY_AFTER_S = 2
 #: Serve's metrics have the method of a request in a label, and any word can be a method: others go no further.
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE QUERY"
-NO_METHOD = json.dumps(
-    {
-        "type": "urn:ecg-serve:problem:method_not_allowed",
-        "title": "Method not allowed",
-        "status": 405,
-        "detail": "No route takes this method.",
-        "code": "method_not_allowed",
-    },
-    separators=(",", ":"),
-)
+
+
+def _document(status: int, code: str, detail: str) -> str:
+    """A refusal in the form of every other one of the service (`serve_app.edge.problems`)."""
+    title = code.replace("_", " ").capitalize()
+    document = {
+        "type": f"urn:ecg-serve:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return json.dumps(document, separators=(",", ":"))
+
+
+#: What a caller is told when no replica can answer.
+UNAVAILABLE = _document(503, "unavailable", "No replica of the service could answer; try again shortly.")
+NO_METHOD = _document(405, "method_not_allowed", "No route takes this method.")
 #: `haproxy_start.sh` looks for it.
 _DONE = "# Made stricter by serve_app.haproxy."
 #: Not for the stand-in: the socket by which Ray knows its HAProxy, and the state in which that saw its servers.
