@@ -158,6 +158,12 @@ def _is_guarded(settings: dict[str, Any]) -> bool:
     return bool(settings.get("keys_file") or settings.get("oidc")) or settings.get("demo") is True
 
 
+def only_name(config: dict[str, Any]) -> str | None:
+    """A name that the service answers to, where `allowed_hosts` names all of those; None where its address will do."""
+    names = (config["applications"][0].get("args") or {}).get("allowed_hosts") or ["*"]
+    return None if "*" in names else str(names[0])
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a service there."""
     return host in ("localhost", "::1") or host.startswith("127.")

@@ -17,8 +17,8 @@ from ecg.errors import EcgError
 from serve_app.environment import LOCAL_HOSTS, fast_plane_available, ray_environment
 from serve_app.keeper import adopt_orphans, kill_descendants
 from serve_app.launcher import log_file, ports
-from serve_app.launcher.options import is_loopback, open_to_all, parser, python_path, with_options
-from serve_app.launcher.watch import Watch
+from serve_app.launcher.options import is_loopback, only_name, open_to_all, parser, python_path, with_options
+from serve_app.launcher.watch import Address, Watch
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 #: So long lives only a service that works, also where one of its models never loads and it is never ready.
@@ -52,7 +52,7 @@ def start() -> int:
         if options.check:
             console.print(f"{options.config}: every key is known")
             return 0
-        return _run(path, config["http_options"], tls, options)
+        return _run(path, config, tls, options)
 
 
 def _refuse(why: str, status: int = 2) -> int:
@@ -70,8 +70,8 @@ def _checked(path: Path, only: bool) -> int:
     ).returncode
 
 
-def _run(path: Path, http: dict[str, Any], tls: bool, options: argparse.Namespace) -> int:
-    host, port = str(http["host"]), http.get("port", 8000)
+def _run(path: Path, config: dict[str, Any], tls: bool, options: argparse.Namespace) -> int:
+    host, port = str(config["http_options"]["host"]), config["http_options"].get("port", 8000)
     if (refused := ports.refusal(host, port)) is not None:
         return _refuse(refused, status=1)
     if (refused := ports.too_long_for_sockets(path.parent)) is not None:
@@ -86,7 +86,7 @@ def _run(path: Path, http: dict[str, Any], tls: bool, options: argparse.Namespac
     while True:
         begun.append(time.monotonic())
         try:
-            status = _live(path, host, url, log, options)
+            status = _live(path, config, url, log, options)
         except EcgError as error:  # the certificate has changed since the last start
             return _refuse(error.message, status=1)
         if status is not None:
@@ -97,11 +97,12 @@ def _run(path: Path, http: dict[str, Any], tls: bool, options: argparse.Namespac
         console.print("starting it again")
 
 
-def _live(path: Path, host: str, url: str, log: Path, options: argparse.Namespace) -> int | None:
+def _live(path: Path, config: dict[str, Any], url: str, log: Path, options: argparse.Namespace) -> int | None:
     """Start the service and watch it until it ends; the exit status, or None when it has worked and is to work again.
 
     Ray ends as a whole when the process is killed that keeps its state, or the one that starts its workers.
     """
+    host = str(config["http_options"]["host"])
     environment = ray_environment() | ports.one_of_several(path.parent) | python_path()
     if is_loopback(host):  # not a setting: a file that is deployed to this service later has the same ones
         environment[LOCAL_HOSTS] = f"localhost,127.0.0.1,[::1],{host}"
@@ -110,7 +111,7 @@ def _live(path: Path, host: str, url: str, log: Path, options: argparse.Namespac
     server = _start(path, log, options.deploy_port, environment)
     proxy_port = environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None
     reader = log_file.Reader(log, earlier)
-    watch = Watch(console, url, proxy_port, options.open, options.verbose)
+    watch = Watch(console, Address(url, only_name(config)), proxy_port, options.open, options.verbose)
     try:
         watch.until_it_ends(server, reader)
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -23,6 +23,13 @@ from serve_app.launcher.options import WHERE_WEIGHTS_ARE
 EVERY_S = 0.5
 
 
+class Address(NamedTuple):
+    """Where a service on this machine is reached, and the name to call it by where it answers to no other."""
+
+    url: str
+    name: str | None = None
+
+
 class Watch:
     """Says on a console what a service does until it ends.
 
@@ -30,9 +37,11 @@ class Watch:
     service is ready; `verbose` repeats the log.
     """
 
-    def __init__(self, console: Console, url: str, proxy_port: str | None, open_page: bool, verbose: bool) -> None:
+    def __init__(
+        self, console: Console, service: Address, proxy_port: str | None, open_page: bool, verbose: bool
+    ) -> None:
         self._console = console
-        self._url = url
+        self._service = service
         self._proxy_port = proxy_port
         self._open_page = open_page
         self._verbose = verbose
@@ -46,7 +55,7 @@ class Watch:
         """Print every change until `server` ends; a KeyboardInterrupt passes through."""
         while server.poll() is None:
             self._repeat(log)
-            health = health_of(self._url)
+            health = health_of(self._service)
             self._say(health, log.step)
             if self._metrics is None and health and health["status"] == "ready":
                 self._name_metrics(server.pid)
@@ -70,11 +79,11 @@ class Watch:
             self.was_ready = True
             for line in advice(health):
                 self._console.print(line, markup=False)
-            self._console.print(f"open {self._url} , or post a recording to {self._url}/analyze")
+            self._console.print(f"open {self._service.url} , or post a recording to {self._service.url}/analyze")
             if self._open_page:
                 self._open_page = False
                 # A browser that this begins is the user's, and stays when the service is stopped.
-                start_apart([sys.executable, "-I", "-m", "webbrowser", self._url])
+                start_apart([sys.executable, "-I", "-m", "webbrowser", self._service.url])
 
     def _name_metrics(self, server: int) -> None:
         self._metrics = metrics_url(*descendants(server))
@@ -93,13 +102,15 @@ def metrics_url(*pids: int) -> str | None:
     return None if file is None else f"http://127.0.0.1:{file.read_text().strip()}/metrics"
 
 
-def health_of(url: str) -> dict[str, Any] | None:
+def health_of(service: Address) -> dict[str, Any] | None:
     """What `/health` says; None when nothing answers.
 
-    `url` is of this machine: no proxy of the environment is asked, and a certificate need not name it.
+    The service is on this machine: no proxy of the environment is asked, and a certificate need not name its address.
     """
+    headers = {} if service.name is None else {"Host": service.name}
+    asked = urllib.request.Request(f"{service.url}/health", headers=headers)  # noqa: S310  always HTTP or HTTPS
     try:
-        with _direct().open(f"{url}/health", timeout=5) as answer:
+        with _direct().open(asked, timeout=5) as answer:
             health: dict[str, Any] = json.load(answer)
             return health
     except (OSError, urllib.error.URLError, ValueError):

