@@ -15,7 +15,7 @@ from ecg.errors import BackendUnavailable
 from ecg.models import conversion_process
 from ecg.models.cache import cache_directory, locked
 from ecg.models.contract import Array, Backend, EngineOptions, ModelOutput, Precision
-from ecg.models.engines import accuracy_gate
+from ecg.models.engines import accuracy_gate, mapped_files
 from ecg.models.engines.openvino_runtime import GraphForm, import_openvino
 from ecg.models.engines.processor import has_int8_dot_product
 from ecg.models.weight_file import VERSION, file_sha256
@@ -54,10 +54,12 @@ class OpenVinoEngine:
         self.precision: Precision = best if options.precision == "auto" else options.precision
         # What is not quantised, or not there to be, runs in the best the processor has.
         encoder_hint = "bf16" if can_bfloat16 and self.precision != "float32" else "f32"
-        folder = self._compile(core, weights, settings, encoder_hint)
+        #: The folder of the graphs until the first inference, which makes its own copies of the last weights.
+        self._unpacked: Path | None = None
+        folder = self._unpacked = self._compile(core, weights, settings, encoder_hint)
         if self.precision == "int8" and (refused := accuracy_gate.refusal(self, folder)):
             self.note, self.precision = refused, best
-            self._compile(core, weights, settings, encoder_hint)
+            self._unpacked = self._compile(core, weights, settings, encoder_hint)
 
     def _compile(self, core: Any, weights: Weights, settings: dict[str, Any], encoder_hint: str) -> Path:
         """Compile the graphs for `precision`; returns the folder they are in."""
@@ -79,6 +81,9 @@ class OpenVinoEngine:
         """Outputs for float32 `segments` [n, 12, T]."""
         features = self._features.infer({0: np.ascontiguousarray(segments)}, share_inputs=True, share_outputs=True)[0]
         tokens: Array = self._encoder.infer({0: features}, share_inputs=True)[0]
+        if self._unpacked is not None:
+            mapped_files.give_back(self._unpacked)
+            self._unpacked = None
         # Pooling and classifier stand outside the graphs, so that they are float32 in every precision.
         count = np.maximum(np.count_nonzero(tokens, axis=1), 1)  # a channel of zeros pools to 0, not to 0/0
         embedding: Array = tokens.sum(axis=1) / count.astype(np.float32)

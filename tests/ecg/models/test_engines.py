@@ -110,7 +110,8 @@ def _zero_the_middle(graph: Path) -> None:
 def test_a_damaged_translation_is_made_anew(
     damage: Callable[[Path], object], cache: Path, segments: np.ndarray
 ) -> None:
-    before = load_model(CHECKPOINT, "openvino", "float32")(segments).embedding
-    (folder,) = (path for path in (cache / "openvino").iterdir() if path.name.endswith(".full"))
+    model = load_model(CHECKPOINT, "openvino", "float32")
+    before = model(segments).embedding
+    (folder,) = (cache / "openvino").glob(f"{model.weights.sha256}.*.full")
     damage(folder / "features.bin")
     np.testing.assert_array_equal(load_model(CHECKPOINT, "openvino", "float32")(segments).embedding, before)

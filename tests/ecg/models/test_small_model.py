@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from ecg import local
@@ -108,3 +109,13 @@ def test_copies_of_real_recordings_agree(model: Model, shared: Path) -> None:
     spreads = np.array([spread(model, record) for record in records[::4]])
     assert len(spreads) >= 25
     assert np.mean(spreads <= 0.1) >= 0.8
+
+
+def test_a_graph_keeps_no_copy_of_its_file_in_memory() -> None:
+    graph = load_model("small", "openvino", "float32", kind="finetuned")
+    segments = np.random.default_rng(3).standard_normal((2, 12, 2500), dtype=np.float32)
+    first = graph(segments)
+    held = [file.rss for file in psutil.Process().memory_maps() if file.path.endswith(("features.bin", "encoder.bin"))]
+    assert len(held) >= 1  # the files are still mapped
+    assert sum(held) == 0
+    np.testing.assert_array_equal(graph(segments).embedding, first.embedding)
