@@ -51,19 +51,25 @@ async def _received(request: Request, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     stream = request.stream()
+    whole = asyncio.timeout(BODY_PATIENCE_S)
     try:
-        async with asyncio.timeout(BODY_PATIENCE_S):
+        async with whole:
             while True:
-                try:
-                    chunk = await asyncio.wait_for(anext(stream), CHUNK_PATIENCE_S)
-                except StopAsyncIteration:
+                # Not asyncio.wait_for: in Python 3.11 it loses the end of `whole` that comes together with a chunk.
+                async with asyncio.timeout(CHUNK_PATIENCE_S):
+                    chunk = await anext(stream, None)
+                if chunk is None:
                     return b"".join(chunks)
                 size += len(chunk)
                 if size > max_bytes:
                     raise InputTooLarge("The body is too large.", "body", max_bytes, f"> {max_bytes}")
                 chunks.append(chunk)
     except TimeoutError:
-        raise RequestTooSlow("The body did not arrive in time.", "body", f"{CHUNK_PATIENCE_S:g} s", None) from None
+        if whole.expired():
+            expected = f"the whole body within {BODY_PATIENCE_S:g} s"
+        else:
+            expected = f"the next bytes within {CHUNK_PATIENCE_S:g} s"
+        raise RequestTooSlow("The body did not arrive in time.", "body", expected) from None
 
 
 def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:

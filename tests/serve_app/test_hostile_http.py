@@ -1,15 +1,21 @@
 """Requests made to hurt: bodies of a million parts, and refusals that repeat what they refuse."""
 
+import asyncio
 import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 import zstandard
 
 from ecg.errors import InputTooLarge, MalformedInput
+from serve_app.edge import bodies
 from serve_app.edge.bodies import inflate
 from serve_app.edge.problems import problem
+from tests.builders.edge import Edge
 
 EMPTY = {"zstd": zstandard.ZstdCompressor().compress(b""), "gzip": gzip.compress(b"")}
 
@@ -34,6 +40,30 @@ def test_many_parts_with_much_in_them_are_read() -> None:
     block = bytes(range(256)) * 256  # 64 KiB, as bgzip and pzstd make them
     assert inflate(gzip.compress(block) * 300, "gzip", 1 << 26) == block * 300
     assert inflate(zstandard.ZstdCompressor().compress(block) * 300, "zstd", 1 << 26) == block * 300
+
+
+@pytest.mark.parametrize(
+    ("steady", "expected"), [(True, "the whole body within 0.05 s"), (False, "the next bytes within 0.04 s")]
+)
+def test_a_slow_body_is_told_which_bound_it_broke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steady: bool, expected: str
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_PATIENCE_S", 0.05 if steady else 60.0)
+    monkeypatch.setattr(bodies, "CHUNK_PATIENCE_S", 60.0 if steady else 0.04)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        for _ in range(1000 if steady else 0):
+            await asyncio.sleep(0.001)
+            yield b" "
+        if not steady:
+            await asyncio.Event().wait()
+
+    async def scenario(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/data/v1", content=body())
+
+    answer = Edge(tmp_path, keys_file=None).run(scenario)
+    assert (answer.status_code, answer.json()["expected"]) == (408, expected)
 
 
 def test_a_frame_that_asks_for_a_large_window_is_refused() -> None:
