@@ -161,6 +161,8 @@ def _erase(engine: Engine, args: argparse.Namespace) -> int:
     erased = erase(engine, args.record, args.origin, args.device)
     if log is not None:
         log.append(user, "erase", subject, "done")
+    else:
+        print("no audit log says who erased this: --audit FOLDER names one", file=sys.stderr)
     return _say(orjson.dumps({"erased": asdict(erased), "left": 0}))
 
 

@@ -88,19 +88,26 @@ def test_nothing_is_erased_without_exactly_one_name(engine: Engine) -> None:
             erase(engine, **names)
 
 
-def test_the_command_notes_it_in_the_audit_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_notes_it_in_the_audit_log_and_says_when_it_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     url = f"sqlite:///{tmp_path / 'inbox.sqlite'}"
     engine = open_database(url)
     filled(engine)
     engine.dispose()
     audit = tmp_path / "audit"
     assert main(["inbox", "--store", url, "erase", "--record", "canary-record", "--audit", str(audit)]) == 0
-    assert orjson.loads(capsys.readouterr().out)["erased"]["recordings"] == 1
+    told = capsys.readouterr()
+    assert orjson.loads(told.out)["erased"]["recordings"] == 1
+    assert told.err == ""
     noted = [orjson.loads(line) for line in AuditLog(audit).export()]
     assert [(entry["action"], entry["subject"], entry["outcome"]) for entry in noted] == [
         ("erase", "canary-record", "begun"),
         ("erase", "canary-record", "done"),
     ]
+    assert main(["inbox", "--store", url, "erase", "--record", "other-record"]) == 0
+    assert "--audit" in capsys.readouterr().err
+    assert len(list(AuditLog(audit).export())) == 2
 
 
 def test_a_replay_does_not_give_a_message_the_origin_it_claims(engine: Engine) -> None:
