@@ -71,8 +71,8 @@ bench: .venv/dev.stamp
 
 # Of what is installed in .venv, by programs that stand apart from it.
 .venv/sbom.stamp: pyproject.toml constraints.lock .venv/pip.stamp
-	@$(BIN)/python -m venv .venv/sbom
-	@.venv/sbom/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.lock cyclonedx-bom pip-licenses
+	@$(BIN)/python -m venv --without-pip .venv/sbom
+	@$(subst -m pip,-m pip --python .venv/sbom/bin/python,$(PIP)) cyclonedx-bom pip-licenses
 	@touch $@
 
 sbom: .venv/run.stamp .venv/sbom.stamp

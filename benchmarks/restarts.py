@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from contextlib import suppress
 
 import psutil
 
@@ -49,7 +50,10 @@ def one_round(port: int, number: signal.Signals, folder: str) -> tuple[float, fl
             return START_LIMIT_S, 0.0, ["did not start"]
         time.sleep(0.5)
     ready_s = time.monotonic() - begun
-    processes = [psutil.Process(pid) for pid in descendants(launcher.pid)]
+    processes = []
+    for pid in descendants(launcher.pid):
+        with suppress(psutil.NoSuchProcess):  # some of Ray's own end by themselves
+            processes.append(psutil.Process(pid))
     begun = time.monotonic()
     launcher.send_signal(number)
     launcher.wait(STOP_LIMIT_S)
