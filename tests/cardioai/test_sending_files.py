@@ -107,7 +107,7 @@ def test_signals_of_several_rates_are_held_at_the_highest(tmp_path: Path) -> Non
     assert status == 0
     assert (record["rows"], record["first_sample"]) == (700, 500)
     assert record["calibration"]["fs"] == 500.0
-    assert record["calibration"]["acquired"] == "2019-12-24T12:30:05"
+    assert record["calibration"]["acquired"] == "2019-12-24T12:30:06"
     rows = (destination / f"{record['record_id']}.txt").read_text().splitlines()[1:5]
     base = 125 * 7
     assert rows == [f"{500 + k},{base + k},{base + 4},{base + 5 + k // 2}" for k in range(4)]
