@@ -21,7 +21,7 @@ def readable_by_law(
     A small QRS there, unlike from beat to beat, is what two readable leads leave of each other.
     """
     both = min(readable[leads.index("I")], readable[leads.index("II")])
-    made = [row for row, lead in enumerate(leads) if lead in ("III", "aVR", "aVL", "aVF") and row not in dead]
+    made = [row for row, lead in enumerate(leads) if lead in FROM_I_II and row not in dead]
     raised = readable.copy()
     raised[made] = np.maximum(raised[made], both)
     return raised
