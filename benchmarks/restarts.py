@@ -14,12 +14,10 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from contextlib import suppress
 
 import psutil
 
-from benchmarks.service import ROOT, command, free_port
-from serve_app.keeper import descendants
+from benchmarks.service import ROOT, command, free_port, process_tree
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 START_LIMIT_S = 300
@@ -50,10 +48,7 @@ def one_round(port: int, number: signal.Signals, folder: str) -> tuple[float, fl
             return START_LIMIT_S, 0.0, ["did not start"]
         time.sleep(0.5)
     ready_s = time.monotonic() - begun
-    processes = []
-    for pid in descendants(launcher.pid):
-        with suppress(psutil.NoSuchProcess):  # some of Ray's own end by themselves
-            processes.append(psutil.Process(pid))
+    processes = process_tree(launcher.pid)
     begun = time.monotonic()
     launcher.send_signal(number)
     launcher.wait(STOP_LIMIT_S)
