@@ -241,9 +241,10 @@ def serve_config(documents: list[Document]) -> Iterator[str]:
 
 
 def deployments(documents: list[Document]) -> list[Document]:
-    """The deployments of serveConfigV2."""
+    """The deployments of serveConfigV2, of all its applications."""
     (service,) = find(documents, "RayService")
-    return list(yaml.safe_load(service["spec"]["serveConfigV2"])["applications"][0]["deployments"])
+    applications = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
+    return [deployment for application in applications for deployment in application["deployments"]]
 
 
 def hosts(documents: list[Document], deployment: Document) -> dict[str, int]:

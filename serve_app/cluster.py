@@ -85,7 +85,7 @@ def _follow() -> None:
 def follow(
     status: Callable[[], Any], say: Callable[[str], None], connected: Callable[[], bool], every_s: float = EVERY_S
 ) -> str | None:
-    """Call `say` with each step until the application runs, and return None; or return why it will not.
+    """Call `say` with each step until all applications run, and return None; or return why one will not.
 
     `status` gives Serve's `ServeStatus`. It is not asked once Ray is no longer `connected`, as after a stop: it would
     start another Ray. What happens later is not this function's: a change that fails leaves what runs in place.
@@ -96,14 +96,15 @@ def follow(
             applications = status().applications
         except Exception:  # noqa: BLE001  Ray raises what it likes while its controller is not there yet
             applications = {}
-        for application in applications.values():
-            if application.status == "RUNNING":
-                return None
+        coming = [each for each in applications.values() if each.status != "RUNNING"]
+        if applications and not coming:
+            return None
+        for application in coming:
             if application.status == "DEPLOY_FAILED":
                 return cause(application.message)
-            if (step := STEP + _step(application)) != said:
-                say(step)
-                said = step
+        if coming and (step := STEP + _step(coming[0])) != said:
+            say(step)
+            said = step
         time.sleep(every_s)
     return None
 

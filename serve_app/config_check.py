@@ -14,16 +14,27 @@ from ray.serve.schema import ServeDeploySchema
 
 from ecg.cli import describe
 from ecg.errors import EcgError, MalformedInput
-from serve_app.settings import AppSettings, ModelChange
+from serve_app.settings import AppSettings, InboxApplicationSettings, InboxSettings, ModelChange
+
+INBOX = "Inbox"
 
 
-def deployment_names(settings: AppSettings) -> tuple[str, ...]:
-    """The deployments that `serve_app.app.build` makes of these settings."""
+def settings_of(application: dict[str, Any]) -> InboxSettings:
+    """The checked `args` of an application: an `AppSettings`, or an `InboxApplicationSettings` where that is built."""
+    alone = str(application.get("import_path", "")).endswith(":build_inbox")
+    return (InboxApplicationSettings if alone else AppSettings).model_validate(application.get("args", {}))
+
+
+def deployment_names(settings: InboxSettings) -> tuple[str, ...]:
+    """The deployments that the builder of these settings in `serve_app.app` makes."""
+    if not isinstance(settings, AppSettings):
+        return (INBOX,)
     preprocess = () if settings.preprocess_inline else ("Preprocess",)
     models = (card.deployment for card in settings.cards().values())
     rollout = ("Rollout",) if settings.models_must_load else ()
     measure = () if settings.measure_inline else ("Measure",)
-    return ("Ingress", *preprocess, *models, *measure, *rollout, "Inbox")
+    inbox = () if settings.inbox_application else (INBOX,)
+    return ("Ingress", *preprocess, *models, *measure, *rollout, *inbox)
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -37,22 +48,30 @@ def load_config(path: Path) -> dict[str, Any]:
     _check_keys(config, ServeDeploySchema, path.name)
     try:
         ServeDeploySchema.model_validate(config)
+        names = {application["name"] for application in config["applications"]}
         for application in config["applications"]:
-            settings = AppSettings.model_validate(application.get("args", {}))
-            deployments = list(deployment_names(settings))
-            models = {card.deployment for card in settings.cards().values()}
-            listed = application.get("deployments", [])
-            for deployment in listed:
-                _check_deployment(deployment, deployments, models, path.name)
-            names = {deployment["name"] for deployment in listed}
-            for name in deployments:
-                if name not in names:  # it would ask for a whole processor, and on a small machine wait for ever
-                    raise MalformedInput(f"{path.name}: no entry for {name}.", "deployments", deployments, None)
+            _check_application(application, names, path.name)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise MalformedInput(f"{path.name}: {first['msg']}.", place, None, first.get("input")) from None
     return config
+
+
+def _check_application(application: dict[str, Any], applications: set[str], file: str) -> None:
+    settings = settings_of(application)
+    other = "inbox_application" if isinstance(settings, AppSettings) else "graph_application"
+    if (named := getattr(settings, other)) is not None and named not in applications - {application["name"]}:
+        raise MalformedInput(f"{file}: no such other application.", other, sorted(applications), named)
+    known = list(deployment_names(settings))
+    models = {card.deployment for card in settings.cards().values()} if isinstance(settings, AppSettings) else set()
+    listed = application.get("deployments", [])
+    for deployment in listed:
+        _check_deployment(deployment, known, models, file)
+    names = {deployment["name"] for deployment in listed}
+    for name in known:
+        if name not in names:  # it would ask for a whole processor, and on a small machine wait for ever
+            raise MalformedInput(f"{file}: no entry for {name}.", "deployments", known, None)
 
 
 def _check_deployment(deployment: dict[str, Any], known: list[str], models: set[str], file: str) -> None:
@@ -98,7 +117,8 @@ def main() -> int:
         config = load_config(Path(sys.argv[1]))
         if "--make-folders" in sys.argv:
             for application in config["applications"]:
-                AppSettings.model_validate(application.get("args", {})).resolved_inbox_url()
+                if INBOX in deployment_names(settings := settings_of(application)):
+                    settings.resolved_inbox_url()
     except (EcgError, OSError, IndexError, yaml.YAMLError) as error:
         print(describe(error) if isinstance(error, EcgError) else error or "name a Serve YAML file", file=sys.stderr)
         return 2

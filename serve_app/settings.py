@@ -53,10 +53,40 @@ class OidcSettings(BaseModel):
         return TokenRules(**self.model_dump())
 
 
-class AppSettings(BaseModel):
-    """What the builder takes; nothing here changes a clinical number."""
+class InboxSettings(BaseModel):
+    """The inbox's own settings, wherever it is deployed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inbox_url: str | None = Field(
+        None, description="SQLAlchemy URL of the inbox; SQLite in $ECG_DATA_DIR or ~/.local/share/ecg-serve if unset"
+    )
+    inbox_incomplete_after_s: float = Field(900.0, gt=0, description="how long a recording waits for its next part")
+    inbox_keep_days: float | None = Field(
+        90.0, gt=0, description="how long finished recordings, results and quarantine are kept; null: for ever"
+    )
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there may be something in the inbox: it is in a database of its own, or its file is there."""
+        return self.inbox_url is not None or default_file().exists()
+
+    def resolved_inbox_url(self) -> str:
+        """URL of the inbox; the folder of the SQLite file is made when it is not there."""
+        if self.inbox_url is not None:
+            return self.inbox_url
+        default_file().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return default_url()
+
+
+class InboxApplicationSettings(InboxSettings):
+    """What the builder of an inbox in an application of its own takes."""
+
+    graph_application: str = Field("ecg", description="the Serve application that analyses what the inbox holds")
+
+
+class AppSettings(InboxSettings):
+    """What the builder of the service takes; nothing here changes a clinical number."""
 
     clinical_weights: str = Field(
         "auto", description="auto, hub, small, stand-in, or the path of a finetuned checkpoint"
@@ -110,25 +140,9 @@ class AppSettings(BaseModel):
     )
     demo: bool = Field(False, description="a public demo: no inbox and no records, and no keys needed beyond loopback")
 
-    inbox_url: str | None = Field(
-        None, description="SQLAlchemy URL of the inbox; SQLite in $ECG_DATA_DIR or ~/.local/share/ecg-serve if unset"
+    inbox_application: str | None = Field(
+        None, description="the Serve application that holds the inbox (`build_inbox`); in this one if unset"
     )
-    inbox_incomplete_after_s: float = Field(900.0, gt=0, description="how long a recording waits for its next part")
-    inbox_keep_days: float | None = Field(
-        90.0, gt=0, description="how long finished recordings, results and quarantine are kept; null: for ever"
-    )
-
-    @property
-    def has_store(self) -> bool:
-        """Whether there may be something in the inbox: it is in a database of its own, or its file is there."""
-        return self.inbox_url is not None or default_file().exists()
-
-    def resolved_inbox_url(self) -> str:
-        """URL of the inbox; the folder of the SQLite file is made when it is not there."""
-        if self.inbox_url is not None:
-            return self.inbox_url
-        default_file().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return default_url()
 
     @property
     def needs_credential(self) -> bool:

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from ecg.cli import COMMANDS
 from ecg.models.hub import REPOSITORY
 from serve_app.launcher.options import parser
-from serve_app.settings import AppSettings, ModelChange, ModelSettings, OidcSettings
+from serve_app.settings import AppSettings, InboxApplicationSettings, ModelChange, ModelSettings, OidcSettings
 
 #: Environment variables of this project, and what each does. A test finds those that the code reads.
 VARIABLES = {
@@ -50,6 +50,12 @@ def document() -> str:
             "`args` in a Serve YAML (config/), or `--set KEY=VALUE`. An unknown key is refused.",
             "",
             *_table(("setting", "type", "default", "is"), _fields(AppSettings)),
+            "",
+            "## The inbox as an application of its own",
+            "",
+            "`args` of `serve_app.app:build_inbox`, where `inbox_application` names it, as in config/cpu.yaml.",
+            "",
+            *_table(("setting", "type", "default", "is"), _fields(InboxApplicationSettings)),
             "",
             "## One model",
             "",

@@ -63,8 +63,8 @@ class Graph:
         self._examine_here = Measure()
         self.models = {name: ModelWatch(handle) for name, handle in self._models.items()}
 
-    async def report(self, record: EcgRecord, include: frozenset[str] | None = None) -> Report:
-        """The `Report` of a recording, with all parts when `include` is None.
+    async def report(self, record: EcgRecord, include: frozenset[str] | None = None, limited: bool = True) -> Report:
+        """The `Report` of a recording, with all parts when `include` is None; not `limited`, it never finds no place.
 
         Every refusal of a deployment arrives as an `EcgError`.
 
@@ -74,7 +74,7 @@ class Graph:
         """
         include = self.parts if include is None else include
         try:
-            with nullcontext() if include <= WITHOUT_MODELS else self._limit.place():
+            with self._limit.place() if limited and not include <= WITHOUT_MODELS else nullcontext():
                 try:
                     report = await self._report(record, include)
                 except Exception as error:
@@ -100,6 +100,7 @@ class Graph:
     async def document(self, record: EcgRecord) -> bytes:
         """The report as JSON, for a recording that came without a caller to ask: the models answer when they can.
 
+        The inbox has one recording after another analysed and takes nobody's place, so that it is not limited.
         A recording that no model takes (leads missing, too short) is measured, and a warning says why.
         """
         include = self.parts
@@ -108,7 +109,7 @@ class Graph:
         except UnusableRecording as error:
             include = WITHOUT_MODELS
             record = replace(record, notes=(*record.notes, f"No model output: {error.message}"))
-        return (await self.report(record, include)).to_json()
+        return (await self.report(record, include, limited=False)).to_json()
 
     async def _report(self, record: EcgRecord, include: frozenset[str], again: bool = False) -> Report:
         start = time.perf_counter()

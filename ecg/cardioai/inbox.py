@@ -11,7 +11,7 @@ from ecg.cardioai.assemble import load
 from ecg.cardioai.receipts import Limits, Receipt
 from ecg.cardioai.receiver import Receiver
 from ecg.cardioai.upkeep import give_up_waiting, prune
-from ecg.cardioai.views import prometheus, record_view, stats
+from ecg.cardioai.views import prometheus, record_view, stats, waiting
 from ecg.errors import AnalysisLost, Overloaded, StoreUnavailable
 from ecg.record import EcgRecord
 from ecg.store.database import Engine
@@ -93,6 +93,10 @@ class Inbox:
     async def stats(self) -> bytes:
         """Counts, JSON."""
         return (await asyncio.to_thread(stats, self._engine)).json()
+
+    async def waiting(self) -> int:
+        """How many complete recordings have no result yet."""
+        return await asyncio.to_thread(waiting, self._engine)
 
     async def metrics(self) -> str:
         """Counts, Prometheus text."""

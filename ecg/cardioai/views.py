@@ -107,6 +107,13 @@ def stats(engine: Engine) -> Stats:
         )
 
 
+def waiting(engine: Engine) -> int:
+    """How many complete recordings have no result yet."""
+    of_these = select(func.count()).select_from(recordings).where(recordings.c.state.in_(_WAITING))
+    with reading(engine) as connection:
+        return connection.scalar(of_these) or 0
+
+
 def known_messages(engine: Engine, message_ids: list[str]) -> set[str]:
     """Those of the message ids under which something is kept."""
     with reading(engine) as connection:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.serve.graph import Graph, Handles
 from ecg.access.limiter import Limiter
+from ecg.record import EcgRecord
 from serve_app.edge.activity import Activity, Counts
 from serve_app.edge.application import application
 from serve_app.edge.inbox import InboxRoutes
@@ -30,7 +31,7 @@ class Ingress:
     """One replica of the edge. Serve sends what `__call__` returns, which is the application itself."""
 
     def __init__(self, settings: AppSettings, handles: Handles, inbox: DeploymentHandle) -> None:
-        graph = Graph(handles, settings.max_model_requests)
+        self._graph = graph = Graph(handles, settings.max_model_requests)
         received = InboxRoutes(
             inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
         )
@@ -39,11 +40,16 @@ class Ingress:
         #: What the first request of any kind begins, and what has begun: a constructor may stand outside the loop.
         self._to_begin: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._begun: list[asyncio.Task[None]] = []
-        if settings.has_store and not settings.demo:  # for what the inbox had accepted when it last ended
+        apart = settings.inbox_application is not None  # it begins by itself
+        if settings.has_store and not settings.demo and not apart:  # for what it had accepted when it last ended
             self._to_begin.append(partial(_wake, inbox))
         if settings.needs_credential:
             self._to_begin.append(self._share_limits)
         self._answer = _Application(application(settings, graph, received, self._activity, self._limiter))
+
+    async def document(self, record: EcgRecord) -> bytes:
+        """As `Graph.document`, for the inbox."""
+        return await self._graph.document(record)
 
     async def activity(self) -> Counts:
         """What this replica did of late."""

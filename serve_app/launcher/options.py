@@ -141,10 +141,12 @@ def _source(text: str, models: Sequence[str]) -> str:
 def open_to_all(config: dict[str, Any]) -> str | None:
     """Why a service that everybody on the network could use is not started; None for any other.
 
-    `config` is what `with_options` returns. Every application in it must ask for a credential or be a demo.
+    `config` is what `with_options` returns. Every application in it that has a route must ask for a credential or be a
+    demo.
     """
     host = str(config["http_options"]["host"])
-    if is_loopback(host) or all(_is_guarded(application.get("args") or {}) for application in config["applications"]):
+    routed = [each for each in config["applications"] if each.get("route_prefix", "/") is not None]
+    if is_loopback(host) or all(_is_guarded(application.get("args") or {}) for application in routed):
         return None
     return (
         f"{host} can be reached from other machines, and no key is asked for. Make one with\n"

@@ -199,9 +199,10 @@ def test_the_database_is_known_where_the_inbox_runs_and_nowhere_else(folder: str
 @each
 def test_several_inboxes_share_a_store_whose_password_is_in_no_file(folder: str) -> None:
     (inbox,) = [d for d in check.deployments(documents(folder)) if d["name"] == "Inbox"]
-    assert inbox["num_replicas"] >= 2
-    config = yaml.safe_load(one(folder, "RayService")["spec"]["serveConfigV2"])
-    url = make_url(config["applications"][0]["args"]["inbox_url"])
+    assert inbox["autoscaling_config"]["min_replicas"] >= 2
+    service, apart = yaml.safe_load(one(folder, "RayService")["spec"]["serveConfigV2"])["applications"]
+    assert (service["args"]["inbox_application"], apart["route_prefix"]) == (apart["name"], None)
+    url = make_url(apart["args"]["inbox_url"])
     assert (url.drivername, url.host, url.password) == ("postgresql+psycopg", None, None)
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from ecg.errors import MalformedInput
 from serve_app.app import build
-from serve_app.config_check import deployment_names, load_config
+from serve_app.config_check import deployment_names, load_config, settings_of
 from serve_app.launcher.options import parser, with_options
 from serve_app.settings import AppSettings
 
@@ -17,9 +17,9 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 @pytest.mark.parametrize("name", ["local", "cpu", "gpu"])
 def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
     config = load_config(CONFIG / f"{name}.yaml")
-    (application,) = config["applications"]
-    built = deployment_names(AppSettings.model_validate(application["args"]))
-    assert {deployment["name"] for deployment in application["deployments"]} == set(built)
+    for application in config["applications"]:
+        built = deployment_names(settings_of(application))
+        assert {deployment["name"] for deployment in application["deployments"]} == set(built)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,10 @@ def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
         (("applications", 0, "args"), "wieghts", "hub"),
         (("applications", 0, "args"), "max_body_mib", -1),
         (("applications", 0, "args"), "preprocess_inline", True),  # beside a deployment Preprocess
+        (("applications", 0, "args"), "inbox_application", "outbox"),
+        (("applications", 1, "args"), "graph_application", "ekg"),
+        (("applications", 1, "args"), "clinical_weights", "hub"),  # of the inbox
+        (("applications", 1, "deployments", 0, "autoscaling_config", "policy"), "policy_kwarg", {}),
         (("applications", 0, "deployments", 0), "max_replica_per_node", 1),
         (("applications", 0, "deployments", 0), "name", "Ingres"),
         (("applications", 0, "deployments", 0), "user_config", {"weights": "hub"}),  # of the ingress
@@ -56,7 +60,7 @@ def test_a_typo_is_found(tmp_path: Path, path: tuple[str | int, ...], key: str, 
 def test_the_weights_of_the_command_line_stand_over_those_of_the_file() -> None:
     config = yaml.safe_load((CONFIG / "cpu.yaml").read_text())
     options = parser().parse_args(["--weights", "stand-in"])
-    (application,) = with_options(config, options)["applications"]
+    application, _ = with_options(config, options)["applications"]
     assert application["args"]["clinical_weights"] == "stand-in"
     models = [d for d in application["deployments"] if d["name"].endswith("Model")]
     assert [d["user_config"] for d in models] == [{}, {}]

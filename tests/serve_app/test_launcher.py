@@ -313,14 +313,16 @@ def application(status: str, message: str = "", **deployments: tuple[str, str]) 
     return SimpleNamespace(status=status, message=message, deployments=inner)
 
 
-def followed(*states: SimpleNamespace | Exception) -> tuple[str | None, list[str]]:
+def followed(
+    *states: SimpleNamespace | Exception, beside: SimpleNamespace | None = None
+) -> tuple[str | None, list[str]]:
     left, said = list(states), []
 
     def status() -> SimpleNamespace:
         state = left.pop(0)
         if isinstance(state, Exception):
             raise state
-        return SimpleNamespace(applications={"ecg": state})
+        return SimpleNamespace(applications={"ecg": state} | ({} if beside is None else {"inbox": beside}))
 
     return follow(status, said.append, lambda: bool(left), every_s=0.0), said
 
@@ -366,6 +368,13 @@ def test_the_start_says_what_it_waits_for() -> None:
     assert said == [log_file.STEP + "starting Ingress", log_file.STEP + "starting Inbox (OSError: no room)"]
     assert followed(waits) == (None, [log_file.STEP + "starting Ingress"])  # stopped before it runs: asked no more
     assert cause("") == "no reason was given"
+
+
+def test_the_start_waits_for_every_application() -> None:
+    runs, waits = application("RUNNING"), application("DEPLOYING", Inbox=("UPDATING", ""))
+    assert followed(runs, runs, beside=waits) == (None, [log_file.STEP + "starting Inbox"])
+    failure, _ = followed(runs, beside=application("DEPLOY_FAILED", TRACEBACK))
+    assert failure == "ModuleNotFoundError: No module named 'alembic'"
 
 
 def test_logs_are_kept_and_only_the_last_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
