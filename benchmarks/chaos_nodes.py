@@ -26,7 +26,7 @@ import psutil
 import yaml
 
 from benchmarks.chaos_load import HEADING, Clients, bodies, inflict
-from benchmarks.service import ROOT
+from benchmarks.service import ROOT, wait_until
 from serve_app import haproxy
 from serve_app.environment import ray_environment
 
@@ -68,7 +68,11 @@ class Cluster:
     def wait(self) -> None:
         """Wait until the service answers at each node; raises `SystemExit` with the logs when it does not."""
         for _, address in (HEAD, *WORKERS):
-            _until(partial(_answers, f"http://{address}:8000/health/ready", 200), self.folder)
+            wait_until(
+                partial(_answers, f"http://{address}:8000/health/ready", 200),
+                partial(_logs, self.folder),
+                START_LIMIT_S,
+            )
 
     def drain(self, name: str) -> None:
         """Tell a node to end, as Kubernetes does, and wait until it has."""
@@ -106,7 +110,7 @@ def cluster(tool: Path) -> Iterator[Cluster]:
         made = Cluster(tool, folder, environment, {})
         try:
             made.start(*HEAD, "--head", "--port", "6379", "--num-cpus", "0", "--dashboard-host", HEAD[1])
-            _until(partial(_answers, f"http://{HEAD[1]}:8265/api/version"), folder)
+            wait_until(partial(_answers, f"http://{HEAD[1]}:8265/api/version"), partial(_logs, folder), START_LIMIT_S)
             for worker in WORKERS:
                 made.worker(*worker)
                 time.sleep(15)  # one after the other: two processors start them
@@ -151,12 +155,8 @@ def _answers(url: str, status: int | None = None) -> bool:
     return status is None or answer.status_code == status
 
 
-def _until(condition: Callable[[], bool], folder: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit("\n".join(f"{log}:\n{log.read_text()[-2000:]}" for log in folder.glob("*.log")))
-        time.sleep(0.5)
+def _logs(folder: Path) -> str:
+    return "\n".join(f"{log}:\n{log.read_text()[-2000:]}" for log in folder.glob("*.log"))
 
 
 def drained(made: Cluster, clients: Clients, chance: random.Random) -> Callable[[], None]:

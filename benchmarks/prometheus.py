@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import orjson
 import yaml
 
 from benchmarks.chaos_load import JSON, bodies, message
-from benchmarks.service import ROOT, command, free_port, started
+from benchmarks.service import ROOT, command, free_port, started, wait_until
 from monitoring.dashboards import DASHBOARDS
 
 LIMIT_S = 120.0
@@ -40,12 +40,12 @@ def installed() -> str | None:
 
 def targets_of(launcher_log: Path) -> list[str]:
     """Addresses of the metrics of Ray and of HAProxy, which the launcher prints once the service is ready."""
-    deadline = time.monotonic() + LIMIT_S
-    while len(found := re.findall(r"^metrics.*: http://(\S+)/metrics", launcher_log.read_text(), re.MULTILINE)) < 2:
-        if time.monotonic() > deadline:
-            raise TimeoutError(launcher_log.read_text())
-        time.sleep(0.2)
-    return found
+
+    def found() -> list[str]:
+        return re.findall(r"^metrics.*: http://(\S+)/metrics", launcher_log.read_text(), re.MULTILINE)
+
+    wait_until(lambda: len(found()) >= 2, launcher_log.read_text, LIMIT_S)
+    return found()
 
 
 @contextmanager
@@ -71,22 +71,18 @@ def scraping(service: str, targets: list[str], folder: Path) -> Iterator[httpx.C
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([binary, *options], cwd=folder, stdout=log, stderr=log)
     try:
+
+        def said() -> str:
+            return (folder / "log").read_text()[-3000:]
+
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            _until(lambda: _answers(client), folder / "log")
+            wait_until(lambda: _answers(client), said, LIMIT_S)
             # An alert on series that are not there yet would be pending before the first scrape.
-            _until(lambda: len(values(client, "up == 1")) == len(targets) + 1, folder / "log")
+            wait_until(lambda: len(values(client, "up == 1")) == len(targets) + 1, said, LIMIT_S)
             yield client
     finally:
         process.terminate()
         process.wait(60)
-
-
-def _until(condition: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(log.read_text()[-3000:])
-        time.sleep(0.2)
 
 
 def _answers(client: httpx.Client) -> bool:

@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,15 @@ class Server:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         return count
+
+
+def wait_until(condition: Callable[[], bool], said: Callable[[], str], limit_s: float = START_LIMIT_S) -> None:
+    """Wait for a condition. Raises `TimeoutError` with what was `said` when it does not come."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(said())
+        time.sleep(0.2)
 
 
 def free_port() -> int:

@@ -196,7 +196,8 @@ class ModelRunner:
         if self._after is None:
             return False
         try:
-            first: ModelState = await asyncio.wait_for(self._after.state.remote(), timeout=1.0)
+            async with asyncio.timeout(1.0):
+                first: ModelState = await self._after.state.remote()
         except (TimeoutError, RayError, RayServeException):
             return True
         return first.state in ("waiting", "loading")
