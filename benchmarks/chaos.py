@@ -196,7 +196,11 @@ def configuration(folder: Path, port: int, inbox: Path) -> Path:
     application["args"] |= small | {"measure_inline": False}
     measure = {"name": "Measure", "num_replicas": 2, "max_ongoing_requests": 16, "max_queued_requests": 64}
     application["deployments"].append(measure | {"ray_actor_options": {"num_cpus": 0.2}})
-    cluster = yaml.safe_load((ROOT / "config/cpu.yaml").read_text())["applications"][0]["deployments"]
+    cluster = [
+        deployment
+        for each in yaml.safe_load((ROOT / "config/cpu.yaml").read_text())["applications"]
+        for deployment in each["deployments"]
+    ]
     checks = ("health_check_period_s", "health_check_timeout_s")
     for entry in application["deployments"]:
         if entry["name"] in ("Ingress", "ClinicalModel", "FeatureModel"):

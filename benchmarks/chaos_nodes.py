@@ -66,7 +66,7 @@ class Cluster:
         self.start(name, address, "--address", f"{HEAD[1]}:6379", "--num-cpus", "4")
 
     def wait(self) -> None:
-        """Wait until the service answers at each node; raises `SystemExit` with the logs when it does not."""
+        """Wait until the service answers at each node; raises `TimeoutError` with the logs when it does not."""
         for _, address in (HEAD, *WORKERS):
             wait_until(
                 partial(_answers, f"http://{address}:8000/health/ready", 200),

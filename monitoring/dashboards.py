@@ -80,11 +80,11 @@ SERVICE = [
     ),
     Panel(
         "Waiting for a replica",
-        {"{{deployment}}": 'sum by (deployment) (ray_serve_deployment_queued_queries{application="ecg"})'},
+        {"{{deployment}}": 'sum by (deployment) (ray_serve_deployment_queued_queries{application=~"ecg|inbox"})'},
     ),
     Panel(
         "Replicas wanted",
-        {"{{deployment}}": 'max by (deployment) (ray_serve_autoscaling_target_replicas{application="ecg"})'},
+        {"{{deployment}}": 'max by (deployment) (ray_serve_autoscaling_target_replicas{application=~"ecg|inbox"})'},
     ),
     Panel(
         "Application",

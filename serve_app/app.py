@@ -31,7 +31,7 @@ def build(args: AppSettings) -> Application:
     measure = None if args.measure_inline else serve.deployment(Measure, name="Measure").bind()
     rollout = serve.deployment(Rollout, name="Rollout").bind(models) if args.models_must_load else None
     handles = Handles(preprocess, models, measure, rollout)  # Serve puts handles in the applications' place
-    inbox = DeploymentHandle("Inbox", args.inbox_application) if args.inbox_application else _inbox(args, None)
+    inbox = DeploymentHandle("Inbox", args.inbox_application) if args.inbox_application else _inbox(args, handles)
     return serve.deployment(Ingress, name="Ingress").bind(args, handles, inbox)
 
 
@@ -40,7 +40,7 @@ def build_inbox(args: InboxApplicationSettings) -> Application:
     return _inbox(args, args.graph_application)
 
 
-def _inbox(args: InboxSettings, graph_application: str | None) -> Application:
+def _inbox(args: InboxSettings, analysis: Handles | str) -> Application:
     return serve.deployment(GraphInbox, name="Inbox").bind(
-        args.resolved_inbox_url(), args.inbox_incomplete_after_s, args.inbox_keep_days, graph_application
+        args.resolved_inbox_url(), args.inbox_incomplete_after_s, args.inbox_keep_days, analysis
     )

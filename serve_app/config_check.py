@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from ray._common.utils import import_attr
 from ray.serve.schema import ServeDeploySchema
 
 from ecg.cli import describe
@@ -46,6 +47,7 @@ def load_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise MalformedInput(f"{path.name} is not a mapping.", path.name, "a mapping", type(config).__name__)
     _check_keys(config, ServeDeploySchema, path.name)
+    _check_policies(config, path.name)
     try:
         ServeDeploySchema.model_validate(config)
         names = {application["name"] for application in config["applications"]}
@@ -63,6 +65,8 @@ def _check_application(application: dict[str, Any], applications: set[str], file
     other = "inbox_application" if isinstance(settings, AppSettings) else "graph_application"
     if (named := getattr(settings, other)) is not None and named not in applications - {application["name"]}:
         raise MalformedInput(f"{file}: no such other application.", other, sorted(applications), named)
+    if not isinstance(settings, AppSettings) and settings.resolved_inbox_url().startswith("sqlite"):
+        raise MalformedInput(f"{file}: SQLite is for one machine.", "inbox_url", "postgresql+psycopg://…", "sqlite")
     known = list(deployment_names(settings))
     models = {card.deployment for card in settings.cards().values()} if isinstance(settings, AppSettings) else set()
     listed = application.get("deployments", [])
@@ -84,6 +88,23 @@ def _check_deployment(deployment: dict[str, Any], known: list[str], models: set[
             f"{file}: only models have a user_config.", "user_config", sorted(models), deployment["name"]
         )
     ModelChange.model_validate(deployment["user_config"])
+
+
+def _check_policies(config: dict[str, Any], file: str) -> None:
+    """Make what Serve will make in its controller, where an error keeps it from looking after any application."""
+    for application in config.get("applications") or []:
+        for deployment in application.get("deployments") or []:
+            policy = (deployment.get("autoscaling_config") or {}).get("policy")
+            if policy is None:
+                continue
+            name = str(policy.get("policy_function"))
+            try:
+                function = import_attr(name)
+                if isinstance(function, type):
+                    function(**(policy.get("policy_kwargs") or {}))
+            except (ImportError, AttributeError, TypeError, ValueError) as error:
+                words = f"{file}: the policy of {deployment.get('name')} cannot be made: {error}"
+                raise MalformedInput(words, "policy", "module:name and its policy_kwargs", name) from None
 
 
 def _check_keys(value: Any, schema: Any, place: str) -> None:

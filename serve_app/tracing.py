@@ -1,7 +1,8 @@
-"""Traces of requests across the deployments, for an OpenTelemetry collector.
+"""Traces of requests across the deployments, for an OpenTelemetry collector. Off unless ECG_TRACED_SHARE is set.
 
-Off unless the Serve YAML has a `tracing_config` that names `otlp`. Serve makes the spans: one for the ingress, one for
-each call of a deployment, one in the deployment called. The collector is where OTEL_EXPORTER_OTLP_ENDPOINT says.
+Serve makes the spans: one for the ingress, one for each call of a deployment, one in the deployment called. Whether a
+request is traced is decided once, at its head (`serve_app.edge.front`): Serve alone would decide anew in every process
+and send pieces. The collector is where OTEL_EXPORTER_OTLP_ENDPOINT says.
 """
 
 import os
@@ -10,8 +11,10 @@ from collections.abc import Sequence
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import Status
+from opentelemetry.trace import SpanContext, Status
 from opentelemetry.util.types import Attributes, AttributeValue
+
+from serve_app.edge.front import NOBODY
 
 SERVICE = "ecg-serve"
 #: All that a span says beside its name and times.
@@ -25,7 +28,7 @@ def otlp() -> list[SpanProcessor]:
 
 
 class WithoutContent(SpanExporter):
-    """Sends spans on without the message and the traceback of an exception, which may repeat what a caller sent."""
+    """Sends spans on without what may repeat what a caller sent: messages, tracebacks, the caller's `tracestate`."""
 
     def __init__(self, to: SpanExporter) -> None:
         self._to = to
@@ -46,8 +49,8 @@ class WithoutContent(SpanExporter):
 def _without_content(span: ReadableSpan) -> ReadableSpan:
     return ReadableSpan(
         name=span.name,
-        context=span.context,
-        parent=span.parent,
+        context=_without_state(span.context),
+        parent=None if span.parent is None or span.parent.span_id == int(NOBODY, 16) else _without_state(span.parent),
         resource=span.resource,
         attributes=_kept(span.attributes),
         events=[Event(event.name, _kept(event.attributes), event.timestamp) for event in span.events],
@@ -57,6 +60,10 @@ def _without_content(span: ReadableSpan) -> ReadableSpan:
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def _without_state(context: SpanContext) -> SpanContext:
+    return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags)
 
 
 def _kept(attributes: Attributes) -> dict[str, AttributeValue]:

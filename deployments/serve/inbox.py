@@ -2,46 +2,38 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from contextlib import suppress
 
-from ray import serve
-from ray.serve.handle import DeploymentHandle
-
+from deployments.serve.graph import Graph, Handles
+from deployments.serve.graph_elsewhere import GraphElsewhere
 from deployments.serve.inbox_scaling import WAITING
-from deployments.serve.ray_errors import as_ecg_error
 from ecg.cardioai.inbox import Inbox
 from ecg.cardioai.receipts import Limits, Receipt
-from ecg.errors import Overloaded, StoreUnavailable
-from ecg.record import EcgRecord
+from ecg.errors import StoreUnavailable
 from ecg.store.database import Engine, open_database
 from ecg.store.worker import Patience
 
 #: Seconds between two tries to open a store that does not answer.
 EVERY_S = 5.0
-#: The deployment that analyses (`Ingress.document`). After so long without an answer it is asked whether it is there,
-#: and has as long to say so.
-GRAPH, GRAPH_THERE_S = "Ingress", 10.0
 log = logging.getLogger(__name__)
 
 
 class GraphInbox:
     """The inbox as it is deployed: its worker hands complete recordings to the graph that also answers `/analyze`.
 
-    The graph is another application's when `graph_application` names one. While that is not deployed, recordings wait.
+    `analysis` is the working deployments of its own application, or the name of the one that has them; while that one
+    is not deployed, recordings wait.
 
-    A store that does not answer at the start is tried again until it does: the application, and `/analyze` with it,
+    A store that does not answer at the start is tried again until it does: where there is one application, `/analyze`
     must not wait for a database. Until then every method raises `StoreUnavailable`, and senders keep their messages.
     """
 
-    def __init__(
-        self, url: str, incomplete_after_s: float, keep_days: float | None, graph_application: str | None
-    ) -> None:
+    def __init__(self, url: str, incomplete_after_s: float, keep_days: float | None, analysis: Handles | str) -> None:
         self._url = url
         self._patience = Patience(incomplete_after_s=incomplete_after_s)
         self._keep_days = keep_days
-        self._graph_application = graph_application
-        self._graph: DeploymentHandle | None = None
+        graph = GraphElsewhere.of(analysis) if isinstance(analysis, str) else Graph(analysis)
+        self._analyse = graph.document
         self._open: Inbox | None = None
         self._opening: asyncio.Task[None] | None = None
         try:
@@ -68,7 +60,9 @@ class GraphInbox:
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What Serve scales this deployment by (`deployments.serve.inbox_scaling`)."""
-        return {WAITING: float(await self._open.waiting())} if self._open is not None else {}
+        with suppress(StoreUnavailable):
+            return {WAITING: float(await self._opened.waiting())}
+        return {}
 
     def check_health(self) -> None:
         """Raise when a background thread of the inbox has ended: Serve then replaces this replica.
@@ -96,28 +90,7 @@ class GraphInbox:
         return self._open
 
     def _inbox(self, engine: Engine) -> Inbox:
-        return Inbox(engine, self._analysed, Limits(), self._patience, self._keep_days)
-
-    async def _analysed(self, record: EcgRecord) -> bytes:
-        """The graph's JSON document. Raises `Overloaded` when there is no graph, which no recording fails for."""
-        if self._graph is None:  # by name: the ingress, which has this deployment's handle, cannot be bound to it
-            name = self._graph_application or serve.get_replica_context().app_name
-            self._graph = DeploymentHandle(GRAPH, name)
-        asked = self._graph.document.remote(record)
-        answer = asyncio.ensure_future(_awaited(asked))
-        try:
-            while not (await asyncio.wait({answer}, timeout=GRAPH_THERE_S))[0]:
-                await _check_there(self._graph)  # a call of a deployment that is not there waits for ever
-            return await answer
-        except Exception as error:
-            refusal = as_ecg_error(error)
-            if refusal is None or refusal is error:
-                raise
-            raise refusal from None
-        finally:
-            if not answer.done():
-                asked.cancel()
-                answer.cancel()
+        return Inbox(engine, self._analyse, Limits(), self._patience, self._keep_days)
 
     async def _open_later(self) -> None:
         while self._open is None:
@@ -125,17 +98,3 @@ class GraphInbox:
             with suppress(StoreUnavailable):
                 self._open = self._inbox(await asyncio.to_thread(open_database, self._url))
         log.warning("The inbox's store answers.")
-
-
-async def _awaited(asked: Awaitable[bytes]) -> bytes:
-    return await asked
-
-
-async def _check_there(graph: DeploymentHandle) -> None:
-    asked = graph.is_there.remote()
-    try:
-        async with asyncio.timeout(GRAPH_THERE_S):
-            await asked
-    except TimeoutError:
-        asked.cancel()
-        raise Overloaded("The analysis is not deployed; its recordings wait.") from None

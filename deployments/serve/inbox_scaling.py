@@ -18,6 +18,8 @@ class ReplicasForBacklog:
     """
 
     def __init__(self, recordings_each: int = 50) -> None:
+        if recordings_each < 1:
+            raise ValueError(f"recordings_each is at least 1, not {recordings_each}")
         self._each = recordings_each
 
     def __call__(self, context: AutoscalingContext) -> tuple[int, dict[str, Any]]:

@@ -31,13 +31,14 @@ def application(
     """The ASGI application of one ingress replica, which counts in `activity` and asks `limiter` for room for a key."""
     routes = _routes(settings, graph, inbox, Access.of(settings, limiter), activity)
     limit = AdmissionLimit(settings.max_requests, "The service is at its limit; try again shortly.", "requests")
+    messages = AdmissionLimit(max(1, settings.max_requests // 2), "The inbox is at its limit.", "messages")
     chain = [
         Middleware(RequestId),
         Middleware(Observed, activity=activity),
         Middleware(SafeHeaders),
         Middleware(Problems, retry_after_s=settings.retry_after_s),
         Middleware(SameSite, settings=settings),
-        Middleware(Admission, limit=limit),
+        Middleware(Admission, limit=limit, messages=messages),
         Middleware(PlainPath),
     ]
     app = Starlette(routes=routes, middleware=chain, exception_handlers={HTTPException: _unrouted})

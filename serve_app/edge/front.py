@@ -5,6 +5,7 @@ or a WebSocket, which no route takes, ended there in a traceback and a bare 500.
 process that serves HTTP, by ``RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH`` (`serve_app.environment`).
 """
 
+import random
 import re
 import uuid
 
@@ -13,8 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from serve_app.edge.problems import NotFound, problem
+from serve_app.environment import traced_share
 
 REQUEST_ID = b"x-request-id"
+#: The parent of a trace that begins here: Serve makes a span of a request whose head names a parent (`traced`).
+NOBODY = "0000000000000001"
+_PARENT, _STATE = b"traceparent", b"tracestate"
+_USABLE_PARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _USABLE_ID = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}")
 
 
@@ -24,11 +30,29 @@ def usable_id(scope: Scope) -> str:
     return given.decode() if _USABLE_ID.fullmatch(given) else str(uuid.uuid4())
 
 
+def traced(headers: list[tuple[bytes, bytes]], share: float) -> list[tuple[bytes, bytes]]:
+    """The head by which Serve traces a request or does not: as its `traceparent` says, or else one in `share`.
+
+    Its `tracestate` is dropped: it may hold anything.
+    """
+    kept = [(name, value) for name, value in headers if name not in (_PARENT, _STATE)]
+    parents = [value for name, value in headers if name == _PARENT]
+    if len(parents) == 1 and _USABLE_PARENT.fullmatch(parents[0]):
+        return [*kept, (_PARENT, parents[0])]
+    if random.random() < share:
+        return [*kept, (_PARENT, f"00-{uuid.uuid4().hex}-{NOBODY}-01".encode())]
+    return kept
+
+
 class CleanHead:
-    """Gives every request one usable id, drops header values that are not ASCII, and refuses WebSockets."""
+    """Gives every request one usable id, drops header values that are not ASCII, and refuses WebSockets.
+
+    Decides which requests are traced where traces are on.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._traced_share = traced_share()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on a cleaned request."""
@@ -37,7 +61,8 @@ class CleanHead:
             return
         if scope["type"] == "http":
             kept = [(name, value) for name, value in scope["headers"] if name != REQUEST_ID and value.isascii()]
-            scope = dict(scope, headers=[*kept, (REQUEST_ID, usable_id(scope).encode())])
+            kept.append((REQUEST_ID, usable_id(scope).encode()))
+            scope = dict(scope, headers=kept if self._traced_share is None else traced(kept, self._traced_share))
         await self._app(scope, receive, send)
 
 

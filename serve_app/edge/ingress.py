@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.serve.graph import Graph, Handles
 from ecg.access.limiter import Limiter
+from ecg.errors import StoreUnavailable
 from ecg.record import EcgRecord
 from serve_app.edge.activity import Activity, Counts
 from serve_app.edge.application import application
@@ -24,6 +25,8 @@ from serve_app.settings import AppSettings
 _FANOUT_S = 2.0
 #: How often each replica counts how many they are.
 _COUNT_EVERY_S = 5.0
+#: The inbox is not waited for longer; where it begins with its first message, that takes ten seconds on a busy machine.
+INBOX_S = 30.0
 logger = logging.getLogger("ray.serve")
 
 
@@ -33,7 +36,11 @@ class Ingress:
     def __init__(self, settings: AppSettings, handles: Handles, inbox: DeploymentHandle) -> None:
         self._graph = graph = Graph(handles, settings.max_model_requests)
         received = InboxRoutes(
-            inbox.accept.remote, inbox.record.remote, inbox.stats.remote, inbox.metrics.remote, settings.max_body_bytes
+            _bounded(inbox.accept.remote),
+            _bounded(inbox.record.remote),
+            _bounded(inbox.stats.remote),
+            _bounded(inbox.metrics.remote),
+            settings.max_body_bytes,
         )
         self._activity = Activity(settings.max_requests, self._everywhere)
         self._limiter = Limiter()
@@ -87,6 +94,24 @@ async def _all_replicas(method: str) -> list[object]:
     context = serve.get_replica_context()
     replicas = serve.get_deployment_handle(context.deployment, context.app_name).broadcast(method)
     return list(await replicas.results_async(timeout_s=_FANOUT_S, return_exceptions=True))
+
+
+def _bounded(method: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """A method of the inbox's handle that raises `StoreUnavailable` when no answer comes.
+
+    A call of a deployment that has no replica, or that was never deployed, waits for ever.
+    """
+
+    async def call(*arguments: Any) -> Any:
+        asked = method(*arguments)
+        try:
+            async with asyncio.timeout(INBOX_S):
+                return await asked
+        except TimeoutError:
+            asked.cancel()
+            raise StoreUnavailable(f"The inbox has not answered for {INBOX_S:g} s.", retry_after_s=INBOX_S) from None
+
+    return call
 
 
 async def _wake(inbox: DeploymentHandle) -> None:

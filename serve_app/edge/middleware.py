@@ -17,6 +17,7 @@ from deployments.serve.stage_metrics import LATENCY_BUCKETS_MS
 from serve_app.edge import problems
 from serve_app.edge.activity import Activity
 from serve_app.edge.front import REQUEST_ID, usable_id
+from serve_app.edge.inbox import PATH as MESSAGES
 
 logger = logging.getLogger("ray.serve")
 
@@ -158,19 +159,23 @@ class SafeHeaders:
 class Admission:
     """Refuses a request with a body when as many as `limit` allows are in progress.
 
-    A place is held until the answer begins: a stream of bulk answers has a limit of its own. Requests without a body,
-    such as `/health`, are never refused.
+    A message is refused at `messages`, too, so that an inbox that does not answer cannot take all places. A place is
+    held until the answer begins: a stream of bulk answers has a limit of its own. Requests without a body, such as
+    `/health`, are never refused.
     """
 
-    def __init__(self, app: ASGIApp, limit: AdmissionLimit) -> None:
+    def __init__(self, app: ASGIApp, limit: AdmissionLimit, messages: AdmissionLimit) -> None:
         self._app = app
         self._limit = limit
+        self._messages = messages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or raise `Overloaded`."""
         if scope["type"] != "http" or scope["method"] != "POST":
             return await self._app(scope, receive, send)
         with ExitStack() as held:
+            if scope["path"].rstrip("/") == MESSAGES:
+                held.enter_context(self._messages.place())
             held.enter_context(self._limit.place())
 
             async def until_it_begins(message: Message) -> None:

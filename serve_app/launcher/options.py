@@ -22,6 +22,8 @@ MODELS = {
     "clinical": ("clinical_weights", "ClinicalModel", FILES["finetuned"]),
     "features": ("feature_weights", "FeatureModel", FILES["pretrained"]),
 }
+#: Settings of the inbox, which may be an application of its own (a test holds them against `InboxSettings`).
+INBOX_SETTINGS = ("inbox_url", "inbox_incomplete_after_s", "inbox_keep_days")
 WHERE_WEIGHTS_ARE = (
     f"The published weights: copy {' and '.join(FILES.values())}\n"
     f"from https://huggingface.co/{REPOSITORY} into a folder, and say --weights FOLDER (docs/weights.md)."
@@ -86,9 +88,14 @@ def with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[st
         settings["keys_file"] = str(Path(options.keys).absolute())
     if options.demo:
         settings["demo"] = True
-    args = application.setdefault("args", {})
-    args |= settings
+    for key, value in settings.items():
+        inbox = [each for each in config["applications"] if key in INBOX_SETTINGS and _is_inbox(each)]
+        (inbox or [application])[0].setdefault("args", {})[key] = value
     return config
+
+
+def _is_inbox(application: dict[str, Any]) -> bool:
+    return str(application.get("import_path", "")).endswith(":build_inbox")
 
 
 def weights_by_model(said: Sequence[str]) -> dict[str, str]:

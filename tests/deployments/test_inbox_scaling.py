@@ -41,7 +41,7 @@ def context(waiting: list[float] | None, requests: float) -> AutoscalingContext:
         (None, 0, 0),  # none has said anything yet
         ([], 31, 4),
         ([50, 50], 0, 1),
-        ([51, 50], 0, 2),  # they share one store: the latest of them counts, not the sum
+        ([51, 50], 0, 2),  # they share one store: the largest counts, not the sum
         ([200], 0, 4),
         ([200, 200], 55, 6),
     ],

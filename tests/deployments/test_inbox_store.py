@@ -8,7 +8,9 @@ import pytest
 from ray import serve
 
 from deployments.serve import inbox
+from deployments.serve.graph import Handles
 from deployments.serve.inbox import GraphInbox
+from deployments.serve.measure import Measure
 from ecg.errors import StoreUnavailable
 from tests.builders.messages import message, payload
 
@@ -16,7 +18,8 @@ LIMIT_S = 60
 
 
 def deployed(url: str) -> serve.handle.DeploymentHandle:
-    application = serve.deployment(GraphInbox, name="Inbox").bind(url, 900.0, None, "elsewhere")
+    handles = Handles(None, {}, serve.deployment(Measure).bind(), None)
+    application = serve.deployment(GraphInbox, name="Inbox").bind(url, 900.0, None, handles)
     return serve.run(application, name="inbox", _local_testing_mode=True)
 
 

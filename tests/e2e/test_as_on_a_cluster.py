@@ -84,7 +84,6 @@ def two_applications(port: int, store: str) -> dict[str, Any]:
     inbox["autoscaling_config"] |= soon | {"metrics_interval_s": 0.5}
     inbox["autoscaling_config"]["policy"]["policy_kwargs"] = {"recordings_each": 10}
     config["applications"].append(apart)
-    config["tracing_config"] = {"enabled": True, "exporter_import_path": "serve_app.tracing:otlp", "sampling_ratio": 1}
     return dict(config)
 
 
@@ -107,6 +106,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
     port, deploy_port = free_port(), free_port()
     with Cluster() as store, collecting() as collector, pytest.MonkeyPatch.context() as environment:
         environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        environment.setenv("ECG_TRACED_SHARE", "0")  # only those whose head asks for it
         waiting = keep(store.url, simulate(Scenario()).record, BACKLOG)
         config = two_applications(port, store.url)
         path = folder / "apart.yaml"
@@ -159,18 +159,16 @@ def test_a_trace_shows_a_request_in_every_deployment_and_nothing_of_what_was_sen
     request = as_npy(sinus)
     answer = apart.client.post("/analyze", **request | {"headers": request["headers"] | headers})
     assert answer.status_code == 200
-    refused = {
-        "params": {"include": SECRET},
-        "content": b"{}",
-        "headers": {"Content-Type": "application/json"} | headers,
-    }
-    assert apart.client.post("/analyze", **refused).status_code == 400
+    damaged = headers | {"Content-Type": "application/json", "tracestate": f"ecg={SECRET}"}
+    body = b'{"messageId": "' + SECRET.encode() + b'"}'
+    assert apart.client.post("/data/v1", content=body, headers=damaged).status_code == 400  # raised by the inbox
 
     def named() -> dict[str, Any]:
         return {span.name: span for span in apart.collector.spans(trace_id)}
 
     wanted = {
-        f"replica_handle_request {name}" for name in ("Ingress __call__", "ClinicalModel infer", "FeatureModel infer")
+        f"replica_handle_request {name}"
+        for name in ("Ingress __call__", "ClinicalModel infer", "FeatureModel infer", "Inbox accept")
     }
     until(lambda: wanted <= set(named()), lambda: f"spans are missing: {sorted(named())}")
     found = named()
@@ -180,6 +178,7 @@ def test_a_trace_shows_a_request_in_every_deployment_and_nothing_of_what_was_sen
         call = spans[found[f"replica_handle_request {model}"].parent_span_id]
         assert call.name == f"route_to_replica {model}"
         assert ingress.start_time_unix_nano <= call.start_time_unix_nano <= ingress.end_time_unix_nano
+    assert [event.name for event in found["replica_handle_request Inbox accept"].events] == ["exception"]
     assert not any(SECRET.encode() in body for body in apart.collector.bodies)
 
 

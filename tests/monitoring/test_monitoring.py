@@ -33,6 +33,9 @@ HEALTH = {
     'ray_serve_application_status{application="ecg"}': "6",
     'ray_serve_deployment_replica_healthy{application="ecg",deployment="ClinicalModel"}': "1",
     'ray_serve_deployment_queued_queries{application="ecg",deployment="ClinicalModel"}': "3",
+    'ray_serve_application_status{application="inbox"}': "6",
+    'ray_serve_deployment_replica_healthy{application="inbox",deployment="Inbox"}': "1",
+    'ray_serve_deployment_queued_queries{application="inbox",deployment="Inbox"}': "0",
     'kuberay_service_condition_upgrade_in_progress{name="ecg-serve",condition="false"}': "1",
     'ray_ecg_requests_total{route="/analyze",outcome="200"}': "+600",
     'ray_ecg_requests_total{route="/analyze",outcome="400"}': "+60",
@@ -107,6 +110,15 @@ FAULTS: dict[str, Fault] = {
     "a replica that fails its checks": Fault(
         {'ray_serve_deployment_replica_healthy{application="ecg",deployment="ClinicalModel"}': "0"},
         {"EcgReplicaUnhealthy"},
+    ),
+    "an inbox that fails its checks": Fault(
+        {'ray_serve_deployment_replica_healthy{application="inbox",deployment="Inbox"}': "0"}, {"EcgReplicaUnhealthy"}
+    ),
+    "a queue of messages": Fault(
+        {'ray_serve_deployment_queued_queries{application="inbox",deployment="Inbox"}': "300"}, {"EcgQueueGrows"}
+    ),
+    "an inbox that cannot be deployed": Fault(
+        {'ray_serve_application_status{application="inbox"}': "1"}, {"EcgRolloutFails"}, minutes=2
     ),
     "a queue": Fault(
         {'ray_serve_deployment_queued_queries{application="ecg",deployment="ClinicalModel"}': "300"}, {"EcgQueueGrows"}

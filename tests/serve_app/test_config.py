@@ -8,8 +8,8 @@ import yaml
 from ecg.errors import MalformedInput
 from serve_app.app import build
 from serve_app.config_check import deployment_names, load_config, settings_of
-from serve_app.launcher.options import parser, with_options
-from serve_app.settings import AppSettings
+from serve_app.launcher.options import INBOX_SETTINGS, parser, with_options
+from serve_app.settings import AppSettings, InboxSettings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -34,7 +34,17 @@ def test_shipped_files_are_known_to_the_last_key(name: str) -> None:
         (("applications", 0, "args"), "inbox_application", "outbox"),
         (("applications", 1, "args"), "graph_application", "ekg"),
         (("applications", 1, "args"), "clinical_weights", "hub"),  # of the inbox
+        (("applications", 0, "args"), "inbox_keep_days", 30),  # of the application that has the inbox
+        (("applications", 1, "args"), "inbox_url", "sqlite:////tmp/inbox.sqlite"),  # of several machines
+        (("applications", 1, "args"), "inbox_url", None),
         (("applications", 1, "deployments", 0, "autoscaling_config", "policy"), "policy_kwarg", {}),
+        (("applications", 1, "deployments", 0, "autoscaling_config", "policy"), "policy_kwargs", {"recordings": 5}),
+        (
+            ("applications", 1, "deployments", 0, "autoscaling_config", "policy"),
+            "policy_kwargs",
+            {"recordings_each": 0},
+        ),
+        (("applications", 1, "deployments", 0, "autoscaling_config", "policy"), "policy_function", "deployments:None"),
         (("applications", 0, "deployments", 0), "max_replica_per_node", 1),
         (("applications", 0, "deployments", 0), "name", "Ingres"),
         (("applications", 0, "deployments", 0), "user_config", {"weights": "hub"}),  # of the ingress
@@ -64,6 +74,15 @@ def test_the_weights_of_the_command_line_stand_over_those_of_the_file() -> None:
     assert application["args"]["clinical_weights"] == "stand-in"
     models = [d for d in application["deployments"] if d["name"].endswith("Model")]
     assert [d["user_config"] for d in models] == [{}, {}]
+
+
+def test_settings_of_the_inbox_go_to_the_application_that_has_it() -> None:
+    assert set(InboxSettings.model_fields) == set(INBOX_SETTINGS)
+    for name, place in (("cpu", 1), ("local", 0)):
+        config = yaml.safe_load((CONFIG / f"{name}.yaml").read_text())
+        applications = with_options(config, parser().parse_args(["--set", "inbox_keep_days=7"]))["applications"]
+        for number, application in enumerate(applications):
+            assert (application["args"].get("inbox_keep_days") == 7) == (number == place)
 
 
 def test_a_deployment_without_an_entry_is_found(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ def chain(routes: list[Route], most: int = 1) -> Starlette:
     middleware = [
         Middleware(RequestId),
         Middleware(Problems, retry_after_s=7),
-        Middleware(Admission, limit=AdmissionLimit(most, "full", "requests")),
+        Middleware(
+            Admission, limit=AdmissionLimit(most, "full", "requests"), messages=AdmissionLimit(None, "", "messages")
+        ),
         Middleware(PlainPath),
     ]
     return Starlette(routes=routes, middleware=middleware)
