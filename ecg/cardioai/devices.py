@@ -12,7 +12,8 @@ from ecg.cardioai.tables import devices, sequences
 from ecg.errors import MalformedInput
 from ecg.formats.cardioai_message import MAX_ID_CHARS
 from ecg.store.database import clock, reading, writing
-from ecg.store.tables import State, recordings
+from ecg.store.states import State
+from ecg.store.tables import recordings
 
 _UNITS_CHARS = 16  # of the table's column
 

@@ -6,12 +6,13 @@ import orjson
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ecg.cardioai.devices import Turn, complete_calibration, make_ready, next_state
-from ecg.cardioai.receipts import Fault, Incoming, Limits, Part, Receipt
-from ecg.cardioai.tables import Outcome, messages, parts, quarantine, sequences
+from ecg.cardioai.receipts import Fault, Incoming, Limits, Outcome, Part, Receipt
+from ecg.cardioai.tables import messages, parts, quarantine, sequences
 from ecg.errors import QuotaExceeded
 from ecg.formats.cardioai_message import Payload, calibration_fields
 from ecg.store.database import clock
-from ecg.store.tables import State, recordings
+from ecg.store.states import State
+from ecg.store.tables import recordings
 
 
 def keep(connection: Connection, incoming: Incoming, limits: Limits) -> Receipt:

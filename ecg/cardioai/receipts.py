@@ -1,13 +1,21 @@
 """What comes in, and what is said about it."""
 
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import orjson
 
-from ecg.cardioai.tables import Outcome
 from ecg.formats.cardioai_message import Payload
-from ecg.store.tables import State
+from ecg.store.states import State
+
+
+class Outcome(StrEnum):
+    """What became of a message."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True)

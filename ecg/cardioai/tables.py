@@ -1,7 +1,5 @@
 """The tables of messages, their parts and what is known of each sequence, beside the recordings of `ecg.store`."""
 
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -17,15 +15,6 @@ from sqlalchemy import (
 )
 
 from ecg.store.tables import metadata
-
-
-class Outcome(StrEnum):
-    """What became of a message."""
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    QUARANTINED = "quarantined"
-
 
 messages = Table(
     "messages",

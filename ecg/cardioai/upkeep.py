@@ -7,12 +7,13 @@ from sqlalchemy import Engine, and_, delete, func, select, update
 
 from ecg.cardioai.assemble import inflate
 from ecg.cardioai.intake import forget_quarantined, keep
-from ecg.cardioai.receipts import Limits, Receipt
+from ecg.cardioai.receipts import Limits, Outcome, Receipt
 from ecg.cardioai.receiver import decode
-from ecg.cardioai.tables import Outcome, messages, quarantine
+from ecg.cardioai.tables import messages, quarantine
 from ecg.errors import MalformedInput
 from ecg.store.database import clock, reading, writing
-from ecg.store.tables import State, recordings
+from ecg.store.states import State
+from ecg.store.tables import recordings
 
 _PRUNED_AT_ONCE = 500
 _FINISHED = (State.DONE, State.FAILED, State.INCOMPLETE, State.WAITING_FS)

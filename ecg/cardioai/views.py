@@ -11,7 +11,8 @@ from sqlalchemy import Column, Connection, Engine, Row, func, select, true
 from ecg.cardioai.tables import messages, parts, quarantine, sequences
 from ecg.errors import UnknownRecording
 from ecg.store.database import clock, reading
-from ecg.store.tables import State, recordings, results
+from ecg.store.states import State
+from ecg.store.tables import recordings, results
 
 _WAITING = (State.READY, State.RUNNING)
 

@@ -25,7 +25,7 @@ from ecg.record import EcgRecord
 from ecg.store.claims import retry_failed
 from ecg.store.database import Engine, open_database
 from ecg.store.location import default_url
-from ecg.store.tables import State
+from ecg.store.states import State
 from ecg.store.worker import Worker
 
 DAY_S = 86_400.0

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, Update, insert, not_, or_, select, update
 
 from ecg.store.database import clock, writing
-from ecg.store.tables import State, recordings, results
+from ecg.store.states import State
+from ecg.store.tables import recordings, results
 
 
 @dataclass(frozen=True)

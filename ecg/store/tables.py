@@ -3,27 +3,7 @@
 Times are seconds since 1970 of the database's clock.
 """
 
-from enum import StrEnum
-
 from sqlalchemy import Column, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
-
-
-class State(StrEnum):
-    """Where a recording stands.
-
-    ``open``: parts are missing. ``incomplete``: parts are missing and none came for long; a late part reopens it.
-    ``waiting_fs``: whole, but its sampling rate is not known. ``ready``, ``running``: for the workers. ``done``: has
-    its result. ``failed``: no valid analysis exists.
-    """
-
-    OPEN = "open"
-    INCOMPLETE = "incomplete"
-    WAITING_FS = "waiting_fs"
-    READY = "ready"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
 
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s"})
 

@@ -1,9 +1,9 @@
 """The written API document and the code agree on the names that both hold."""
 
-from ecg.cardioai.tables import Outcome
+from ecg.cardioai.receipts import Outcome
 from ecg.labels import LABEL_NAMES
 from ecg.quality.result import GRADES
-from ecg.store.tables import State
+from ecg.store.states import State
 from serve_app.edge import bulk, recordings
 from serve_app.openapi import document
 from serve_app.pages import ROUTES
