@@ -36,6 +36,7 @@ class GraphInbox:
         self._analyse = graph.document
         self._open: Inbox | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._counting: asyncio.Future[int] | None = None
         try:
             self._open = self._inbox(open_database(url))
         except StoreUnavailable:
@@ -61,7 +62,10 @@ class GraphInbox:
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What Serve scales this deployment by (`deployments.serve.inbox_scaling`)."""
         with suppress(StoreUnavailable):
-            return {WAITING: float(await self._opened.waiting())}
+            if self._counting is None or self._counting.done():
+                self._counting = asyncio.ensure_future(self._opened.waiting())
+            # Serve gives up after ten seconds; a store that hangs has one count to answer then, not one of every time.
+            return {WAITING: float(await asyncio.shield(self._counting))}
         return {}
 
     def check_health(self) -> None:

@@ -33,6 +33,7 @@ def test_it_starts_without_its_store_and_takes_messages_once_that_is_there(
             call.result()
         assert refused.value.retry_after_s == 0.05
     handle.check_health.remote().result()  # another replica would have no store, either
+    assert handle.record_autoscaling_stats.remote().result() == {}
 
     (tmp_path / "mounted").mkdir()
     deadline = time.monotonic() + LIMIT_S
@@ -44,6 +45,7 @@ def test_it_starts_without_its_store_and_takes_messages_once_that_is_there(
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert orjson.loads(receipt.json())["status"] == "accepted"
+    assert handle.record_autoscaling_stats.remote().result()["waiting"] in (0, 1)  # it may be done by now
     handle.check_health.remote().result()
 
 
