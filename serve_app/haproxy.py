@@ -28,6 +28,8 @@ METRICS_HOST = "ECG_PROXY_METRICS_HOST"
 #: Files with the chain of certificates and the private key; with them the port speaks TLS only.
 CERTIFICATE, KEY = "ECG_TLS_CERTIFICATE", "ECG_TLS_KEY"
 RETRY_AFTER_S = 2
+#: Both in one file, in the program's folder.
+TLS_FILE = "tls.pem"
 #: Serve's metrics have the method of a request in a label, and any word can be a method: others go no further.
 METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE QUERY"
 
@@ -47,6 +49,7 @@ def _document(status: int, code: str, detail: str) -> str:
 
 #: What a caller is told when no replica can answer.
 UNAVAILABLE = _document(503, "unavailable", "No replica of the service could answer; try again shortly.")
+STARTING = _document(503, "unavailable", "The service is starting; try again shortly.")
 NO_METHOD = _document(405, "method_not_allowed", "No route takes this method.")
 #: `haproxy_start.sh` looks for it.
 _DONE = "# Made stricter by serve_app.haproxy."
@@ -169,7 +172,7 @@ def _error_file(folder: Path) -> Path:
 
 def _certificate(folder: Path, certificate: Path, key: Path) -> Path:
     """Both in one file, as HAProxy wants them, readable by its owner only."""
-    both = folder / "tls.pem"
+    both = folder / TLS_FILE
     both.unlink(missing_ok=True)
     with os.fdopen(os.open(both, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as out:
         out.write(certificate.read_bytes().rstrip() + b"\n" + key.read_bytes())

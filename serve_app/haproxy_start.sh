@@ -23,9 +23,9 @@ fi
 [ -p "$config.alive.$$" ] || mkfifo -m 600 "$config.alive.$$"
 exec 9<>"$config.alive.$$"
 
-# A HAProxy that Ray does not know of: the stand-in, or that of a manager which was killed.
+# A HAProxy that Ray does not know of: the stand-in, that of a manager which was killed, or that of before Ray's start.
 others=
-for file in $(grep -l -z -x -F -e "$config" -e "$config.stand-in" /proc/[0-9]*/cmdline 2>/dev/null); do
+for file in $(grep -l -z -x -F -e "$config" -e "$config.stand-in" -e "$here/haproxy-early.cfg" /proc/[0-9]*/cmdline 2>/dev/null); do
     process=${file%/cmdline}
     if [ "$process/exe" -ef "$binary" ]; then others="$others ${process#/proc/}"; fi
 done

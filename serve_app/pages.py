@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from serve_app.openapi import document, sample_body
 from serve_app.web import samples
+from serve_app.web.page_files import PAGE_FILES, PAGE_HEADERS
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -36,28 +37,6 @@ _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
     "redoc.standalone.js": "text/javascript",
     "favicon.png": "image/png",
-}
-
-
-#: Files of the page, each with its media type. What is not in here is not served.
-_PAGE = {
-    "index.html": "text/html",
-    "page.css": "text/css",
-    **{
-        f"{module}.js": "text/javascript"
-        for module in ("api", "beat", "calipers", "main", "paper", "report", "service", "signal")
-    },
-}
-#: The page loads from its own origin only, runs no inline script, and is shown in no other page. Widths and heights in
-#: millimetres are set on elements, hence the styles.
-PAGE_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
 }
 
 
@@ -111,7 +90,7 @@ ROUTES: dict[str, Handler] = {
     },
     **{
         f"/static/{name}": _page(partial(_file, "serve_app", "web/static", name), kind, more=PAGE_HEADERS)
-        for name, kind in _PAGE.items()
+        for name, kind in PAGE_FILES.items()
         if name != "index.html"
     },
 }

@@ -108,7 +108,7 @@ def _live(path: Path, config: dict[str, Any], url: str, log: Path, options: argp
         environment[LOCAL_HOSTS] = f"localhost,127.0.0.1,[::1],{host}"
     begun = time.monotonic()
     earlier = log.stat().st_size  # of the lives before this one
-    server = _start(path, log, options.deploy_port, environment)
+    server = _start(path, log, options.deploy_port, environment, (host, config["http_options"].get("port", 8000)))
     proxy_port = environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None
     reader = log_file.Reader(log, earlier)
     watch = Watch(console, Address(url, only_name(config)), proxy_port, options.open, options.verbose)
@@ -142,8 +142,13 @@ def _log(otherwise: Path) -> Path:
         return log_file.new(otherwise)
 
 
-def _start(path: Path, log: Path, deploy_port: int | None, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+def _start(
+    path: Path, log: Path, deploy_port: int | None, environment: dict[str, str], address: tuple[str, int]
+) -> "subprocess.Popen[bytes]":
     cluster = [sys.executable, "-m", "serve_app.cluster", str(path), *([str(deploy_port)] if deploy_port else [])]
+    if fast_plane_available():
+        host, port = address
+        cluster = [sys.executable, "-m", "serve_app.early", str(path.parent), host, str(port), *cluster]
     adopt_orphans()  # of a keeper that was killed
     with log.open("ab") as output:
         # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.

@@ -129,7 +129,7 @@ def _direct() -> urllib.request.OpenerDirector:
 
 def describe(health: dict[str, Any] | None, step: str | None = None) -> str:
     """One line on the state of the service; `step` is how far its start is, where nothing answers yet."""
-    if health is None:
+    if health is None or not health["models"]:  # it is answered before there is a service (`serve_app.early`)
         return step or "starting"
     parts = []
     for name, model in health["models"].items():
