@@ -20,7 +20,7 @@ import orjson
 import yaml
 
 from benchmarks.chaos_load import JSON, bodies, message
-from benchmarks.service import ROOT, command, free_port, started, wait_until
+from benchmarks.service import ROOT, answers, command, free_port, started, wait_until
 from monitoring.dashboards import DASHBOARDS
 
 LIMIT_S = 120.0
@@ -76,20 +76,13 @@ def scraping(service: str, targets: list[str], folder: Path) -> Iterator[httpx.C
             return (folder / "log").read_text()[-3000:]
 
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            wait_until(lambda: _answers(client), said, LIMIT_S)
+            wait_until(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), said, LIMIT_S)
             # An alert on series that are not there yet would be pending before the first scrape.
             wait_until(lambda: len(values(client, "up == 1")) == len(targets) + 1, said, LIMIT_S)
             yield client
     finally:
         process.terminate()
         process.wait(60)
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/-/ready").status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def values(prometheus: httpx.Client, expression: str) -> list[str]:

@@ -15,6 +15,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from ecg.cli import describe
 from ecg.errors import EcgError, MalformedInput
+from serve_app.launcher.options import is_inbox
 from serve_app.settings import AppSettings, InboxApplicationSettings, InboxSettings, ModelChange
 
 INBOX = "Inbox"
@@ -22,8 +23,9 @@ INBOX = "Inbox"
 
 def settings_of(application: dict[str, Any]) -> InboxSettings:
     """The checked `args` of an application: an `AppSettings`, or an `InboxApplicationSettings` where that is built."""
-    alone = str(application.get("import_path", "")).endswith(":build_inbox")
-    return (InboxApplicationSettings if alone else AppSettings).model_validate(application.get("args", {}))
+    return (InboxApplicationSettings if is_inbox(application) else AppSettings).model_validate(
+        application.get("args", {})
+    )
 
 
 def deployment_names(settings: InboxSettings) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ecg._version import __version__
 from serve_app import haproxy
-from serve_app.web.page_files import PAGE_FILES, PAGE_HEADERS, PLACE
+from serve_app.web.page_files import PAGE_FILES, PAGE_HEADERS, PAGE_PATHS, PLACE
 
 #: `haproxy_start.sh` looks for it.
 FILE = "haproxy-early.cfg"
@@ -23,7 +23,7 @@ STARTING = {"status": "starting", "models": {}, "versions": {"ecg-serve": __vers
 def configuration(folder: Path, host: str, port: int) -> str:
     """What HAProxy answers by itself on the port, by TLS where the program in `folder` was written for that."""
     certificate = folder / haproxy.TLS_FILE
-    tls = f" ssl crt {certificate} ssl-min-ver TLSv1.2" if certificate.exists() else ""
+    tls = haproxy.by_tls(certificate) if certificate.exists() else ""
     page = " ".join(f"hdr {name} {_quoted(value)}" for name, value in PAGE_HEADERS.items())
     lines = [
         "global",
@@ -40,10 +40,10 @@ def configuration(folder: Path, host: str, port: int) -> str:
         f"    http-request return status 200 content-type application/json string {_quoted(json.dumps(STARTING))}"
         " hdr Cache-Control no-store if METH_GET { path /health }",
     ]
-    for name, kind in PAGE_FILES.items():
-        path = "/" if name == "index.html" else f"/static/{name}"
+    for path, name in PAGE_PATHS.items():
+        kind = f"{PAGE_FILES[name]}; charset=utf-8"
         lines.append(
-            f'    http-request return status 200 content-type "{kind}; charset=utf-8" file {PLACE / name} {page}'
+            f'    http-request return status 200 content-type "{kind}" file {PLACE / name} {page}'
             f" hdr Cache-Control no-cache if METH_GET {{ path {path} }}"
         )
     lines.append(

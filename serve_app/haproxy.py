@@ -85,7 +85,7 @@ def wrapper(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
         needed.append(f"    bind {environment[METRICS_HOST]}:")
     tls = ""
     if (files := tls_files(environment)) is not None:
-        tls = f" ssl crt {_certificate(folder, *files)} ssl-min-ver TLSv1.2"
+        tls = by_tls(_certificate(folder, *files))
         needed.append(tls)
     edits.append("\n".join(["/^frontend http_frontend$/{", "n", f"s|$|{tls}|", *_only_known_methods(), "}"]))
     needed.append(f"    acl known_method method {METHODS}")
@@ -134,6 +134,11 @@ def tls_files(environment: Mapping[str, str]) -> tuple[Path, Path] | None:
             chain,
         ) from None
     return Path(chain), Path(key)
+
+
+def by_tls(certificate: Path) -> str:
+    """What stands behind the address of a port that speaks TLS."""
+    return f" ssl crt {certificate} ssl-min-ver TLSv1.2"
 
 
 def _only_known_methods() -> list[str]:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from serve_app.openapi import document, sample_body
 from serve_app.web import samples
-from serve_app.web.page_files import PAGE_FILES, PAGE_HEADERS
+from serve_app.web.page_files import PAGE_FILES, PAGE_HEADERS, PAGE_PATHS
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -76,7 +76,6 @@ async def _sample(request: Request) -> Response:
 
 
 ROUTES: dict[str, Handler] = {
-    "/": _page(partial(_file, "serve_app", "web/static", "index.html"), "text/html", more=PAGE_HEADERS),
     "/samples": _page(lambda: orjson.dumps(samples.listing()), "application/json"),
     "/samples/{name}": _sample,
     "/favicon.ico": _page(partial(_file, "fastapi_offline", "static", "favicon.png"), "image/png", 86400),
@@ -89,9 +88,8 @@ ROUTES: dict[str, Handler] = {
         for name, kind in _ASSETS.items()
     },
     **{
-        f"/static/{name}": _page(partial(_file, "serve_app", "web/static", name), kind, more=PAGE_HEADERS)
-        for name, kind in PAGE_FILES.items()
-        if name != "index.html"
+        path: _page(partial(_file, "serve_app", "web/static", name), PAGE_FILES[name], more=PAGE_HEADERS)
+        for path, name in PAGE_PATHS.items()
     },
 }
 #: The same, where callers need a key or a token.

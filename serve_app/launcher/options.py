@@ -89,12 +89,13 @@ def with_options(config: dict[str, Any], options: argparse.Namespace) -> dict[st
     if options.demo:
         settings["demo"] = True
     for key, value in settings.items():
-        inbox = [each for each in config["applications"] if key in INBOX_SETTINGS and _is_inbox(each)]
+        inbox = [each for each in config["applications"] if key in INBOX_SETTINGS and is_inbox(each)]
         (inbox or [application])[0].setdefault("args", {})[key] = value
     return config
 
 
-def _is_inbox(application: dict[str, Any]) -> bool:
+def is_inbox(application: dict[str, Any]) -> bool:
+    """Whether an application of a Serve configuration is the inbox alone."""
     return str(application.get("import_path", "")).endswith(":build_inbox")
 
 

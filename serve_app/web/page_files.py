@@ -12,6 +12,8 @@ PAGE_FILES = {
         for module in ("api", "beat", "calipers", "main", "paper", "report", "service", "signal")
     },
 }
+#: Where each is served.
+PAGE_PATHS = {"/" if name == "index.html" else f"/static/{name}": name for name in PAGE_FILES}
 #: The page loads from its own origin only, runs no inline script, and is shown in no other page. Widths and heights in
 #: millimetres are set on elements, hence the styles.
 PAGE_HEADERS = {

@@ -6,10 +6,10 @@ The inbox grows with its backlog, and neither application takes the other with i
 import os
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import psutil
 import pytest
 import yaml
 
-from benchmarks.service import Server, free_port, started
+from benchmarks.service import Server, free_port, started, wait_until
 from ecg.cardioai.receiver import Receiver
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
@@ -31,6 +31,7 @@ from tests.e2e.payloads import as_npy
 from tests.e2e.test_inbox_route import body_of, result_of
 
 LIMIT_S = 120
+until = partial(wait_until, limit_s=LIMIT_S)
 SECRET = "canary-of-a-trace"
 BACKLOG = 60  # of which each replica takes ten: all three are needed
 
@@ -118,13 +119,6 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
         ):
             address = f"http://127.0.0.1:{deploy_port}"
             yield Apart(client, server, store, config, address, folder, waiting, collector)
-
-
-def until(condition: Callable[[], bool], what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.1)
 
 
 def test_it_grows_with_its_backlog_and_each_recording_has_one_result(apart: Apart) -> None:

@@ -2,14 +2,15 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from benchmarks.service import answers, wait_until
 from ecg._version import __version__
 from serve_app import early, haproxy
 from serve_app.environment import fast_plane_available
@@ -19,6 +20,7 @@ from tests.serve_app.test_haproxy import Proxy, backend
 
 pytestmark = pytest.mark.skipif(not fast_plane_available(), reason="there is no HAProxy for this system")
 LIMIT_S = 60
+until = partial(wait_until, said=lambda: "it did not come to that", limit_s=LIMIT_S)
 __all__ = ["backend"]  # a fixture
 
 
@@ -29,20 +31,6 @@ def processes(folder: Path) -> list[psutil.Process]:
         if str(folder / early.FILE) in (process.info["cmdline"] or []) and not gone:
             found.append(process)
     return found
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/health").status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def begin(folder: Path, port: int) -> None:
@@ -64,7 +52,7 @@ def test_the_page_and_health_are_there_and_nothing_else(folder: Path) -> None:
     port = free_port()
     begin(folder, port)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-        until(lambda: answers(client))
+        until(lambda: answers(f"{client.base_url}/health"))
         health = client.get("/health")
         said = {"status": "starting", "models": {}, "versions": {"ecg-serve": __version__}}
         assert (health.json(), health.headers["Cache-Control"]) == (said, "no-store")
@@ -88,7 +76,7 @@ def test_the_first_proxy_with_an_application_takes_the_port_over(tmp_path: Path,
         proxy.stop()
         begin(tmp_path, proxy.port)
         with httpx.Client(base_url=f"http://127.0.0.1:{proxy.port}") as client:
-            until(lambda: answers(client))
+            until(lambda: answers(f"{client.base_url}/health"))
             first = proxy.start(known=False)
             until((tmp_path / "idle.sock").exists)  # it leaves the port to the other
             assert client.get("/health").json()["status"] == "starting"
