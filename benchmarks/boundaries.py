@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks.datasets import DATA, read, rows
 from benchmarks.simulator_set import NOISES, SHAPES
-from ecg.dsp import FS_HZ, Float, filtered, low_pass_filter
+from ecg.dsp import FS_HZ
+from ecg.filters import Float, LowPass, filtered
 from ecg.measurement.beats import Beats, find_beats
 from ecg.measurement.condition import condition
 from ecg.measurement.median import MedianBeat, measured_stack, median_beat
@@ -110,7 +111,7 @@ def profile(beat: MedianBeat, marks: dict[str, float], name: str) -> Float | Non
     )
     if not {name, *span} <= marks.keys():
         return None
-    signal = filtered(low_pass_filter(MARKS[name][0]), beat.signal[beat.usable])
+    signal = filtered(LowPass(MARKS[name][0], FS_HZ), beat.signal[beat.usable])
     inwards = 1 if name.endswith("onset") else -1
     places = marks[name] + inwards * np.concatenate([[0], INSIDE_MS]) * FS_HZ / 1e3
     values = np.array([np.interp(places, np.arange(signal.shape[1]), row) for row in signal])

@@ -17,7 +17,7 @@ from scipy import signal as dsp
 from benchmarks import datasets
 from benchmarks.progress import shown
 from benchmarks.results import Section
-from ecg.dsp import filtered, low_pass_filter
+from ecg.filters import LowPass, filtered
 from ecg.pipeline import Examination, examine
 from ecg.record import EcgRecord
 
@@ -40,7 +40,7 @@ def _at_rate(fs_hz: float) -> Callable[[EcgRecord], EcgRecord]:
 
 
 def _low_passed(record: EcgRecord) -> EcgRecord:
-    smooth = filtered(low_pass_filter(LOW_PASS_HZ, record.fs_hz), record.signal.astype(np.float64))
+    smooth = filtered(LowPass(LOW_PASS_HZ, record.fs_hz), record.signal.astype(np.float64))
     return replace(record, signal=smooth.astype(np.float32))
 
 

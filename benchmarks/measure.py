@@ -22,7 +22,7 @@ from benchmarks.datasets import beat_sets, ludb, qtdb
 from benchmarks.progress import shown
 from benchmarks.scoring import BeatMatch, Errors, errors, match_beats
 from benchmarks.single_beats import mark_beats
-from ecg.dsp import Float
+from ecg.filters import Float
 from ecg.measurement.beats import find_beats
 from ecg.measurement.condition import condition
 from ecg.measurement.median import measured_stack, median_beat

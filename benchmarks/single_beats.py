@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.dsp import Float
+from ecg.filters import Float
 from ecg.measurement.beats import Beats
 from ecg.measurement.condition import Conditioned
 from ecg.measurement.detect import Index

@@ -1,77 +1,12 @@
 """Where a slope signal falls under a threshold: the one primitive all edges are made of. All at 500 Hz."""
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeVar
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
-from scipy import signal as dsp
 
-Float = NDArray[np.float64]
-Floating = TypeVar("Floating", bound=np.floating)
+from ecg.filters import Float, Floating
+
 FS_HZ = 500.0
 ROBUST_SD = 1.4826  # standard deviations in a median distance from the median, for normal deviations
-
-
-@dataclass(frozen=True, eq=False)
-class LowPass:
-    """A second-order Butterworth low-pass: its coefficients, and its state at rest on a constant signal of one."""
-
-    b: Float
-    a: Float
-    rest: Float
-
-
-def low_pass_filter(cutoff_hz: float, fs_hz: float = FS_HZ) -> LowPass:
-    """The low-pass for `filtered`."""
-    b, a = dsp.butter(2, cutoff_hz, fs=fs_hz)
-    return LowPass(b, a, dsp.lfilter_zi(b, a))
-
-
-def filtered(low_pass: LowPass, signal: Float, pad: int = 9) -> Float:
-    """The signal [lead, sample] through the low-pass forwards and backwards: no phase shift.
-
-    What `scipy.signal.filtfilt` gives, which works out the resting state anew in every call. `pad` samples are
-    mirrored at each end, fewer in a shorter signal.
-    """
-    n = signal.shape[1]
-    pad = min(pad, n - 1)
-    smooth = _mirrored(signal, pad)
-    for _ in range(2):
-        smooth = dsp.lfilter(low_pass.b, low_pass.a, smooth, axis=1, zi=low_pass.rest * smooth[:, :1])[0][:, ::-1]
-    return smooth[:, pad : n + pad]
-
-
-def band_passed(signal: Float, low_hz: float, high_hz: float, fs_hz: float) -> Float:
-    """The signal [lead, sample] through a second-order Butterworth band-pass forwards and backwards, by its spectrum.
-
-    A third of the time of `filtered`, and the same but within half a second of the ends, which are mirrored there.
-    """
-    n = signal.shape[1]
-    pad = min(round(fs_hz / 2), n - 1)
-    padded = _mirrored(signal, pad)
-    # Without the line between its ends the signal goes round without a jump; the band has no part of a line.
-    padded -= padded[:, :1] + (padded[:, -1:] - padded[:, :1]) * np.linspace(0.0, 1.0, n + 2 * pad)
-    length = fft.next_fast_len(n + 2 * pad, real=True)
-    spectrum = fft.rfft(padded, length, axis=1)
-    spectrum *= _gain(length, low_hz, high_hz, fs_hz)
-    band: Float = fft.irfft(spectrum, length, axis=1, overwrite_x=True)
-    return band[:, pad : n + pad]
-
-
-def _mirrored(signal: Float, pad: int) -> Float:
-    """The signal [lead, sample] with `pad` samples before and after it, turned about its first and last one."""
-    before, after = 2 * signal[:, :1] - signal[:, pad:0:-1], 2 * signal[:, -1:] - signal[:, -2 : -pad - 2 : -1]
-    return np.concatenate([before, signal, after], axis=1)
-
-
-@lru_cache(maxsize=16)
-def _gain(length: int, low_hz: float, high_hz: float, fs_hz: float) -> Float:
-    sections = dsp.butter(2, (low_hz, high_hz), "bandpass", fs=fs_hz, output="sos")
-    gain: Float = np.abs(dsp.sosfreqz(sections, fft.rfftfreq(length, 1 / fs_hz), fs=fs_hz)[1]) ** 2
-    return gain
 
 
 def median(values: NDArray[Floating], axis: int = -1) -> NDArray[Floating]:

@@ -18,7 +18,7 @@ from torch import nn
 
 from benchmarks.boundaries import LEADS, waves_of
 from benchmarks.datasets import DATA, EDGE_FOLD, EDGE_FOLDS, edge_folds, read, rows
-from ecg.dsp import Float, filtered
+from ecg.filters import Float, filtered
 from ecg.leads import STANDARD_LEADS
 from ecg.measurement import edge_network
 from ecg.measurement.beats import find_beats

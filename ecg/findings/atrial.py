@@ -5,11 +5,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
 
 from ecg.findings.limits import ATRIAL
 from ecg.findings.low_rate import Float, LowRateSignal
 from ecg.measurement.median import MedianBeat
+from ecg.peaks import peaks_apart
 
 ATRIAL_LEADS = ("II", "III", "aVF", "V1")  # where P and flutter waves are largest
 FLUTTER_HZ = np.arange(3.4, 6.6, 0.05)  # 204 to 393 waves a minute
@@ -130,7 +130,7 @@ def _own_clock(low_rate: LowRateSignal, before_s: float, after_s: float) -> tupl
     likeness = np.where(overlap[span] >= ATRIAL.overlap_s * short.fs_hz, likeness[span], 0.0)
     best = float(max(likeness.max(), 0.0))
     # A clock is as alike after two of its intervals, and more where other stretches overlap: the shortest lag counts.
-    first = dsp.find_peaks(np.concatenate([[0.0], likeness, [0.0]]), height=ATRIAL.nearest_lag * best)[0][:1] - 1
+    first = peaks_apart(np.concatenate([[0.0], likeness, [0.0]]), 1, ATRIAL.nearest_lag * best)[:1] - 1
     return float((first[0] if len(first) else likeness.argmax()) + low) / short.fs_hz, best
 
 

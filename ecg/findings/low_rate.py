@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.dsp import band_passed, block_means
+from ecg.dsp import block_means
+from ecg.filters import band_passed
 from ecg.measurement.intervals import Measurements
 from ecg.record import EcgRecord
 

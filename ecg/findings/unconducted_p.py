@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal as dsp
 
 from ecg.dsp import median as median_of
 from ecg.dsp import quantile
@@ -11,6 +10,7 @@ from ecg.findings.limits import ATRIAL
 from ecg.findings.low_rate import Float, LowRateSignal
 from ecg.measurement.beats import Beats
 from ecg.measurement.median import MedianBeat
+from ecg.peaks import peaks_apart
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def unconducted_p_waves(low_rate: LowRateSignal, beats: Beats, median: MedianBea
         return ()
     template = _level(median_of(signal[:, own[:, None] + np.arange(width)], axis=1))
     likeness = _likeness(signal, template)
-    peaks = dsp.find_peaks(likeness, height=ATRIAL.lone_p_likeness, distance=round(ATRIAL.lone_p_apart_s * fs_hz))[0]
+    peaks = peaks_apart(likeness, round(ATRIAL.lone_p_apart_s * fs_hz), ATRIAL.lone_p_likeness)
     t_end = ATRIAL.lone_p_t_end_s if median.t is None else (median.t.end - median.r) / median.fs_hz
     usual = quantile(np.diff(low_rate.r), 0.25)
     found = []

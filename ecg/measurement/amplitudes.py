@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.dsp import Float
+from ecg.filters import Float
 from ecg.measurement.median import MedianBeat
 from ecg.measurement.variation import height_spread
 from ecg.values import PLAUSIBLE_MV, Value, missing

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.dsp import Float, median
+from ecg.dsp import median
+from ecg.filters import Float
 from ecg.measurement.condition import Conditioned
 from ecg.measurement.detect import Index, detect_qrs
 from ecg.measurement.limits import CLASSES, MEDIAN_BEAT, SPIKES

@@ -6,16 +6,16 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
 
-from ecg.dsp import FS_HZ, Float, filtered, low_pass_filter
+from ecg.dsp import FS_HZ
+from ecg.filters import Float, LowPass, filtered, resampled
 from ecg.measurement.limits import CONDITIONING
 from ecg.measurement.pacing import find_spikes, remove_spikes, spike_rise
 from ecg.record import EcgRecord
 
 Complex = NDArray[np.complex128]
 
-_BASELINE = low_pass_filter(CONDITIONING.high_pass_hz, FS_HZ / CONDITIONING.baseline_block)
+_BASELINE = LowPass(CONDITIONING.high_pass_hz, FS_HZ / CONDITIONING.baseline_block)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def condition(record: EcgRecord) -> Conditioned:
     # The rate is approximated by a fraction with a small denominator; `ratio` keeps the exact one that was used.
     rate = Fraction(FS_HZ / record.fs_hz).limit_denominator(200)
     if rate != 1:
-        samples = dsp.resample_poly(samples, rate.numerator, rate.denominator, axis=1, padtype="line")
+        samples = resampled(samples, rate.numerator, rate.denominator)
     samples -= _baseline(samples)
     _remove_hum(samples)
     samples[~usable] = 0.0

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
-from scipy.ndimage import median_filter, uniform_filter1d
-from sleepecg import detect_heartbeats
 
-from ecg.dsp import FS_HZ, Float, band_passed, block_means, median
+from ecg.dsp import FS_HZ, block_means, median
+from ecg.filters import Float, band_passed, running_mean
 from ecg.measurement.limits import DETECTION
+from ecg.peaks import peaks_apart
 
 Index = NDArray[np.int64]
 
@@ -39,7 +38,7 @@ def detect_qrs(signal: Float) -> Index:
         return np.zeros(0, dtype=np.int64)
     half = block_means(signal, 2)
     slope, weight = _slopes(half)
-    energy = uniform_filter1d((weight * slope**2).sum(axis=0), int(DETECTION.qrs_s * DETECTION.fs_hz))
+    energy = running_mean((weight * slope**2).sum(axis=0), int(DETECTION.qrs_s * DETECTION.fs_hz))
     energy = np.sqrt(np.maximum(energy, 0.0))  # where nothing moves, the running mean may end a little below zero
     level = _level(energy)
     energy = np.minimum(energy / np.where(level > 0, level, 1.0), 1.5)
@@ -47,7 +46,7 @@ def detect_qrs(signal: Float) -> Index:
     if median(noise) > DETECTION.restless:
         return _fiducials(2 * _by_height(half, energy), signal)
     padded = np.concatenate([[0.0], energy, [0.0]])  # a peak may stand at either end
-    peaks = dsp.find_peaks(padded, height=DETECTION.low, distance=int(DETECTION.refractory_s * DETECTION.fs_hz))[0] - 1
+    peaks = peaks_apart(padded, int(DETECTION.refractory_s * DETECTION.fs_hz), DETECTION.low) - 1
     high = energy[peaks] >= DETECTION.threshold + DETECTION.per_noise * noise[peaks]
     beats = _without_t_waves(peaks[high], energy)
     trace = _Trace(slope, weight, energy, noise)
@@ -67,6 +66,8 @@ def _by_height(half: Float, energy: Float) -> Index:
     varies = np.flatnonzero(height != height[0])  # sleepecg begins there, and refuses what never does
     if len(varies) == 0 or len(height) - varies[0] < DETECTION.learn_s * DETECTION.fs_hz:
         return np.zeros(0, dtype=np.int64)
+    from sleepecg import detect_heartbeats  # few recordings need it, and it brings scipy.signal and scipy.stats
+
     found = np.asarray(detect_heartbeats(height, DETECTION.fs_hz), dtype=np.int64)
     near = np.clip(found[:, None] + np.arange(-DETECTION.half, DETECTION.half + 1), 0, len(energy) - 1)
     steepest: Index = np.take_along_axis(near, energy[near].argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -127,7 +128,8 @@ def _level(energy: Float) -> Float:
     """Usual peak energy of the time around each sample: median over 7.5 s of the maxima of 1.5 s blocks."""
     maxima = _beat_maxima(energy[None])[0]
     width = min(5, len(maxima) - (len(maxima) + 1) % 2)
-    usual: Float = median_filter(maxima, width, mode="nearest")
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(maxima, width // 2, mode="edge"), width)
+    usual = median(around)
     level: Float = _stretch(usual[None], len(energy))[0]
     return level
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from ecg.dsp import Float, median
+from ecg.dsp import median
+from ecg.filters import Float
 
 WEIGHTS = "edge_network.npz"
 STEP = 2  # samples of the beat, 4 ms, from one of the network's samples to the next

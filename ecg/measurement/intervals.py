@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecg.dsp import FS_HZ, Float, spread
+from ecg.dsp import FS_HZ, spread
+from ecg.filters import Float
 from ecg.measurement.amplitudes import NO_QRS, NO_T, LeadAmplitudes, lead_amplitudes
 from ecg.measurement.beats import Beats, find_beats
 from ecg.measurement.condition import condition, without_padding

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ecg.dsp import FS_HZ, Float, block_means, median
+from ecg.dsp import FS_HZ, block_means, median
+from ecg.filters import Float
 from ecg.measurement.detect import Index
 from ecg.measurement.limits import LOW_BEATS
 

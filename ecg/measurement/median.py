@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg.dsp import FS_HZ, Float, median, quantile
+from ecg.dsp import FS_HZ, median, quantile
+from ecg.filters import Float
 from ecg.measurement.beats import Beats, spike_lags
 from ecg.measurement.condition import Conditioned
 from ecg.measurement.detect import Index

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.dsp import FS_HZ, Float, median, quantile
+from ecg.dsp import FS_HZ, median, quantile
+from ecg.filters import Float
 from ecg.measurement.limits import SPIKES
 
 

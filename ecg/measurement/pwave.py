@@ -4,23 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
-from scipy.ndimage import uniform_filter1d
 
-from ecg.dsp import (
-    FS_HZ,
-    Float,
-    falls_after,
-    falls_before,
-    filtered,
-    lead_spread,
-    low_pass_filter,
-    rank,
-    slopes,
-)
+from ecg.dsp import FS_HZ, falls_after, falls_before, lead_spread, rank, slopes
+from ecg.filters import Float, LowPass, filtered, running_mean
 from ecg.measurement.limits import P_WAVE
+from ecg.peaks import peaks_that_stand_out
 
-LOW_PASS = low_pass_filter(P_WAVE.low_pass_hz)
+LOW_PASS = LowPass(P_WAVE.low_pass_hz, FS_HZ)
 _SHARES = np.array([P_WAVE.share_low, P_WAVE.share_high])
 
 
@@ -112,7 +102,7 @@ def t_p_valley(beat: Float, qrs_onset: float, begin: float) -> float | None:
     smooth = _isolated(beat[:, start : end + 1])
     chord = smooth[:, :1] + (smooth[:, -1:] - smooth[:, :1]) * np.linspace(0.0, 1.0, smooth.shape[1])
     height = np.sqrt(((smooth - chord) ** 2).mean(axis=0))
-    peaks = dsp.find_peaks(height, prominence=P_WAVE.min_prominence * height.max())[0]
+    peaks = peaks_that_stand_out(height, P_WAVE.min_prominence * height.max())
     if len(peaks) < 2 or end - start - peaks[-1] > P_WAVE.latest_p_s * FS_HZ:
         return None
     return float(start + peaks[-2] + height[peaks[-2] : peaks[-1]].argmin())
@@ -248,7 +238,7 @@ def p_agreement(beats: Float, wave: PWave, qrs_onset: float) -> Float:
     if len(piece) < 3 or high - low < 10:
         return np.zeros(0)
     # Muscle noise differs from beat to beat and would hide the agreement: a mean over 30 ms leaves the P wave.
-    piece = uniform_filter1d(piece, 15, axis=2)
+    piece = running_mean(piece, 15)
     line = np.linspace(-1.0, 1.0, high - low)
     piece = piece - piece.mean(axis=2, keepdims=True)
     piece = piece - (piece @ line)[..., None] * line / (line @ line)

@@ -4,21 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.dsp import (
-    Float,
-    falls_after,
-    falls_before,
-    filtered,
-    lead_spread,
-    low_pass_filter,
-    median,
-    rank,
-    slopes,
-)
+from ecg.dsp import FS_HZ, falls_after, falls_before, lead_spread, median, rank, slopes
+from ecg.filters import Float, LowPass, filtered
 from ecg.measurement.edge_network import lead_edges
 from ecg.measurement.limits import QRS
 
-LOW_PASS = low_pass_filter(QRS.low_pass_hz)
+LOW_PASS = LowPass(QRS.low_pass_hz, FS_HZ)
 _SHARES = np.array([QRS.share_low, QRS.share_middle, QRS.share_high])
 
 

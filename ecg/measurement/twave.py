@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.dsp import FS_HZ, Float, falls_after, filtered, lead_spread, low_pass_filter, rank, slopes
+from ecg.dsp import FS_HZ, falls_after, lead_spread, rank, slopes
+from ecg.filters import Float, LowPass, filtered
 from ecg.measurement.limits import T_WAVE
 from ecg.measurement.qrs import bounded, extreme
 
-LOW_PASS = low_pass_filter(T_WAVE.low_pass_hz)
+LOW_PASS = LowPass(T_WAVE.low_pass_hz, FS_HZ)
 _SHARES = np.array([T_WAVE.share_low, T_WAVE.share_middle, T_WAVE.share_high])
 
 

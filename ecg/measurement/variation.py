@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg.dsp import ROBUST_SD, Float, median, spread
+from ecg.dsp import ROBUST_SD, median, spread
+from ecg.filters import Float
 from ecg.measurement.limits import VARIATION
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
-from scipy.signal import find_peaks
 
 from ecg.dsp import median, rank
+from ecg.filters import running_mean
+from ecg.peaks import peaks_apart
 from ecg.quality.limits import BEAT_CHECK
 
 Floats = NDArray[np.float32]
@@ -52,7 +52,7 @@ def view_beats(signal: Floats, fs_hz: float, peaks: Indexes) -> BeatView:
     """
     slope = _slopes(signal, fs_hz)
     energy = _middle_mean(np.abs(slope))
-    envelope = uniform_filter1d(energy, max(1, round(0.1 * fs_hz)), mode="constant")
+    envelope = running_mean(energy, max(1, round(0.1 * fs_hz)), "constant")
     own = _without_t_waves(_envelope_peaks(envelope, fs_hz), peaks, fs_hz)
     agreement = _agreement(peaks, own, envelope, BEAT_CHECK.match_s * fs_hz)
     aligned = _align(own, energy, fs_hz)
@@ -81,10 +81,11 @@ def _middle_mean(rows: Floats) -> Floats:
 
 
 def _envelope_peaks(envelope: Floats, fs_hz: float) -> Indexes:
-    peaks, _ = find_peaks(envelope, distance=max(1, round(0.25 * fs_hz)))
+    peaks = peaks_apart(envelope, max(1, round(0.25 * fs_hz)))
     if not len(peaks):
         return np.zeros(0, dtype=np.intp)
-    local = maximum_filter1d(envelope, 2 * round(2.0 * fs_hz) + 1)[peaks]
+    reach = round(2.0 * fs_hz)
+    local = np.array([envelope[max(0, at - reach) : at + reach + 1].max() for at in peaks.tolist()])
     local = np.minimum(local, 1.5 * median(local))  # one burst must not hide the beats around it
     floor = float(median(envelope))
     kept: Indexes = peaks[envelope[peaks] - floor > 0.45 * (local - floor)]

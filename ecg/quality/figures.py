@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from ecg.dsp import block_means, median
+from ecg.filters import running_mean
 from ecg.measurement.condition import frozen
 from ecg.quality.beat_check import BeatView, view_beats
 from ecg.quality.lead_laws import copies_share, law_residual, law_residual_at_r, readable_by_law, swapped_leads
@@ -204,7 +204,7 @@ def _without_mains(work: Floats, full: NDArray[np.bool_], period: int) -> Floats
     if not full.any():
         return work
     clean = work.copy()
-    clean[full] = uniform_filter1d(work[full], max(1, period), axis=1, mode="nearest")
+    clean[full] = running_mean(work[full], max(1, period), "edge")
     return clean
 
 

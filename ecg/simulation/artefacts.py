@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from ecg.leads import STANDARD_LEADS
 from ecg.simulation.scenario import Artefact
@@ -66,6 +65,8 @@ def _noise(artefact: Artefact, n: int, fs_hz: float, rng: np.random.Generator) -
             phase = rng.normal(0.0, 0.3)  # all electrodes hang on the same mains, through unequal impedances
             shape = rng.uniform(0.3, 1.0) * np.sin(2 * np.pi * hz * t + phase)
         case "muscle":
+            from scipy.signal import butter, sosfilt  # 50 MB and a second that no other disturbance needs
+
             high = min(180.0, 0.45 * fs_hz)
             white = rng.standard_normal(n)
             shape = sosfilt(butter(2, (min(20.0, high / 2), high), "bandpass", fs=fs_hz, output="sos"), white)
