@@ -57,6 +57,9 @@ def falls_after(values: Float, start: NDArray[np.int64], threshold: Float, hold:
     `values` is [row, sample], `start` and `threshold` [row]. Returns float64 [row], interpolated between samples; NaN
     where it never happens.
     """
+    # What lies before every start is not looked at, but for the samples that a stay needs.
+    begin = max(0, min(int(start.min(initial=values.shape[1])), values.shape[1] - hold))
+    values, start = values[:, begin:], start - begin
     n = values.shape[1]
     count = np.zeros((len(values), n + 1), dtype=np.int64)
     np.cumsum(values < threshold[:, None], axis=1, out=count[:, 1:])
@@ -69,7 +72,7 @@ def falls_after(values: Float, start: NDArray[np.int64], threshold: Float, hold:
     step = before - here
     crossed = (at > start) & (step > 0) & (before >= threshold)
     part = np.where(crossed, (threshold - here) / np.where(step > 0, step, 1.0), 0.0)
-    position: Float = np.where(found, at - part, np.nan)
+    position: Float = np.where(found, at - part + begin, np.nan)
     return position
 
 

@@ -92,8 +92,14 @@ def mirrored(signal: Float, pad: int) -> Float:
 def running_mean(signal: NDArray[Floating], size: int, ends: Ends = "symmetric") -> NDArray[Floating]:
     """Mean of the `size` samples around each one of the last axis; of an even number one more lies before it."""
     before, after = size // 2, size - size // 2 - 1
-    around = [(0, 0)] * (signal.ndim - 1)
-    total = np.cumsum(np.pad(signal, [*around, (before + 1, after)], mode=ends), axis=-1, dtype=np.float64)
+    n = signal.shape[-1]
+    at = np.arange(-before - 1, n + after)
+    if ends == "symmetric":
+        at = np.minimum(at % (2 * n), -1 - at % (2 * n) + 2 * n)
+    around = signal.take(at, axis=-1, mode="clip")
+    if ends == "constant":
+        around[..., (at < 0) | (at >= n)] = 0
+    total = np.cumsum(around, axis=-1, dtype=np.float64)
     mean: NDArray[Floating] = ((total[..., size:] - total[..., :-size]) / size).astype(signal.dtype)
     return mean
 

@@ -34,22 +34,38 @@ def swapped_leads(leads: tuple[str, ...], work: Floats, height: float) -> str | 
     """
     if not set(LIMB_LEADS) <= set(leads):
         return None
-    row = {lead: work[leads.index(lead)].astype(np.float64) for lead in LIMB_LEADS}
-    as_named = _law_error(row) / height
+    limbs = work[[leads.index(lead) for lead in LIMB_LEADS]].astype(np.float64)
+    limbs -= limbs.mean(axis=1, keepdims=True)
+    products = limbs @ limbs.T / limbs.shape[1]
+    as_named = _law_error(products) / height
     if as_named < FIGURES.swap_least:
         return None
     errors = {}
-    for first, second in combinations(LIMB_LEADS, 2):
-        errors[f"{first}/{second}"] = _law_error(row | {first: row[second], second: row[first]}) / height
+    for pair in combinations(range(len(LIMB_LEADS)), 2):
+        order = np.arange(len(LIMB_LEADS))
+        order[list(pair)] = pair[::-1]
+        errors[pair] = _law_error(products[np.ix_(order, order)]) / height
     best = min(errors, key=errors.__getitem__)
-    return best if errors[best] <= FIGURES.swap_share * as_named else None
+    return "/".join(LIMB_LEADS[row] for row in best) if errors[best] <= FIGURES.swap_share * as_named else None
 
 
-def _law_error(row: dict[str, NDArray[np.float64]]) -> float:
-    """The root mean square departure of III, aVR, aVL and aVF from what I and II make of them, baselines apart."""
-    made = {lead: on_i * row["I"] + on_ii * row["II"] for lead, (on_i, on_ii) in FROM_I_II.items()}
-    left = np.stack([row[lead] - wave for lead, wave in made.items()])
-    return float(np.sqrt(((left - left.mean(axis=1, keepdims=True)) ** 2).mean(axis=1)).max())
+def _law_error(products: NDArray[np.float64]) -> float:
+    """The root mean square departure of III, aVR, aVL and aVF from what I and II make of them.
+
+    From the mean products of the six leads with each other, their own means apart, [lead, lead] as in `LIMB_LEADS`.
+    """
+    return float(np.sqrt(max(0.0, np.einsum("rl,lm,rm->r", _LAWS, products, _LAWS).max())))
+
+
+def _laws() -> NDArray[np.float64]:
+    """What the laws leave of the six limb leads, which is nothing, float64 [law, lead]."""
+    laws = np.zeros((len(FROM_I_II), len(LIMB_LEADS)))
+    for law, (lead, (on_i, on_ii)) in zip(laws, FROM_I_II.items(), strict=True):
+        law[[LIMB_LEADS.index(name) for name in (lead, "I", "II")]] = 1.0, -on_i, -on_ii
+    return laws
+
+
+_LAWS = _laws()
 
 
 def copies_share(leads: tuple[str, ...], work: Floats, dead: NDArray[np.intp]) -> float:
