@@ -98,7 +98,7 @@ def load_model(
     precision
         ``"auto"``: bfloat16 where the processor computes in it, else float32. ``"int8"`` (OpenVINO only) is quantised
         once, and used if it is close enough to float32 (`ecg.models.engines.accuracy_gate`); else as ``"auto"``,
-        with a `note`.
+        with a `note`. Once it was found twice as close on this kind of processor, ``"auto"`` takes it, with a `note`.
     kind
         Which model is wanted, for sources that have both; see `resolve_weights`.
     threads

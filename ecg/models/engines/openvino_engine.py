@@ -23,6 +23,8 @@ from ecg.models.weights import Weights
 
 #: Change it with any change to the network or its translation: cached graphs of another version are not used.
 GRAPH_VERSION = "3"
+#: The share of the accuracy gate's limits within which int8 is taken though nobody asked for it.
+FOR_AUTO = 0.5
 _DIGESTS = "sha256.json"
 
 
@@ -31,6 +33,7 @@ class OpenVinoEngine:
 
     The first inference of a new shape costs up to some 0.1 s more. A quantised network (``"int8"``) that is not close
     enough to the float32 one is not used: `precision` is then the best of the others and `note` gives the figures.
+    ``"auto"`` takes one that was quantised and found close before, and is held to half of what is allowed.
     """
 
     backend: Backend = "openvino"
@@ -51,15 +54,22 @@ class OpenVinoEngine:
             # A lone thread stays where the scheduler puts it: OpenVINO would pin every process to the same first core.
             settings["ENABLE_CPU_PINNING"] = False
         self.note: str | None = None
-        self.precision: Precision = best if options.precision == "auto" else options.precision
+        asked, share = options.precision, 1.0
+        if asked == "auto":
+            asked, share = ("int8", FOR_AUTO) if _proven(weights) else (best, 1.0)
+        self.precision: Precision = asked
         # What is not quantised, or not there to be, runs in the best the processor has.
         encoder_hint = "bf16" if can_bfloat16 and self.precision != "float32" else "f32"
         #: The folder of the graphs until the first inference, which makes its own copies of the last weights.
         self._unpacked: Path | None = None
         folder = self._unpacked = self._compile(core, weights, settings, encoder_hint)
-        if self.precision == "int8" and (refused := accuracy_gate.refusal(self, folder)):
-            self.note, self.precision = refused, best
-            self._unpacked = self._compile(core, weights, settings, encoder_hint)
+        if self.precision == "int8":
+            found = accuracy_gate.closeness(self, folder)
+            if not found.within(share):
+                self.note, self.precision = f"int8 was refused, against float32: {found.told(share)}", best
+                self._unpacked = self._compile(core, weights, settings, encoder_hint)
+            elif options.precision == "auto":
+                self.note = f"int8 was chosen, against float32: {found.told(share)}"
 
     def _compile(self, core: Any, weights: Weights, settings: dict[str, Any], encoder_hint: str) -> Path:
         """Compile the graphs for `precision`; returns the folder they are in."""
@@ -94,6 +104,16 @@ class OpenVinoEngine:
         return ModelOutput(logits=logits, embedding=embedding, tokens=tokens)
 
 
+def _proven(weights: Weights) -> bool:
+    """Whether these weights lie quantised in the cache and were within `FOR_AUTO` when they last ran here.
+
+    Nothing is quantised to find out: it takes minutes, and a start must not wait for it.
+    """
+    folder = _folder(weights, _form("int8"))
+    found = accuracy_gate.known_closeness(folder) if folder.is_dir() else None
+    return found is not None and found.within(FOR_AUTO)
+
+
 def _form(precision: Precision) -> GraphForm:
     if precision == "int8":
         return "int8" if has_int8_dot_product() else "int8_narrow"
@@ -101,10 +121,13 @@ def _form(precision: Precision) -> GraphForm:
     return "half" if precision == "bfloat16" else "full"
 
 
+def _folder(weights: Weights, form: GraphForm) -> Path:
+    return cache_directory() / "openvino" / f"{weights.sha256}.w{VERSION}.g{GRAPH_VERSION}.{form}"
+
+
 def _translated(weights: Weights, form: GraphForm) -> Path:
     """Folder of the translated network, made when the cache has none."""
-    name = f"{weights.sha256}.w{VERSION}.g{GRAPH_VERSION}.{form}"
-    folder = cache_directory() / "openvino" / name
+    folder = _folder(weights, form)
     if not _is_whole(folder):
         if form.startswith("int8") and find_spec("nncf") is None:
             raise BackendUnavailable(

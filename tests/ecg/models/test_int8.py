@@ -1,5 +1,6 @@
 """Quantisation and the gate in front of it, on the tiny checkpoint."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from ecg.errors import BackendUnavailable
 from ecg.labels import sigmoid
 from ecg.models import load_model
-from ecg.models.engines.accuracy_gate import FILE, MAX_PROBABILITY_DIFFERENCE
+from ecg.models.engines import accuracy_gate
+from ecg.models.engines.accuracy_gate import FILE, MAX_PROBABILITY_DIFFERENCE, Closeness
 from ecg.models.engines.openvino_engine import import_openvino, seal
 from tests.ecg.models.test_engines import CHECKPOINT
 
@@ -78,6 +80,32 @@ def test_a_wrong_quantisation_is_refused(quantised: Path, tmp_path: Path) -> Non
         shutil.copytree(kept, quantised)
     assert model.precision in ("bfloat16", "float32")
     assert "int8 was refused" in (model.note or "")
+
+
+def test_auto_takes_what_was_found_twice_as_close_and_says_so(quantised: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_model(CHECKPOINT, "openvino", "int8")
+    # What it was found to be, so that the test holds for the figures of any processor.
+    (kept,) = quantised.parent.glob(f"{quantised.name}.closeness.*.json")
+    found = Closeness(**json.loads(kept.read_text()))
+    assert found.difference is not None
+    monkeypatch.setattr(accuracy_gate, "MAX_PROBABILITY_DIFFERENCE", 2.1 * found.difference)
+    monkeypatch.setattr(accuracy_gate, "MIN_EMBEDDING_COSINE", 1 - 2.1 * (1 - found.cosine))
+    chosen = load_model(CHECKPOINT, "openvino", "auto")
+    assert chosen.precision == "int8"
+    assert "int8 was chosen" in (chosen.note or "")
+    assert load_model(CHECKPOINT, "openvino", "float32").precision == "float32"
+
+    monkeypatch.setattr(accuracy_gate, "MAX_PROBABILITY_DIFFERENCE", 1.9 * found.difference)
+    assert load_model(CHECKPOINT, "openvino", "int8").precision == "int8"  # it was asked for, and is close enough
+    left = load_model(CHECKPOINT, "openvino", "auto")
+    assert left.precision != "int8"
+    assert left.note is None
+
+
+def test_auto_does_not_take_what_never_ran_here(quantised: Path) -> None:
+    for kept in quantised.parent.glob(f"{quantised.name}.closeness.*.json"):
+        kept.unlink()
+    assert load_model(CHECKPOINT, "openvino", "auto").precision != "int8"
 
 
 def test_int8_on_torch_is_a_typed_refusal() -> None:
