@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import yaml
 from ray import serve
 from ray.serve.scripts import cli
 
 from deployments.ray_ports import choose_ports_first
+from serve_app.config_check import REFUSALS, ready_to_run, why
 from serve_app.keeper import kill_descendants
-from serve_app.launcher.log_file import FAILED, STEP
+from serve_app.launcher.log_file import FAILED, REFUSED, STEP
 
 EVERY_S = 0.5
 #: How long each try to start Ray waits for its node.
@@ -43,9 +43,15 @@ def main(path: str, deploy_port: int | None = None) -> None:
     dashboard: dict[str, Any] = {"include_dashboard": deploy_port is not None}
     if deploy_port is not None:
         dashboard["dashboard_port"] = deploy_port
+    try:
+        # In this process, which has loaded Ray's schemas anyway: a process of its own took three seconds for them.
+        config = ready_to_run(Path(path))
+    except REFUSALS as error:
+        _say(FAILED + why(error))
+        raise SystemExit(REFUSED) from None
     _say(STEP + "starting Ray")
     choose_ports_first()
-    needed = processors(yaml.safe_load(Path(path).read_text()))
+    needed = processors(config)
     start_again_if_need_be(partial(ray.init, namespace="serve", **dashboard), kill_descendants, _say)
     if ray.cluster_resources().get("CPU", 0.0) < needed:
         ray.shutdown()

@@ -1,7 +1,6 @@
 """A strict check of Serve configuration: Ray ignores a misspelt key, which then does nothing for months.
 
-`python -m serve_app.config_check FILE` says what is wrong with a file; with `--make-folders` also whether the
-folders it needs can be made.
+`python -m serve_app.config_check FILE` says what is wrong with a file.
 """
 
 import sys
@@ -19,6 +18,8 @@ from serve_app.launcher.options import is_inbox
 from serve_app.settings import AppSettings, InboxApplicationSettings, InboxSettings, ModelChange
 
 INBOX = "Inbox"
+#: What is raised for a file that is not to be run.
+REFUSALS = (EcgError, OSError, yaml.YAMLError)
 
 
 def settings_of(application: dict[str, Any]) -> InboxSettings:
@@ -60,6 +61,20 @@ def load_config(path: Path) -> dict[str, Any]:
         place = ".".join(map(str, first["loc"]))
         raise MalformedInput(f"{path.name}: {first['msg']}.", place, None, first.get("input")) from None
     return config
+
+
+def ready_to_run(path: Path) -> dict[str, Any]:
+    """`load_config`, with the folders made that the applications keep their data in. Raises `OSError` besides."""
+    config = load_config(path)
+    for application in config["applications"]:
+        if INBOX in deployment_names(settings := settings_of(application)):
+            settings.resolved_inbox_url()
+    return config
+
+
+def why(error: Exception) -> str:
+    """What one of `REFUSALS` says, in one line."""
+    return " ".join((describe(error) if isinstance(error, EcgError) else str(error)).split())
 
 
 def _check_application(application: dict[str, Any], applications: set[str], file: str) -> None:
@@ -137,13 +152,12 @@ def _inner_model(annotation: Any) -> Any:
 def main() -> int:
     """Check the file named on the command line; exit status 2 when it is refused."""
     try:
-        config = load_config(Path(sys.argv[1]))
-        if "--make-folders" in sys.argv:
-            for application in config["applications"]:
-                if INBOX in deployment_names(settings := settings_of(application)):
-                    settings.resolved_inbox_url()
-    except (EcgError, OSError, IndexError, yaml.YAMLError) as error:
-        print(describe(error) if isinstance(error, EcgError) else error or "name a Serve YAML file", file=sys.stderr)
+        load_config(Path(sys.argv[1]))
+    except IndexError:
+        print("name a Serve YAML file", file=sys.stderr)
+        return 2
+    except REFUSALS as error:
+        print(why(error), file=sys.stderr)
         return 2
     return 0
 

@@ -9,6 +9,8 @@ from pathlib import Path
 KEPT = 10
 #: How a line begins that says how far the start is, and one that says why it failed. `serve_app.cluster` writes them.
 STEP, FAILED = "ecg-serve: ", "ecg-serve failed: "
+#: Exit status of `serve_app.cluster` for a configuration that it does not run.
+REFUSED = 2
 
 
 def folder() -> Path:

@@ -17,6 +17,7 @@ from ecg.errors import EcgError
 from serve_app.environment import LOCAL_HOSTS, fast_plane_available, ray_environment
 from serve_app.keeper import adopt_orphans, kill_descendants
 from serve_app.launcher import log_file, ports
+from serve_app.launcher.log_file import REFUSED
 from serve_app.launcher.options import is_loopback, only_name, open_to_all, parser, python_path, with_options
 from serve_app.launcher.watch import Address, Watch
 
@@ -47,12 +48,12 @@ def start() -> int:
         if refused is not None:
             return _refuse(refused)
         path.write_text(yaml.safe_dump(config))
-        if status := _checked(path, only=options.check):
+        if not options.check:
+            return _run(path, config, tls, options)
+        if status := _checked(path):
             return status
-        if options.check:
-            console.print(f"{options.config}: every key is known")
-            return 0
-        return _run(path, config, tls, options)
+        console.print(f"{options.config}: every key is known")
+        return 0
 
 
 def _refuse(why: str, status: int = 2) -> int:
@@ -60,10 +61,9 @@ def _refuse(why: str, status: int = 2) -> int:
     return status
 
 
-def _checked(path: Path, only: bool) -> int:
-    """Exit status of the strict check of a file, which also makes its folders unless that is all (`only`)."""
-    # Ray's schemas weigh 100 MB: they are loaded in a process that ends, not in this one, which stays.
-    check = [sys.executable, "-m", "serve_app.config_check", str(path), *([] if only else ["--make-folders"])]
+def _checked(path: Path) -> int:
+    """Exit status of the strict check of a file."""
+    check = [sys.executable, "-m", "serve_app.config_check", str(path)]
     # In a session of its own it does not hear Ctrl-C, of which it would make a traceback.
     return subprocess.run(  # noqa: S603  our own interpreter and file
         check, stdout=subprocess.DEVNULL, check=False, env=python_path(), start_new_session=True
@@ -119,6 +119,8 @@ def _live(path: Path, config: dict[str, Any], url: str, log: Path, options: argp
     finally:
         reader.close()
         kill_descendants()
+    if reader.failure is not None and server.returncode == REFUSED:
+        return _refuse(reader.failure)
     if reader.failure is not None:
         console.print(f"the service was not started: {reader.failure}", markup=False)
     else:
