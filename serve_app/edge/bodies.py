@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from ecg.errors import InputTooLarge, MalformedInput, RequestTooSlow, UnknownFormat
+from serve_app.edge.memory import LargeBodies
 
 CHUNK_PATIENCE_S = 10.0  # a client that sends nothing for so long is refused
 BODY_PATIENCE_S = 120.0
@@ -18,6 +19,7 @@ _INFLATE_STEP = 256
 #: Each member (frame) costs 60 µs whatever is in it. Tools that write many, such as bgzip, fill them with 64 KiB.
 _FREE_MEMBERS = 64
 _BYTES_PER_MEMBER = 1 << 14
+_LARGE_BODIES = LargeBodies()
 _INFLATERS: dict[str, Callable[[], Any]] = {
     "gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
     # RFC 9659 allows 8 MiB for a content coding; a frame of a few bytes can ask for any window.
@@ -44,7 +46,9 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     encoding = request.headers.get("content-encoding", "identity")[:64].strip().lower()
     if encoding in ("", "identity"):
         return body
-    return await asyncio.to_thread(inflate, body, encoding, max_bytes)
+    inflated = await asyncio.to_thread(inflate, body, encoding, max_bytes)
+    _LARGE_BODIES.came(len(inflated))
+    return inflated
 
 
 async def _received(request: Request, max_bytes: int) -> bytes:
@@ -70,6 +74,8 @@ async def _received(request: Request, max_bytes: int) -> bytes:
         else:
             expected = f"the next bytes within {CHUNK_PATIENCE_S:g} s"
         raise RequestTooSlow("The body did not arrive in time.", "body", expected) from None
+    finally:
+        _LARGE_BODIES.came(size)
 
 
 def inflate(body: bytes, encoding: str, max_bytes: int) -> bytes:
