@@ -34,7 +34,7 @@ class RhythmLimits:
 class AtrialLimits:
     """P waves with a clock of their own, flutter waves, P waves that are not conducted."""
 
-    p_regularity: float = limit(0.43, "correlation", "fitted: atria with a regular clock")
+    p_regularity: float = limit(0.55, "correlation", "fitted: atria with a regular clock; fibrillation reaches 0.50")
     p_clock_of_beats: float = limit(0.95, "of the rate", "slower atrial clocks are groups of beats")
     p_regularity_paced: float = limit(0.37, "correlation", "fitted: the same under pacing")
     p_interval_s: tuple[float, float] = limit((0.35, 1.6), "s", "atrial rates of 37 to 171 a minute")

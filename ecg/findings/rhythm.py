@@ -23,9 +23,9 @@ def sinus_rhythm(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an
     )
     if is_upright(evidence.p_axis):
         return Finding(label, True, words)
-    if evidence.reversal is not None or is_upright(
-        evidence.p_axis, RHYTHM.p_axis_margin_in_t if evidence.p_in_t else RHYTHM.p_axis_margin
-    ):
+    # Exchanged with the left leg, the left arm makes II of I and I of II: upright in both is then what it was.
+    turned = evidence.limb_reversal and evidence.reversal != "LA/LL"
+    if turned or is_upright(evidence.p_axis, RHYTHM.p_axis_margin_in_t if evidence.p_in_t else RHYTHM.p_axis_margin):
         return Finding(label, None, words)
     return Finding(label, False, words)
 
