@@ -108,8 +108,17 @@ class Evidence:
 
     @property
     def flutter(self) -> bool:
-        """Whether the atria oscillate, and no P wave before the beats of a regular rhythm says otherwise."""
-        return self.oscillates and (self.pr is None or (self.irregularity_rms or 0.0) >= ATRIAL.flutter_irregular)
+        """Whether the atria oscillate, and no upright P wave before the beats of a regular rhythm says otherwise.
+
+        What comes before them from below can be the flutter wave itself, as it is in typical flutter.
+        """
+        irregular = (self.irregularity_rms or 0.0) >= ATRIAL.flutter_irregular
+        return self.oscillates and (self.pr is None or irregular or not self.p_upright(RHYTHM.p_axis_margin))
+
+    def p_upright(self, margin: float = 0.0) -> bool:
+        """Whether there is a P wave upright in both I and II, or its axis at most `margin` degrees outside of that."""
+        low, high = RHYTHM.p_axis_low - margin, RHYTHM.p_axis_high + margin
+        return self.p_axis is not None and low <= self.p_axis <= high
 
     @property
     def oscillates(self) -> bool:
