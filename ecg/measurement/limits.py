@@ -357,6 +357,7 @@ class QrsShapeLimits:
     visible: float = limit(0.05, "", "share of the lead's QRS height from which a deflection counts")
     terminal_ms: float = limit(40.0, "ms", "at the end of the complex that tell late forces")
     late_end: float = limit(0.08, "", "share of the QRS height, mean of these")
+    dominant_end: float = limit(0.2, "", "the same of a dominant R' in V1 or V2, which needs no S at the side")
     late_r_v1_ms: float = limit(50.0, "ms", "R peak time in V1 and V2 beyond which activation is late")
     late_r_lateral_ms: float = limit(60.0, "ms", "the same in I and V6 (AHA/ACC/HRS 2009, Surawicz et al.)")
     wide_ms: float = limit(120.0, "ms", "from which a complex is wide (AHA/ACC/HRS 2009)")
