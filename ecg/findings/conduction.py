@@ -16,7 +16,7 @@ from ecg.measurement.qrs_shape import QrsShape, late_to_the_right
 
 
 def first_degree(evidence: Evidence) -> Finding:
-    """PR over 200 ms with every beat conducted."""
+    """PR over 200 ms at 70 bpm with every beat conducted."""
     label = Label.FIRST_DEGREE_AV_BLOCK
     if evidence.flutter or fibrillates(evidence):
         return Finding(label, False, "fibrillation or flutter: there is no PR interval that could be long")
@@ -25,12 +25,27 @@ def first_degree(evidence: Evidence) -> Finding:
     if len(evidence.unconducted_p) >= 2:
         words = f"{len(evidence.unconducted_p)} P waves without a QRS complex: not every one is conducted"
         return Finding(label, None, words)
-    words = f"{evidence.pr_words}; criterion > {CONDUCTION.long_pr_ms:.0f} ms"
-    if evidence.p_in_t and evidence.pr <= CONDUCTION.long_pr_ms:
+    long, words = _long_pr(evidence, evidence.pr)
+    if evidence.p_in_t and long is False:
         return Finding(label, None, _hidden(evidence.pr))
-    if abs(evidence.pr - CONDUCTION.long_pr_ms) <= CONDUCTION.pr_margin_ms:
-        return Finding(label, None, f"{words}, within {CONDUCTION.pr_margin_ms:.0f} ms of it")
-    return Finding(label, evidence.pr > CONDUCTION.long_pr_ms, words)
+    return Finding(label, long, f"{evidence.pr_words}; {words}")
+
+
+def _long_pr(evidence: Evidence, pr_ms: float) -> tuple[bool | None, str]:
+    """Whether PR is over 200 ms at 70 bpm, None where its own error decides; and the limit at the rate in words.
+
+    PR shortens as the rate rises: by 0.26 ms a beat under 60 years, by more in the old (Soliman and Rautaharju, J
+    Electrocardiol 2012;45:66). So does its limit.
+    """
+    rate = evidence.heart_rate or CONDUCTION.pr_rate_bpm
+    shorter, most = CONDUCTION.pr_per_bpm * (rate - CONDUCTION.pr_rate_bpm), CONDUCTION.most_adjusted_ms
+    limit_ms = CONDUCTION.long_pr_ms - max(-most, min(shorter, most))
+    least, most = CONDUCTION.pr_margin_least_ms, CONDUCTION.pr_margin_most_ms
+    margin = most if evidence.pr_error is None else max(least, min(evidence.pr_error, most))
+    words = f"criterion > {limit_ms:.0f} ms at {rate:.0f} bpm"
+    if abs(pr_ms - limit_ms) <= margin:
+        return None, f"{words}, within {margin:.0f} ms of it"
+    return pr_ms > limit_ms, words
 
 
 def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
@@ -38,14 +53,16 @@ def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an out
     label = Label.AV_BLOCK
     clock = evidence.own_p_clock_s
     if evidence.flutter:
-        return Finding(label, None, "flutter: conduction of every second to fourth wave is no block of its own")
+        waves = (evidence.atria.flutter_per_min or 0.0) / (evidence.heart_rate or 1.0)
+        if waves <= CONDUCTION.flutter_waves:
+            return Finding(label, False, f"flutter of {waves:.1f} waves a beat: up to four are no block of their own")
+        return Finding(label, None, f"flutter of {waves:.1f} waves a beat: a slow node, a drug or block")
     if fibrillates(evidence):
         return Finding(label, False, "fibrillation conducted at irregular intervals, as with complete block it is not")
-    if evidence.pr is not None and abs(evidence.pr - CONDUCTION.long_pr_ms) <= CONDUCTION.pr_margin_ms:
-        words = f"{evidence.pr_words}; criterion > {CONDUCTION.long_pr_ms:.0f} ms"
-        return Finding(label, None, f"{words}, within {CONDUCTION.pr_margin_ms:.0f} ms of it")
-    if evidence.pr is not None and evidence.pr > CONDUCTION.long_pr_ms:
-        return Finding(label, True, f"{evidence.pr_words}; criterion > {CONDUCTION.long_pr_ms:.0f} ms (1st degree)")
+    long, words = (False, "") if evidence.pr is None else _long_pr(evidence, evidence.pr)
+    if long is not False:
+        degree = " (1st degree)" if long else ""
+        return Finding(label, long, f"{evidence.pr_words}; {words}{degree}")
     if (
         clock is not None
         and evidence.pr is None
@@ -63,7 +80,7 @@ def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an out
         return Finding(label, None, f"a pause of {evidence.pause:.1f} RR is not explained")
     if evidence.p_in_t:
         return Finding(label, None, _hidden(evidence.pr))
-    return Finding(label, False, f"{evidence.pr_words} (criterion > {CONDUCTION.long_pr_ms:.0f} ms) and no pause")
+    return Finding(label, False, f"{evidence.pr_words} ({words}) and no pause")
 
 
 def _hidden(pr_ms: float) -> str:
@@ -85,7 +102,7 @@ def _blocked(lone: tuple[UnconductedP, ...], n_beats: int) -> tuple[bool | None,
 
 
 def right_bundle_branch_block(evidence: Evidence) -> Finding:
-    """QRS of 120 ms or more, a late R' in V1 or V2, and a broad S in I or V6."""
+    """QRS of 120 ms or more, a late R' in V1 or V2, and a broad S in I or V6 or, beside a dominant R', an R in time."""
     label = Label.RIGHT_BUNDLE_BRANCH_BLOCK
     return _block(label, evidence, right_pattern(evidence), "late R' in V1 or V2 and S in I or V6")
 
@@ -146,7 +163,11 @@ def right_pattern(evidence: Evidence) -> bool | None:
         return None
     if left_pattern(evidence):
         return False
-    return late_to_the_right(shapes) and any(shape.terminal < 0 for shape in side)
+    if any(shape.terminal < 0 for shape in side):
+        return late_to_the_right(shapes)
+    # Without an S wave a dominant R' counts whose R peak is late in front, and in time at the side.
+    in_time = all(shape.r_peak_ms <= QRS_SHAPE.late_r_v1_ms for shape in side)
+    return in_time and late_to_the_right(shapes, QRS_SHAPE.dominant_end)
 
 
 def left_pattern(evidence: Evidence) -> bool | None:

@@ -27,6 +27,9 @@ class Evidence:
     ----------
     heart_rate, pr, qrs, p_axis, qrs_axis
         In bpm, ms and degrees; None when not measurable. `pr` is there also where pacing is not excluded.
+    pr_error
+        Standard error of `pr` in ms: its spread over leads and beats over the root of the number of leads; None
+        without a spread.
     p_in_t
         Whether the P wave begins in the T wave before it: PR is then longer than `pr`.
     irregularity
@@ -42,7 +45,7 @@ class Evidence:
     late_p
         Whether the beats after the longer intervals share a P wave, though not all beats do.
     pause
-        Longest RR that does not follow an early beat, over the lower quartile of RR.
+        Longest RR that does not follow an early beat, over the lower quartile of those that end in none.
     atria, unconducted_p, ectopic, shapes, slow_start_ms
         See `AtrialActivity`, `UnconductedP`, `EctopicBeat`, `QrsShape` (by lead), `slow_start`.
     reversal
@@ -82,6 +85,7 @@ class Evidence:
     fs_hz: float
     lost: tuple[str, ...] = ()
     longest_rr_s: float | None = None
+    pr_error: float | None = None
 
     @property
     def limb_reversal(self) -> bool:
@@ -108,8 +112,17 @@ class Evidence:
 
     @property
     def flutter(self) -> bool:
-        """Whether the atria oscillate, and no P wave before the beats of a regular rhythm says otherwise."""
-        return self.oscillates and (self.pr is None or (self.irregularity_rms or 0.0) >= ATRIAL.flutter_irregular)
+        """Whether the atria oscillate, and no upright P wave before the beats of a regular rhythm says otherwise.
+
+        What comes before them from below can be the flutter wave itself, as it is in typical flutter.
+        """
+        irregular = (self.irregularity_rms or 0.0) >= ATRIAL.flutter_irregular
+        return self.oscillates and (self.pr is None or irregular or not self.p_upright(RHYTHM.p_axis_margin))
+
+    def p_upright(self, margin: float = 0.0) -> bool:
+        """Whether there is a P wave upright in both I and II, or its axis at most `margin` degrees outside of that."""
+        low, high = RHYTHM.p_axis_low - margin, RHYTHM.p_axis_high + margin
+        return self.p_axis is not None and low <= self.p_axis <= high
 
     @property
     def oscillates(self) -> bool:
@@ -204,6 +217,7 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
         longest_rr_s=float(np.nanmax(rr)) / record.fs_hz if np.isfinite(rr).any() else None,
+        pr_error=_pr_error(measurements),
         lost=tuple(lead.lead for lead in quality.per_lead if lead.grade == "Poor"),
     )
 
@@ -212,6 +226,11 @@ def _pr_ms(median: MedianBeat | None) -> float | None:
     if median is None or median.p is None or median.qrs is None:
         return None
     return (median.qrs.onset - median.p.onset) * 1000.0 / median.fs_hz
+
+
+def _pr_error(measurements: Measurements) -> float | None:
+    median, spread = measurements.median_beat, measurements.pr_interval.spread
+    return None if median is None or spread is None else spread / float(np.sqrt(median.usable.sum()))
 
 
 def _irregular_by_ectopy(beats: Beats) -> bool:
@@ -233,6 +252,7 @@ def _pause(rr: Float) -> float | None:
     known = ~np.isnan(rr)
     if known.sum() < 4:
         return None
-    usual, middle = (quantile(rr[known], share) for share in (0.25, 0.5))
-    after_early = np.concatenate([[False], rr[:-1] < CONDUCTION.early_before_pause * middle])
+    early = rr < CONDUCTION.early_before_pause * quantile(rr[known], 0.5)
+    usual = quantile(rr[known & ~early], 0.25)
+    after_early = np.concatenate([[False], early[:-1]])
     return float(rr[known & ~after_early].max(initial=0) / usual) if usual else None

@@ -4,7 +4,6 @@ from ecg.findings.conduction import accessory_pathway, left_bundle_branch_block
 from ecg.findings.evidence import Evidence
 from ecg.findings.finding import Finding
 from ecg.findings.limits import INFARCTION
-from ecg.findings.rhythm import is_upright
 from ecg.findings.ventricular import ventricular_tachycardia
 from ecg.findings.vocabulary import Label
 
@@ -35,7 +34,7 @@ def infarction(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an o
         axis = "not known" if evidence.qrs_axis is None else f"{evidence.qrs_axis:.0f}°"
         words = f"the QRS axis is {axis}, not between {low:.0f}° and {high:.0f}°"
         return Finding(label, None, f"{words}: hemiblock or a turned heart makes Q waves, too")
-    if evidence.p_axis is not None and not is_upright(evidence.p_axis):
+    if evidence.p_axis is not None and not evidence.p_upright():
         return Finding(
             label,
             None,

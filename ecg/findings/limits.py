@@ -34,7 +34,7 @@ class RhythmLimits:
 class AtrialLimits:
     """P waves with a clock of their own, flutter waves, P waves that are not conducted."""
 
-    p_regularity: float = limit(0.43, "correlation", "fitted: atria with a regular clock")
+    p_regularity: float = limit(0.55, "correlation", "fitted: atria with a regular clock; fibrillation reaches 0.50")
     p_clock_of_beats: float = limit(0.95, "of the rate", "slower atrial clocks are groups of beats")
     p_regularity_paced: float = limit(0.37, "correlation", "fitted: the same under pacing")
     p_interval_s: tuple[float, float] = limit((0.35, 1.6), "s", "atrial rates of 37 to 171 a minute")
@@ -118,7 +118,11 @@ class ConductionLimits:
     """PR, AV block, bundle branch blocks, pre-excitation."""
 
     long_pr_ms: float = limit(200.0, "ms", "2018 ACC/AHA/HRS")
-    pr_margin_ms: float = limit(5.0, "ms", "within it PR is at the bound: its spread on LUDB is 8 ms")
+    pr_per_bpm: float = limit(0.26, "ms per bpm", "Soliman 2012: by which PR shortens with the rate, under 60 years")
+    pr_rate_bpm: float = limit(70.0, "bpm", "Soliman 2012: the rate to which PR is adjusted")
+    most_adjusted_ms: float = limit(10.0, "ms", "by which it is adjusted at most: rates of 32 to 108 a minute")
+    pr_margin_least_ms: float = limit(2.0, "ms", "within it PR is at the bound: a sample of the measurement")
+    pr_margin_most_ms: float = limit(5.0, "ms", "the same where the leads agree least: its spread on LUDB is 8 ms")
     short_pr_ms: float = limit(120.0, "ms", "2015 ACC/AHA/HRS")
     block_ms: float = limit(120.0, "ms", _AHA)
     incomplete_ms: float = limit(110.0, "ms", _AHA)
@@ -128,6 +132,7 @@ class ConductionLimits:
     anterior_axis: float = limit(-45.0, "deg", _AHA)
     posterior_axis: float = limit(90.0, "deg", _AHA)
     delta_ms: float = limit(40.0, "ms", "fitted: slow start of a pre-excited complex")
+    flutter_waves: float = limit(4.5, "a beat", "Chou: flutter is conducted 2:1 to 4:1 by a sound node")
     more_p_than_beats: float = limit(1.05, "of the rate", "fitted: slower P waves are groups of beats")
     pause: float = limit(1.6, "of RR", "fitted: shorter ones are sinus arrhythmia")
     early_before_pause: float = limit(0.85, "of RR", "fitted: the pause after such a beat is compensatory")

@@ -21,18 +21,13 @@ def sinus_rhythm(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an
     words = (
         f"P wave before the beats at {evidence.pr_words}, P axis {evidence.p_axis:.0f}°; criterion upright in I and II"
     )
-    if is_upright(evidence.p_axis):
+    if evidence.p_upright():
         return Finding(label, True, words)
-    if evidence.reversal is not None or is_upright(
-        evidence.p_axis, RHYTHM.p_axis_margin_in_t if evidence.p_in_t else RHYTHM.p_axis_margin
-    ):
+    # Exchanged with the left leg, the left arm makes II of I and I of II: upright in both is then what it was.
+    turned = evidence.limb_reversal and evidence.reversal != "LA/LL"
+    if turned or evidence.p_upright(RHYTHM.p_axis_margin_in_t if evidence.p_in_t else RHYTHM.p_axis_margin):
         return Finding(label, None, words)
     return Finding(label, False, words)
-
-
-def is_upright(p_axis: float, margin: float = 0.0) -> bool:
-    """Whether P is upright in both I and II, with its axis at most `margin` degrees outside of that."""
-    return RHYTHM.p_axis_low - margin <= p_axis <= RHYTHM.p_axis_high + margin
 
 
 def tachycardia(evidence: Evidence) -> Finding:

@@ -4,7 +4,6 @@ from ecg.findings.ectopic_beats import EctopicBeat
 from ecg.findings.evidence import Evidence
 from ecg.findings.finding import Finding
 from ecg.findings.limits import ECTOPY, RHYTHM, WIDE_TACHYCARDIA
-from ecg.findings.rhythm import is_upright
 from ecg.findings.vocabulary import Label
 from ecg.leads import PRECORDIAL_LEADS
 from ecg.measurement.qrs_shape import QrsShape
@@ -117,7 +116,7 @@ def _no_wide_tachycardia(label: str, evidence: Evidence) -> Finding | None:
     if evidence.pr is not None and not evidence.flutter:
         words = f"a P wave is tied to the beats ({evidence.pr_words})"
         # Ventricular beats may be conducted to the atria, one for one: that P wave is not upright and follows its QRS.
-        forward = not evidence.p_in_t and evidence.p_axis is not None and is_upright(evidence.p_axis)
+        forward = not evidence.p_in_t and evidence.p_upright()
         if not forward:
             words += ", which is not upright or begins in T: it may be conducted backwards"
         return Finding(label, False if forward else None, words)

@@ -180,6 +180,12 @@ class MedianBeatLimits:
         0.56, "", "correlation that three quarters of the beats' P waves must reach in sinus rhythm"
     )
     p_agreement_share: float = limit(0.25, "", "quantile of the beats at which it is asked")
+    p_agreement_half: float = limit(
+        0.7, "", "correlation that half of them must reach (AF of PTB-XL at most 0.6, of CPSC-2021 0.85)"
+    )
+    p_agreement_least: float = limit(0.4, "", "correlation of three quarters, where half of them reach that")
+    regular: float = limit(0.04, "", "irregularity under which a rhythm does not fibrillate: `not_fibrillation`")
+    fewest_half: int = limit(6, "beats", "of which half are enough")
     per_irregularity: float = limit(
         0.8, "", "and more of it for each unit of irregularity: fibrillatory waves agree by chance"
     )
@@ -351,6 +357,7 @@ class QrsShapeLimits:
     visible: float = limit(0.05, "", "share of the lead's QRS height from which a deflection counts")
     terminal_ms: float = limit(40.0, "ms", "at the end of the complex that tell late forces")
     late_end: float = limit(0.08, "", "share of the QRS height, mean of these")
+    dominant_end: float = limit(0.2, "", "the same of a dominant R' in V1 or V2, which needs no S at the side")
     late_r_v1_ms: float = limit(50.0, "ms", "R peak time in V1 and V2 beyond which activation is late")
     late_r_lateral_ms: float = limit(60.0, "ms", "the same in I and V6 (AHA/ACC/HRS 2009, Surawicz et al.)")
     wide_ms: float = limit(120.0, "ms", "from which a complex is wide (AHA/ACC/HRS 2009)")

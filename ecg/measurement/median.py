@@ -176,13 +176,31 @@ class _Waves:
         if wave is None:
             return None, 0.0, "no P wave was found"
         agreement = p_agreement(self.stack, wave, self._qrs_begin)
-        excess = min(max(self.beats.irregularity - MEDIAN_BEAT.sinus_irregularity, 0.0), MEDIAN_BEAT.max_excess)
-        needed = MEDIAN_BEAT.p_agreement + MEDIAN_BEAT.per_irregularity * excess
         fraction = float((agreement >= MEDIAN_BEAT.agrees).mean()) if len(agreement) else 0.0
         too_long = wave.offset - wave.onset > P_WAVE.longest_s * FS_HZ
-        if len(agreement) == 0 or quantile(agreement, MEDIAN_BEAT.p_agreement_share) < needed or too_long:
+        if too_long or not _is_common(agreement, self.beats):
             return None, fraction, "no P wave is common to the beats"
         return wave, fraction, None
+
+
+def _is_common(agreement: Float, beats: Beats) -> bool:
+    """Whether the beats share a P wave: three quarters of them do, or half of them clearly.
+
+    Half is what premature beats and noise leave of a sinus rhythm. In an irregular one hardly a beat may contradict the
+    others: a P wave that a T wave hides is missing, but fibrillatory waves are as often upside down. Where T and P run
+    together half of the beats are not enough.
+    """
+    if len(agreement) == 0:
+        return False
+    tenth, quarter, half = (quantile(agreement, share) for share in (0.1, MEDIAN_BEAT.p_agreement_share, 0.5))
+    excess = min(max(beats.irregularity - MEDIAN_BEAT.sinus_irregularity, 0.0), MEDIAN_BEAT.max_excess)
+    if quarter >= MEDIAN_BEAT.p_agreement + MEDIAN_BEAT.per_irregularity * excess:
+        return True
+    few, fast = len(agreement) < MEDIAN_BEAT.fewest_half, beats.typical_rr < MEDIAN_BEAT.fast_s * FS_HZ
+    if few or fast or half < MEDIAN_BEAT.p_agreement_half:
+        return False
+    uncontradicted = tenth >= 0.0 and quarter >= MEDIAN_BEAT.p_agreement_least
+    return bool(beats.irregularity < MEDIAN_BEAT.regular or uncontradicted)
 
 
 def _late_p(conditioned: Conditioned, beats: Beats, qrs_onset: float) -> bool:

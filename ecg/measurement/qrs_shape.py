@@ -104,10 +104,10 @@ def may_be_paced(median: MedianBeat, heart_rate_bpm: float | None) -> bool:
     return not (late_to_the_right(shapes) and begins_fast)
 
 
-def late_to_the_right(shapes: dict[str, QrsShape]) -> bool:
-    """Whether V1 or V2 ends upwards after an R peak later than 50 ms."""
+def late_to_the_right(shapes: dict[str, QrsShape], least: float = QRS_SHAPE.late_end) -> bool:
+    """Whether V1 or V2 ends upwards, by more than `least` of its height, after an R peak later than 50 ms."""
     front = [shapes[lead] for lead in ("V1", "V2") if lead in shapes]
-    return any(shape.terminal > QRS_SHAPE.late_end and shape.r_peak_ms > QRS_SHAPE.late_r_v1_ms for shape in front)
+    return any(shape.terminal > least and shape.r_peak_ms > QRS_SHAPE.late_r_v1_ms for shape in front)
 
 
 def slow_start(median: MedianBeat) -> float | None:

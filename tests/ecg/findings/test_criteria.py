@@ -52,6 +52,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.sinus_rhythm, {}, True),
         (rhythm.sinus_rhythm, {"p_axis": -60.0}, False),
         (rhythm.sinus_rhythm, {"p_axis": -60.0, "reversal": "LA/RA"}, None),
+        (rhythm.sinus_rhythm, {"p_axis": -60.0, "reversal": "LA/LL"}, False),  # II and I trade places: still not both
         (rhythm.sinus_rhythm, {"p_axis": -60.0, "p_in_t": True}, None),
         (rhythm.sinus_rhythm, {"p_axis": 95.0}, None),
         (rhythm.sinus_rhythm, {"paced_fraction": 0.5}, None),
@@ -59,6 +60,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.sinus_rhythm, NO_P | {"irregularity": 0.2}, False),
         (rhythm.atrial_fibrillation, {}, False),
         (rhythm.atrial_fibrillation, {"irregularity": 0.3}, False),  # arrhythmia with a P wave before each beat
+        (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "atria": AtrialActivity(0, 0, 0, 0.8, 0.5)}, True),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2}, True),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "late_p": True}, None),
         (rhythm.atrial_fibrillation, NO_P | {"irregularity": 0.2, "irregular_by_ectopy": True}, None),
@@ -88,6 +90,8 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5)}, True),
         (rhythm.atrial_flutter, NO_P | {"atria": AtrialActivity(230.0, 0.8, 0.5)}, False),  # twice a sinus rate of 115
         (rhythm.atrial_flutter, {"atria": AtrialActivity(290.0, 0.55, 0.38), "irregularity_rms": 0.2}, True),
+        (rhythm.atrial_flutter, {"atria": AtrialActivity(258.0, 0.71, 0.9), "p_axis": -100.0}, True),
+        (rhythm.atrial_flutter, {"atria": AtrialActivity(258.0, 0.71, 0.9), "p_axis": -40.0}, False),
         (rhythm.atrial_flutter, {"atria": AtrialActivity()}, None),
         (ventricular.premature_ventricular, {}, False),
         (ventricular.premature_ventricular, {"ectopic": (PVC,)}, True),
@@ -123,6 +127,15 @@ def having(**changes: object) -> Evidence:
         (conduction.first_degree, {"pr": 200.0}, None),
         (conduction.first_degree, {"pr": 206.0}, True),
         (conduction.first_degree, NO_P | {"irregularity": 0.2}, False),  # fibrillation has no PR
+        (conduction.first_degree, {"pr": 203.0}, None),
+        (conduction.first_degree, {"pr": 203.0, "pr_error": 3.0}, True),
+        (conduction.first_degree, {"pr": 201.0, "pr_error": 0.1}, None),  # 2 ms must not decide
+        (conduction.first_degree, {"pr": 206.0, "pr_error": 50.0}, True),
+        (conduction.first_degree, {"pr": 199.0, "pr_error": 3.0, "heart_rate": 90.0}, True),  # shorter at it
+        (conduction.first_degree, {"pr": 201.0, "pr_error": 3.0, "heart_rate": 50.0}, False),
+        (conduction.first_degree, {"pr": 187.0, "pr_error": 2.0, "heart_rate": 140.0}, False),  # by 10 ms at most
+        (conduction.av_block, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5), "heart_rate": 75.0}, False),  # 4:1
+        (conduction.av_block, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5), "heart_rate": 50.0}, None),
         (conduction.av_block, {"pr": 203.0}, None),
         (conduction.av_block, NO_P | {"irregularity": 0.2}, False),
         (conduction.first_degree, NO_P, None),
@@ -144,6 +157,16 @@ def having(**changes: object) -> Evidence:
         (conduction.right_bundle_branch_block, {}, False),
         (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": NORMAL.shapes | LATE}, True),
         (conduction.right_bundle_branch_block, {"qrs": 130.0}, False),
+        (
+            conduction.right_bundle_branch_block,  # a dominant R' beside lateral leads without S
+            {"qrs": 130.0, "shapes": NORMAL.shapes | {"V1": replace(SHAPE, terminal=0.28, r_peak_ms=90.0)}},
+            True,
+        ),
+        (
+            conduction.right_bundle_branch_block,
+            {"qrs": 130.0, "shapes": NORMAL.shapes | {"V1": replace(SHAPE, terminal=0.12, r_peak_ms=90.0)}},
+            False,
+        ),
         (conduction.right_bundle_branch_block, {"qrs": 115.0, "shapes": NORMAL.shapes | LATE}, None),
         (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": LATE, "reversal": "V1/V2"}, None),
         (conduction.right_bundle_branch_block, {"qrs": 130.0, "shapes": {}}, None),

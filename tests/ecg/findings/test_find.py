@@ -54,6 +54,15 @@ def test_the_t_waves_of_a_regular_tachycardia_are_no_flutter(seed: int):
     assert found(Scenario(rhythm="junctional", heart_rate_bpm=178, rr_sd_ms=2), seed)["Atrial flutter"] is None
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("heart_rate_bpm", "every"), [(55, 3), (55, 4), (75, 4)])
+def test_premature_atrial_beats_leave_sinus_rhythm_and_no_block(heart_rate_bpm: float, every: int, seed: int):
+    labels = found(Scenario(ectopy="pac", ectopic_every=every, heart_rate_bpm=heart_rate_bpm), seed)
+    assert labels["Sinus rhythm"] is True
+    assert labels["Atrial fibrillation"] is False
+    assert labels["Atrioventricular block"] is False
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_fibrillation_has_no_pr_and_no_first_degree_block(seed: int):
     labels = found(Scenario(rhythm="af", heart_rate_bpm=60 + 15 * seed), seed)
