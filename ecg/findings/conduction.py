@@ -32,17 +32,10 @@ def first_degree(evidence: Evidence) -> Finding:
 
 
 def _long_pr(evidence: Evidence, pr_ms: float) -> tuple[bool | None, str]:
-    """Whether PR is over 200 ms at 70 bpm, None where its own error decides; and the limit at the rate in words.
-
-    PR shortens as the rate rises: by 0.26 ms a beat under 60 years, by more in the old (Soliman and Rautaharju, J
-    Electrocardiol 2012;45:66). So does its limit.
-    """
-    rate = evidence.heart_rate or CONDUCTION.pr_rate_bpm
-    shorter, most = CONDUCTION.pr_per_bpm * (rate - CONDUCTION.pr_rate_bpm), CONDUCTION.most_adjusted_ms
-    limit_ms = CONDUCTION.long_pr_ms - max(-most, min(shorter, most))
-    least, most = CONDUCTION.pr_margin_least_ms, CONDUCTION.pr_margin_most_ms
+    """Whether PR is over 200 ms, None where its own error decides; and the criterion in words."""
+    limit_ms, least, most = CONDUCTION.long_pr_ms, CONDUCTION.pr_margin_least_ms, CONDUCTION.pr_margin_most_ms
     margin = most if evidence.pr_error is None else max(least, min(evidence.pr_error, most))
-    words = f"criterion > {limit_ms:.0f} ms at {rate:.0f} bpm"
+    words = f"criterion > {limit_ms:.0f} ms"
     if abs(pr_ms - limit_ms) <= margin:
         return None, f"{words}, within {margin:.0f} ms of it"
     return pr_ms > limit_ms, words

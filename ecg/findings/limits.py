@@ -118,9 +118,6 @@ class ConductionLimits:
     """PR, AV block, bundle branch blocks, pre-excitation."""
 
     long_pr_ms: float = limit(200.0, "ms", "2018 ACC/AHA/HRS")
-    pr_per_bpm: float = limit(0.26, "ms per bpm", "Soliman 2012: by which PR shortens with the rate, under 60 years")
-    pr_rate_bpm: float = limit(70.0, "bpm", "Soliman 2012: the rate to which PR is adjusted")
-    most_adjusted_ms: float = limit(10.0, "ms", "by which it is adjusted at most: rates of 32 to 108 a minute")
     pr_margin_least_ms: float = limit(2.0, "ms", "within it PR is at the bound: a sample of the measurement")
     pr_margin_most_ms: float = limit(5.0, "ms", "the same where the leads agree least: its spread on LUDB is 8 ms")
     short_pr_ms: float = limit(120.0, "ms", "2015 ACC/AHA/HRS")
