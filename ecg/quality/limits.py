@@ -11,6 +11,7 @@ from ecg.limits import limit
 from ecg.quality.result import Cause, CauseCode, Grade
 
 _LUDB = "chosen on LUDB"
+_LUDB_PTBXL = "chosen on LUDB and PTB-XL, each left out"
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ class ReversalLimits:
     margin: float = limit(0.5, "log-likelihood", "rise from which an exchange is suspected; " + _LUDB)
     margin_unsure: float = limit(5.0, "log-likelihood", "the same without a P wave, or above `fast_bpm`; " + _LUDB)
     fast_bpm: float = limit(100.0, "bpm", "the P wave stands on the T wave of the beat before")
-    certain: float = limit(4.5, "log-likelihood", "rise from which it is named; " + _LUDB)
-    ventricles: float = limit(0.5, "log-likelihood", "how much of that QRS and T want alone; " + _LUDB)
+    certain: float = limit(4.0, "log-likelihood", "rise from which it is named; " + _LUDB_PTBXL)
+    ventricles: float = limit(-1.0, "log-likelihood", "QRS and T alone object by no more; " + _LUDB_PTBXL)
     ventricles_alone: float = limit(5.5, "log-likelihood", "the same where no P wave tells; " + _LUDB)
     polarity: float = limit(-0.5, "sign", "sums of the signs of I, II and of V5, V6 below which all leads are turned")
     polarity_without_p: float = limit(-0.7, "sign", "of QRS and of T in I, II and in V5, V6, where no P wave tells")

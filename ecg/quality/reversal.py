@@ -2,8 +2,8 @@
 
 The course of P, QRS and T in V1 to V6 predicts their course in leads I and II. A limb-lead reversal is the exchange
 after which prediction and recording agree best, when that is clearly better than without one (the idea of Kors and van
-Herpen, J Electrocardiol 2001;34 Suppl:125, with likelihoods instead of correlations), and when atria and ventricles
-both say so: a P wave from another focus has another axis. A precordial exchange is the one after which neighbouring
+Herpen, J Electrocardiol 2001;34 Suppl:125, with likelihoods instead of correlations), and when the ventricles
+do not object: a P wave from another focus has another axis. A precordial exchange is the one after which neighbouring
 leads are most alike (`docs/quality.md` has the figures of both).
 """
 
@@ -156,13 +156,17 @@ def has_clear_p(waves: dict[str, Floats], heart_rate: float | None) -> bool:
 
 
 def exchange_gains(waves: dict[str, Floats], models: dict[str, WaveModel]) -> dict[str, tuple[float, float]]:
-    """By how much the log-likelihoods of P, and of QRS and T, rise when each of `EXCHANGES` is undone, or V1 turned."""
+    """By how much the log-likelihoods of P, and of QRS and T, rise when each of `EXCHANGES` is undone, or V1 turned.
+
+    V1 is turned in QRS and T only: a bundle branch block leaves the atria alone.
+    """
     here = _atria_ventricles(waves, models)
-    return {
+    gains = {
         name: (after[0] - here[0], after[1] - here[1])
         for name in (*EXCHANGES, V1_TURNED)
         for after in [_atria_ventricles(exchanged(waves, name), models)]
     }
+    return gains | {V1_TURNED: (0.0, gains[V1_TURNED][1])}
 
 
 def exchanged(waves: dict[str, Floats], name: str) -> dict[str, Floats]:
