@@ -25,20 +25,18 @@ def first_degree(evidence: Evidence) -> Finding:
     if len(evidence.unconducted_p) >= 2:
         words = f"{len(evidence.unconducted_p)} P waves without a QRS complex: not every one is conducted"
         return Finding(label, None, words)
-    long, words = _long_pr(evidence, evidence.pr)
+    long, words = _long_pr(evidence.pr)
     if evidence.p_in_t and long is False:
         return Finding(label, None, _hidden(evidence.pr))
     return Finding(label, long, f"{evidence.pr_words}; {words}")
 
 
-def _long_pr(evidence: Evidence, pr_ms: float) -> tuple[bool | None, str]:
-    """Whether PR is over 200 ms, None where its own error decides; and the criterion in words."""
-    limit_ms, least, most = CONDUCTION.long_pr_ms, CONDUCTION.pr_margin_least_ms, CONDUCTION.pr_margin_most_ms
-    margin = most if evidence.pr_error is None else max(least, min(evidence.pr_error, most))
-    words = f"criterion > {limit_ms:.0f} ms"
-    if abs(pr_ms - limit_ms) <= margin:
-        return None, f"{words}, within {margin:.0f} ms of it"
-    return pr_ms > limit_ms, words
+def _long_pr(pr_ms: float) -> tuple[bool | None, str]:
+    """Whether PR is over 200 ms, None where a few milliseconds decide; and the criterion in words."""
+    words = f"criterion > {CONDUCTION.long_pr_ms:.0f} ms"
+    if abs(pr_ms - CONDUCTION.long_pr_ms) <= CONDUCTION.pr_margin_ms:
+        return None, f"{words}, within {CONDUCTION.pr_margin_ms:.0f} ms of it"
+    return pr_ms > CONDUCTION.long_pr_ms, words
 
 
 def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an outcome)
@@ -52,7 +50,7 @@ def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an out
         return Finding(label, None, f"flutter of {waves:.1f} waves a beat: a slow node, a drug or block")
     if fibrillates(evidence):
         return Finding(label, False, "fibrillation conducted at irregular intervals, as with complete block it is not")
-    long, words = (False, "") if evidence.pr is None else _long_pr(evidence, evidence.pr)
+    long, words = (False, "") if evidence.pr is None else _long_pr(evidence.pr)
     if long is not False:
         degree = " (1st degree)" if long else ""
         return Finding(label, long, f"{evidence.pr_words}; {words}{degree}")
@@ -170,7 +168,9 @@ def left_pattern(evidence: Evidence) -> bool | None:
     if "V1" not in shapes or not chest or len(limb) + len(chest) < 2:
         return None
     first, wide = shapes["V1"], (evidence.qrs or 0.0) >= CONDUCTION.wide_left_ms
-    ends_up = first.terminal > QRS_SHAPE.late_end and first.r_peak_ms > QRS_SHAPE.late_r_v1_ms
+    # The end of a very wide complex is that of V1's steep way up to a high ST segment: only a dominant R' is none.
+    least = QRS_SHAPE.dominant_end if wide else QRS_SHAPE.late_end
+    ends_up = first.terminal > least and first.r_peak_ms > QRS_SHAPE.late_r_v1_ms
     if first.net >= -CONDUCTION.net or (ends_up and not (wide and first.q_only)):
         return False
     if wide and any(s.q_ms == 0.0 and s.net > 0.0 and s.r_peak_ms >= CONDUCTION.late_r_wide_left_ms for s in chest):

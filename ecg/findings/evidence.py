@@ -27,9 +27,6 @@ class Evidence:
     ----------
     heart_rate, pr, qrs, p_axis, qrs_axis
         In bpm, ms and degrees; None when not measurable. `pr` is there also where pacing is not excluded.
-    pr_error
-        Standard error of `pr` in ms: its spread over leads and beats over the root of the number of leads; None
-        without a spread.
     p_in_t
         Whether the P wave begins in the T wave before it: PR is then longer than `pr`.
     irregularity
@@ -85,7 +82,6 @@ class Evidence:
     fs_hz: float
     lost: tuple[str, ...] = ()
     longest_rr_s: float | None = None
-    pr_error: float | None = None
 
     @property
     def limb_reversal(self) -> bool:
@@ -217,7 +213,6 @@ def gather(record: EcgRecord, measurements: Measurements, quality: Quality) -> E
         unit_known=no_millivolts(median, record.unit) is None,
         fs_hz=record.fs_hz,
         longest_rr_s=float(np.nanmax(rr)) / record.fs_hz if np.isfinite(rr).any() else None,
-        pr_error=_pr_error(measurements),
         lost=tuple(lead.lead for lead in quality.per_lead if lead.grade == "Poor"),
     )
 
@@ -226,11 +221,6 @@ def _pr_ms(median: MedianBeat | None) -> float | None:
     if median is None or median.p is None or median.qrs is None:
         return None
     return (median.qrs.onset - median.p.onset) * 1000.0 / median.fs_hz
-
-
-def _pr_error(measurements: Measurements) -> float | None:
-    median, spread = measurements.median_beat, measurements.pr_interval.spread
-    return None if median is None or spread is None else spread / float(np.sqrt(median.usable.sum()))
 
 
 def _irregular_by_ectopy(beats: Beats) -> bool:

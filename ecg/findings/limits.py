@@ -118,8 +118,7 @@ class ConductionLimits:
     """PR, AV block, bundle branch blocks, pre-excitation."""
 
     long_pr_ms: float = limit(200.0, "ms", "2018 ACC/AHA/HRS")
-    pr_margin_least_ms: float = limit(2.0, "ms", "within it PR is at the bound: a sample of the measurement")
-    pr_margin_most_ms: float = limit(5.0, "ms", "the same where the leads agree least: its spread on LUDB is 8 ms")
+    pr_margin_ms: float = limit(5.0, "ms", "within it PR is at the bound: its spread on LUDB is 8 ms")
     short_pr_ms: float = limit(120.0, "ms", "2015 ACC/AHA/HRS")
     block_ms: float = limit(120.0, "ms", _AHA)
     incomplete_ms: float = limit(110.0, "ms", _AHA)

@@ -128,9 +128,6 @@ def having(**changes: object) -> Evidence:
         (conduction.first_degree, {"pr": 206.0}, True),
         (conduction.first_degree, NO_P | {"irregularity": 0.2}, False),  # fibrillation has no PR
         (conduction.first_degree, {"pr": 203.0}, None),
-        (conduction.first_degree, {"pr": 203.5, "pr_error": 3.0}, True),
-        (conduction.first_degree, {"pr": 201.0, "pr_error": 0.1}, None),  # 2 ms must not decide
-        (conduction.first_degree, {"pr": 206.0, "pr_error": 50.0}, True),
         (conduction.av_block, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5), "heart_rate": 75.0}, False),  # 4:1
         (conduction.av_block, NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5), "heart_rate": 50.0}, None),
         (conduction.av_block, {"pr": 203.0}, None),
