@@ -18,6 +18,7 @@ from typing import BinaryIO
 import orjson
 import psutil
 
+from benchmarks import quiet
 from serve_app.environment import EVERYWHERE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,15 +133,19 @@ def started(
                 time.sleep(0.2)
             yield server
         finally:
-            under = server.tree()[1:] if process.poll() is None else []
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            for left in under:  # LitServe leaves its workers behind
-                if left.is_running():
-                    left.kill()
+            with quiet.ending():
+                _end(process, server.tree()[1:] if process.poll() is None else [])
+
+
+def _end(process: "subprocess.Popen[bytes]", under: list[psutil.Process]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    for left in under:  # LitServe leaves its workers behind
+        if left.is_running():
+            left.kill()
 
 
 def answers(url: str, needle: bytes = b"") -> bool:

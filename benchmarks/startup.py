@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 import psutil
 
+from benchmarks import quiet
 from benchmarks.figures import ROOT, save, show
 from benchmarks.service import Server, answers, command, free_port
 from benchmarks.weights import full_size
@@ -58,8 +59,9 @@ def start(weights: str, cache: Path) -> dict[str, Any]:
         lone = _lone_ms(server.url)
         settled = server.rss_mib()
         shared = server.pss_mib()
-        process.terminate()
-        process.wait(90)
+        with quiet.ending():
+            process.terminate()
+            process.wait(90)
     memory = {"peak_rss_mib": round(peak), "ready_rss_mib": round(settled), "ready_pss_mib": round(shared)}
     return at | {"lone_ms": lone} | memory
 

@@ -20,7 +20,12 @@ from typing import Any
 
 import ray
 from ray import serve
-from ray.serve.scripts import cli
+from ray.serve._private.api import _create_controller_and_proxy_refs
+from ray.serve._private.client import ServeControllerClient
+from ray.serve._private.constants import HTTP_PROXY_TIMEOUT
+from ray.serve.config import gRPCOptions
+from ray.serve.context import _set_global_client
+from ray.serve.schema import ServeDeploySchema
 
 from deployments.ray_ports import choose_ports_first
 from serve_app.config_check import REFUSALS, ready_to_run, why
@@ -59,7 +64,29 @@ def main(path: str, deploy_port: int | None = None) -> None:
         start_again_if_need_be(enough, kill_descendants, _say)
     _say(STEP + "starting Serve and its proxy")
     threading.Thread(target=_follow, daemon=True).start()
-    cli(["run", path])
+    _serve(config)
+
+
+def _serve(config: dict[str, Any]) -> None:
+    """What `serve run` does, but for its order: the application is built while the proxy starts, not after it."""
+    schema = ServeDeploySchema.model_validate(config)
+    try:
+        controller, proxies = _create_controller_and_proxy_refs(
+            http_options=schema.http_options.model_dump(),
+            grpc_options=gRPCOptions(**schema.grpc_options.model_dump()),
+            global_logging_config=None,
+            global_tracing_config=None,
+            controller_options=schema.controller_options,
+            proxy_location=schema.proxy_location,
+        )
+        client = ServeControllerClient(controller)
+        _set_global_client(client)
+        client.deploy_apps(schema, _blocking=False)
+        ray.get(proxies, timeout=HTTP_PROXY_TIMEOUT)
+        while True:
+            time.sleep(10)
+    except KeyboardInterrupt:
+        serve.shutdown()
 
 
 def start_again_if_need_be(begin: Callable[[], Any], clear: Callable[[], None], say: Callable[[str], None]) -> None:
