@@ -17,7 +17,7 @@ MOST_SKIPS = 10  # `# fmt: skip` is for tables
 #: Rooms of `ecg` from the ground up; a room imports from its own line and from those above it in this table.
 LAYERS = (
     ("errors", "_version", "atomic_write"),
-    ("values", "leads", "dsp", "threads", "limits", "labels", "extras"),
+    ("values", "leads", "filters", "peaks", "dsp", "threads", "limits", "labels", "extras"),
     ("origin",),
     ("record",),
     ("measurement", "formats", "simulation"),
