@@ -23,6 +23,7 @@ _LONGEST = 1 << 26  # samples of a Fourier transform
 _FAST = sorted(n for a in range(27) for b in range(17) for c in range(12) if (n := 2**a * 3**b * 5**c) <= _LONGEST)
 _TAPS_EACH_SIDE = 10  # of the resampling filter, in samples of the lower rate
 _KAISER_BETA = 5.0
+_AT_A_TIME = 1 << 16  # samples of each lead that are copied for it at once
 _BLOCK = 64  # samples, at least, that are resampled by one matrix product
 
 
@@ -119,7 +120,11 @@ def resampled(signal: Float, up: int, down: int) -> Float:
     padded = np.zeros((len(signal), (n_blocks - 1) * down * together + taps.shape[0]))
     padded[:, before : before + n] = signal - line
     blocks = np.lib.stride_tricks.sliding_window_view(padded, taps.shape[0], axis=1)[:, :: down * together]
-    new: Float = (np.ascontiguousarray(blocks) @ taps).reshape(len(signal), -1)[:, :n_new]
+    by_block = np.empty((len(signal), n_blocks, taps.shape[1]))
+    step = max(1, _AT_A_TIME // taps.shape[0])
+    for first in range(0, n_blocks, step):  # a block with what is around it can be several times as long
+        by_block[:, first : first + step] = np.ascontiguousarray(blocks[:, first : first + step]) @ taps
+    new = by_block.reshape(len(signal), -1)[:, :n_new]
     along = np.arange(n_new) * (down / (up * max(n - 1, 1)))
     new += signal[:, :1] + (signal[:, -1:] - signal[:, :1]) * along
     return new
