@@ -105,13 +105,13 @@ class OpenVinoEngine:
 
 
 def _proven(weights: Weights) -> bool:
-    """Whether these weights lie quantised in the cache and were within `FOR_AUTO` when they last ran here.
+    """Whether these weights lie quantised, and whole, in the cache and were within `FOR_AUTO` when they last ran here.
 
     Nothing is quantised to find out: it takes minutes, and a start must not wait for it.
     """
     folder = _folder(weights, _form("int8"))
-    found = accuracy_gate.known_closeness(folder) if folder.is_dir() else None
-    return found is not None and found.within(FOR_AUTO)
+    found = accuracy_gate.known_closeness(folder)
+    return found is not None and found.within(FOR_AUTO) and _is_whole(folder)
 
 
 def _form(precision: Precision) -> GraphForm:

@@ -95,6 +95,13 @@ def test_auto_takes_what_was_found_twice_as_close_and_says_so(quantised: Path, m
     assert "int8 was chosen" in (chosen.note or "")
     assert load_model(CHECKPOINT, "openvino", "float32").precision == "float32"
 
+    kept_apart = (quantised / "encoder.bin").rename(quantised.parent / "encoder.bin")
+    try:
+        assert load_model(CHECKPOINT, "openvino", "auto").precision != "int8"  # and is not quantised again
+        assert not (quantised / "encoder.bin").exists()
+    finally:
+        kept_apart.rename(quantised / "encoder.bin")
+
     monkeypatch.setattr(accuracy_gate, "MAX_PROBABILITY_DIFFERENCE", 1.9 * found.difference)
     assert load_model(CHECKPOINT, "openvino", "int8").precision == "int8"  # it was asked for, and is close enough
     left = load_model(CHECKPOINT, "openvino", "auto")
