@@ -116,9 +116,9 @@ def resampled(signal: Float, up: int, down: int) -> Float:
     together = max(1, _BLOCK // down)  # so that a block is long beside the samples around it
     taps, before = _taps(up * together, down * together, up)
     n_blocks = -(-n // (down * together))
-    line = signal[:, :1] + (signal[:, -1:] - signal[:, :1]) * np.arange(n) / max(n - 1, 1)
     padded = np.zeros((len(signal), (n_blocks - 1) * down * together + taps.shape[0]))
-    padded[:, before : before + n] = signal - line
+    for row, lead in zip(padded, signal, strict=True):  # one by one: a copy of all leads can be hundreds of megabytes
+        row[before : before + n] = lead - (lead[0] + (lead[-1] - lead[0]) * np.arange(n) / max(n - 1, 1))
     blocks = np.lib.stride_tricks.sliding_window_view(padded, taps.shape[0], axis=1)[:, :: down * together]
     by_block = np.empty((len(signal), n_blocks, taps.shape[1]))
     step = max(1, _AT_A_TIME // taps.shape[0])

@@ -16,7 +16,7 @@ from ecg.measurement.qrs_shape import QrsShape, late_to_the_right
 
 
 def first_degree(evidence: Evidence) -> Finding:
-    """PR over 200 ms at 70 bpm with every beat conducted."""
+    """PR over 200 ms with every beat conducted."""
     label = Label.FIRST_DEGREE_AV_BLOCK
     if evidence.flutter or fibrillates(evidence):
         return Finding(label, False, "fibrillation or flutter: there is no PR interval that could be long")

@@ -113,7 +113,8 @@ class Evidence:
         What comes before them from below can be the flutter wave itself, as it is in typical flutter.
         """
         irregular = (self.irregularity_rms or 0.0) >= ATRIAL.flutter_irregular
-        return self.oscillates and (self.pr is None or irregular or not self.p_upright(RHYTHM.p_axis_margin))
+        from_below = self.p_axis is not None and not self.p_upright(RHYTHM.p_axis_margin)
+        return self.oscillates and (self.pr is None or irregular or from_below)
 
     def p_upright(self, margin: float = 0.0) -> bool:
         """Whether there is a P wave upright in both I and II, or its axis at most `margin` degrees outside of that."""

@@ -92,6 +92,7 @@ def having(**changes: object) -> Evidence:
         (rhythm.atrial_flutter, {"atria": AtrialActivity(290.0, 0.55, 0.38), "irregularity_rms": 0.2}, True),
         (rhythm.atrial_flutter, {"atria": AtrialActivity(258.0, 0.71, 0.9), "p_axis": -100.0}, True),
         (rhythm.atrial_flutter, {"atria": AtrialActivity(258.0, 0.71, 0.9), "p_axis": -40.0}, False),
+        (rhythm.sinus_rhythm, {"atria": AtrialActivity(270.0, 0.76, 0.9), "p_axis": None}, None),  # one lead: no axis
         (rhythm.atrial_flutter, {"atria": AtrialActivity()}, None),
         (ventricular.premature_ventricular, {}, False),
         (ventricular.premature_ventricular, {"ectopic": (PVC,)}, True),
