@@ -15,6 +15,7 @@ from ecg.errors import BackendUnavailable
 from ecg.models import conversion_process
 from ecg.models.cache import cache_directory, locked
 from ecg.models.contract import Array, Backend, EngineOptions, ModelOutput, Precision
+from ecg.models.ecgfm.architecture import Kind
 from ecg.models.engines import accuracy_gate, mapped_files
 from ecg.models.engines.openvino_runtime import GraphForm, import_openvino
 from ecg.models.engines.processor import has_int8_dot_product
@@ -54,26 +55,27 @@ class OpenVinoEngine:
             # A lone thread stays where the scheduler puts it: OpenVINO would pin every process to the same first core.
             settings["ENABLE_CPU_PINNING"] = False
         self.note: str | None = None
-        asked, share = options.precision, 1.0
-        if asked == "auto":
-            asked, share = ("int8", FOR_AUTO) if _proven(weights) else (best, 1.0)
-        self.precision: Precision = asked
+        proven = _proven(weights) if options.precision == "auto" else None
+        asked = "int8" if proven else options.precision
+        self.precision: Precision = best if asked == "auto" else asked
         # What is not quantised, or not there to be, runs in the best the processor has.
         encoder_hint = "bf16" if can_bfloat16 and self.precision != "float32" else "f32"
         #: The folder of the graphs until the first inference, which makes its own copies of the last weights.
         self._unpacked: Path | None = None
-        folder = self._unpacked = self._compile(core, weights, settings, encoder_hint)
+        folder = proven or _translated(weights, _form(self.precision))
+        self._compile(core, folder, weights.kind, settings, encoder_hint)
         if self.precision == "int8":
+            share = FOR_AUTO if proven else 1.0
             found = accuracy_gate.closeness(self, folder)
             if not found.within(share):
                 self.note, self.precision = f"int8 was refused, against float32: {found.told(share)}", best
-                self._unpacked = self._compile(core, weights, settings, encoder_hint)
-            elif options.precision == "auto":
+                self._compile(core, _translated(weights, _form(best)), weights.kind, settings, encoder_hint)
+            elif proven:
                 self.note = f"int8 was chosen, against float32: {found.told(share)}"
 
-    def _compile(self, core: Any, weights: Weights, settings: dict[str, Any], encoder_hint: str) -> Path:
-        """Compile the graphs for `precision`; returns the folder they are in."""
-        folder = _translated(weights, _form(self.precision))
+    def _compile(self, core: Any, folder: Path, kind: Kind, settings: dict[str, Any], encoder_hint: str) -> None:
+        """Compile the graphs in a folder."""
+        self._unpacked = folder
         # The convolutions always run in float32: most of the rounding error would arise there, for 1 % of the work.
         self._features, self._encoder = (
             core.compile_model(
@@ -82,10 +84,9 @@ class OpenVinoEngine:
             for name, hint in (("features", "f32"), ("encoder", encoder_hint))
         )
         self._classifier: tuple[Array, Array] | None = None
-        if weights.kind == "finetuned":
+        if kind == "finetuned":
             with np.load(folder / "classifier.npz") as stored:
                 self._classifier = stored["weight"], stored["bias"]
-        return folder
 
     def run(self, segments: Array) -> ModelOutput:
         """Outputs for float32 `segments` [n, 12, T]."""
@@ -104,14 +105,14 @@ class OpenVinoEngine:
         return ModelOutput(logits=logits, embedding=embedding, tokens=tokens)
 
 
-def _proven(weights: Weights) -> bool:
-    """Whether these weights lie quantised, and whole, in the cache and were within `FOR_AUTO` when they last ran here.
+def _proven(weights: Weights) -> Path | None:
+    """The folder of the quantised network that was within `FOR_AUTO` when it last ran here; None without a whole one.
 
     Nothing is quantised to find out: it takes minutes, and a start must not wait for it.
     """
     folder = _folder(weights, _form("int8"))
     found = accuracy_gate.known_closeness(folder)
-    return found is not None and found.within(FOR_AUTO) and _is_whole(folder)
+    return folder if found is not None and found.within(FOR_AUTO) and _is_whole(folder) else None
 
 
 def _form(precision: Precision) -> GraphForm:
