@@ -76,7 +76,7 @@ def band_passed(signal: Float, low_hz: float, high_hz: float, fs_hz: float) -> F
     pad = min(round(fs_hz / 2), n - 1)
     padded = mirrored(signal, pad)
     # Without the line between its ends the signal goes round without a jump; the band has no part of a line.
-    padded -= padded[:, :1] + (padded[:, -1:] - padded[:, :1]) * np.linspace(0.0, 1.0, n + 2 * pad)
+    padded -= _line(padded, np.linspace(0.0, 1.0, n + 2 * pad))
     length = fast_length(n + 2 * pad)
     spectrum = np.fft.rfft(padded, length, axis=1)
     spectrum *= _gain(length, low_hz, high_hz, fs_hz)
@@ -118,16 +118,21 @@ def resampled(signal: Float, up: int, down: int) -> Float:
     n_blocks = -(-n // (down * together))
     padded = np.zeros((len(signal), (n_blocks - 1) * down * together + taps.shape[0]))
     for row, lead in zip(padded, signal, strict=True):  # one by one: a copy of all leads can be hundreds of megabytes
-        row[before : before + n] = lead - (lead[0] + (lead[-1] - lead[0]) * np.arange(n) / max(n - 1, 1))
+        row[before : before + n] = lead - _line(lead, np.arange(n) / max(n - 1, 1))
     blocks = np.lib.stride_tricks.sliding_window_view(padded, taps.shape[0], axis=1)[:, :: down * together]
     by_block = np.empty((len(signal), n_blocks, taps.shape[1]))
     step = max(1, _AT_A_TIME // taps.shape[0])
     for first in range(0, n_blocks, step):  # a block with what is around it can be several times as long
         by_block[:, first : first + step] = np.ascontiguousarray(blocks[:, first : first + step]) @ taps
     new = by_block.reshape(len(signal), -1)[:, :n_new]
-    along = np.arange(n_new) * (down / (up * max(n - 1, 1)))
-    new += signal[:, :1] + (signal[:, -1:] - signal[:, :1]) * along
+    new += _line(signal, np.arange(n_new) * (down / (up * max(n - 1, 1))))
     return new
+
+
+def _line(signal: Float, along: Float) -> Float:
+    """The line between the ends of [..., sample], at places of which 0 is the first sample and 1 the last."""
+    line: Float = signal[..., :1] + (signal[..., -1:] - signal[..., :1]) * along
+    return line
 
 
 def fast_length(n: int) -> int:
