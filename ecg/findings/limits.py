@@ -7,6 +7,7 @@ quantity as it is measured here.
 from dataclasses import dataclass
 
 from ecg.limits import limit
+from ecg.measurement.limits import MEDIAN_BEAT
 
 _AHA = "AHA/ACCF/HRS 2009"
 
@@ -20,7 +21,9 @@ class RhythmLimits:
     irregular: float = limit(0.10, "of RR", "fitted: median RR difference from which a rhythm without P fibrillates")
     irregular_if_rms: float = limit(0.04, "of RR", "fitted: the same where the root mean square is high, too")
     irregular_rms: float = limit(0.10, "of RR", "fitted: the root mean square that is high")
-    not_fibrillation: float = limit(0.04, "of RR", "fitted: below it a rhythm without P is no fibrillation")
+    not_fibrillation: float = limit(
+        MEDIAN_BEAT.regular, "of RR", "fitted: below it a rhythm without P is no fibrillation"
+    )
     irregular_rms_paced: float = limit(0.05, "of RR", "fitted: with a pacemaker that fills the pauses")
     fewest_unpaced: int = limit(2, "beats", "fitted: with a pacemaker")
     p_axis_low: float = limit(-30.0, "deg", "upright P in II and I")

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from ecg.dsp import median
 from ecg.filters import Float
 from ecg.measurement.condition import Conditioned
-from ecg.measurement.detect import Index, detect_qrs
+from ecg.measurement.detect import detect_qrs
 from ecg.measurement.limits import CLASSES, MEDIAN_BEAT, SPIKES
 from ecg.measurement.low_beats import add_low_beats
+from ecg.peaks import Index
 
 BeatClass = Literal["dominant", "premature", "ectopic", "paced"]
 

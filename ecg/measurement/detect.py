@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecg.dsp import FS_HZ, block_means, median
 from ecg.filters import Float, band_passed, running_mean
 from ecg.measurement.limits import DETECTION
-from ecg.peaks import peaks_apart
-
-Index = NDArray[np.int64]
+from ecg.peaks import Index, peaks_apart
 
 
 @dataclass(frozen=True, eq=False)

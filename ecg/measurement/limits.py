@@ -184,7 +184,7 @@ class MedianBeatLimits:
         0.7, "", "correlation that half of them must reach (AF of PTB-XL at most 0.6, of CPSC-2021 0.85)"
     )
     p_agreement_least: float = limit(0.4, "", "correlation of three quarters, where half of them reach that")
-    regular: float = limit(0.04, "", "irregularity under which a rhythm does not fibrillate: `not_fibrillation`")
+    regular: float = limit(0.04, "", "irregularity under which a rhythm does not fibrillate, here and in the rules")
     fewest_half: int = limit(6, "beats", "of which half are enough")
     per_irregularity: float = limit(
         0.8, "", "and more of it for each unit of irregularity: fibrillatory waves agree by chance"

@@ -4,8 +4,8 @@ import numpy as np
 
 from ecg.dsp import FS_HZ, block_means, median
 from ecg.filters import Float
-from ecg.measurement.detect import Index
 from ecg.measurement.limits import LOW_BEATS
+from ecg.peaks import Index
 
 
 def add_low_beats(signal: Float, r: Index) -> Index:

@@ -8,11 +8,11 @@ from ecg.dsp import FS_HZ, median, quantile
 from ecg.filters import Float
 from ecg.measurement.beats import Beats, spike_lags
 from ecg.measurement.condition import Conditioned
-from ecg.measurement.detect import Index
 from ecg.measurement.limits import MEDIAN_BEAT, P_WAVE, QRS
 from ecg.measurement.pwave import PWave, onset_is_hidden, p_agreement, p_wave, repeats, t_p_valley
 from ecg.measurement.qrs import QrsEdges, qrs_edges
 from ecg.measurement.twave import Limit, TWave, expected_peak, smoothed, t_wave
+from ecg.peaks import Index
 
 BEFORE = 225  # samples before R: 450 ms, room for a PR of 320 ms and some baseline
 AFTER = 350  # samples after R: 700 ms, room for a QT of 650 ms
