@@ -44,7 +44,9 @@ def av_block(evidence: Evidence) -> Finding:  # noqa: PLR0911 (one return an out
     label = Label.AV_BLOCK
     clock = evidence.own_p_clock_s
     if evidence.flutter:
-        waves = (evidence.atria.flutter_per_min or 0.0) / (evidence.heart_rate or 1.0)
+        if evidence.heart_rate is None:
+            return Finding(label, None, "flutter without a rate: how many waves a beat has is not known")
+        waves = (evidence.atria.flutter_per_min or 0.0) / evidence.heart_rate
         if waves <= CONDUCTION.flutter_waves:
             return Finding(label, False, f"flutter of {waves:.1f} waves a beat: up to four are no block of their own")
         return Finding(label, None, f"flutter of {waves:.1f} waves a beat: a slow node, a drug or block")
@@ -95,7 +97,10 @@ def _blocked(lone: tuple[UnconductedP, ...], n_beats: int) -> tuple[bool | None,
 def right_bundle_branch_block(evidence: Evidence) -> Finding:
     """QRS of 120 ms or more, a late R' in V1 or V2, and a broad S in I or V6 or, beside a dominant R', an R in time."""
     label = Label.RIGHT_BUNDLE_BRANCH_BLOCK
-    return _block(label, evidence, right_pattern(evidence), "late R' in V1 or V2 and S in I or V6")
+    pattern, words = right_pattern(evidence), "late R' in V1 or V2 and S in I or V6"
+    if pattern and not _has_s(_right_side(evidence)):
+        words = "dominant late R' in V1 or V2 and R in time in I and V6"
+    return _block(label, evidence, pattern, words)
 
 
 def left_bundle_branch_block(evidence: Evidence) -> Finding:
@@ -148,17 +153,26 @@ def _block(label: str, evidence: Evidence, pattern: bool | None, words: str) -> 
 
 def right_pattern(evidence: Evidence) -> bool | None:
     """Whether the form is that of right bundle branch block at any width; None without the leads that show it."""
-    side = _lateral(evidence, ("I",), ("V6",))
+    side = _right_side(evidence)
     shapes = _in_place(evidence)
     if "V1" not in shapes or not side:
         return None
     if left_pattern(evidence):
         return False
-    if any(shape.terminal < 0 for shape in side):
+    if _has_s(side):
         return late_to_the_right(shapes)
     # Without an S wave a dominant R' counts whose R peak is late in front, and in time at the side.
     in_time = all(shape.r_peak_ms <= QRS_SHAPE.late_r_v1_ms for shape in side)
     return in_time and late_to_the_right(shapes, QRS_SHAPE.dominant_end)
+
+
+def _right_side(evidence: Evidence) -> list[QrsShape]:
+    """The shapes of the leads in which the late forces of right bundle branch block point away."""
+    return _lateral(evidence, ("I",), ("V6",))
+
+
+def _has_s(side: list[QrsShape]) -> bool:
+    return any(shape.terminal < 0 for shape in side)
 
 
 def left_pattern(evidence: Evidence) -> bool | None:

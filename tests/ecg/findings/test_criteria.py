@@ -251,3 +251,18 @@ def test_a_pr_whose_beginning_is_hidden_is_quoted_as_a_lower_bound():
     assert "PR 160 ms" in rhythm.sinus_rhythm(NORMAL).evidence
     assert "PR over 160 ms" in rhythm.sinus_rhythm(having(p_in_t=True)).evidence
     assert "PR over 160 ms" in rhythm.atrial_fibrillation(having(p_in_t=True)).evidence
+
+
+def test_right_bundle_branch_block_names_what_decided():
+    beside_s = conduction.right_bundle_branch_block(having(qrs=130.0, shapes=NORMAL.shapes | LATE))
+    dominant = NORMAL.shapes | {"V1": replace(SHAPE, terminal=0.28, r_peak_ms=90.0)}
+    without_s = conduction.right_bundle_branch_block(having(qrs=130.0, shapes=dominant))
+    assert "S in I or V6" in beside_s.evidence
+    assert "dominant late R'" in without_s.evidence
+    assert "S in" not in without_s.evidence
+
+
+def test_flutter_without_a_rate_leaves_the_block_open():
+    flutter = having(**NO_P | {"atria": AtrialActivity(300.0, 0.8, 0.5), "heart_rate": None})
+    assert conduction.av_block(flutter).present is None
+    assert "without a rate" in conduction.av_block(flutter).evidence
