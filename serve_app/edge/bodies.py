@@ -46,8 +46,12 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     encoding = request.headers.get("content-encoding", "identity")[:64].strip().lower()
     if encoding in ("", "identity"):
         return body
-    inflated = await asyncio.to_thread(inflate, body, encoding, max_bytes)
-    _LARGE_BODIES.came(len(inflated))
+    size = max_bytes  # of one that is refused nobody knows how far it came
+    try:
+        inflated = await asyncio.to_thread(inflate, body, encoding, max_bytes)
+        size = len(inflated)
+    finally:
+        _LARGE_BODIES.came(size)
     return inflated
 
 

@@ -2,14 +2,19 @@
 
 import asyncio
 import gc
+import gzip
 import sys
 import threading
 
 import psutil
 import pytest
+from starlette.requests import Request
 
+from ecg.errors import InputTooLarge
+from serve_app.edge import bodies, memory
 from serve_app.edge.memory import LARGE, LargeBodies
 
+SECONDS = (0.05, 0.1)
 PIECES = 2000  # of 60 kB: too small to be mapped one by one, 120 MB together
 
 
@@ -26,13 +31,13 @@ def test_what_was_freed_in_pieces_goes_back_some_time_after_a_large_body() -> No
             found.append(process.memory_info().rss / 1e6)
 
         pinned: list[bytes] = []
-        bodies = LargeBodies(after_s=0.05)
+        large = LargeBodies(after_s=SECONDS)
         for size in (LARGE - 1, LARGE):
             thread = threading.Thread(target=fill)
             thread.start()
             thread.join()
-            bodies.came(size)
-            if (task := bodies._task) is not None:
+            large.came(size)
+            if (task := large._task) is not None:
                 await asyncio.wait_for(task, 10)
             found.append(process.memory_info().rss / 1e6)
         return found
@@ -40,3 +45,31 @@ def test_what_was_freed_in_pieces_goes_back_some_time_after_a_large_body() -> No
     after_a_small_one, still, after_a_large_one, at_last = asyncio.run(held_mib())
     assert still == pytest.approx(after_a_small_one, abs=10)
     assert at_last < after_a_large_one - 60
+
+
+def test_a_body_that_grows_too_long_counts_as_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(bodies._LARGE_BODIES, "came", sizes.append)
+    sent = gzip.compress(bytes(3 * LARGE))
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": sent, "more_body": False}
+
+    request = Request({"type": "http", "headers": [(b"content-encoding", b"gzip")]}, receive)
+    with pytest.raises(InputTooLarge):
+        asyncio.run(bodies.read_body(request, 2 * LARGE))
+    assert sizes == [len(sent), 2 * LARGE]
+
+
+def test_memory_goes_back_again_when_a_slow_request_may_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    trims: list[bool] = []
+    monkeypatch.setattr(memory, "trim", lambda: trims.append(True))
+
+    async def one_body() -> None:
+        large = LargeBodies(after_s=(0.01, 0.02))
+        large.came(LARGE)
+        assert large._task is not None
+        await asyncio.wait_for(large._task, 10)
+
+    asyncio.run(one_body())
+    assert len(trims) == 2
