@@ -50,10 +50,10 @@ def load_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise MalformedInput(f"{path.name} is not a mapping.", path.name, "a mapping", type(config).__name__)
     _check_keys(config, ServeDeploySchema, path.name)
-    _check_policies(config, path.name)
     try:
-        ServeDeploySchema.model_validate(config)
-        names = {application["name"] for application in config["applications"]}
+        _check_schema(config, path.name)
+        _check_policies(config, path.name)
+        names = {_name(application, path.name) for application in config["applications"]}
         for application in config["applications"]:
             _check_application(application, names, path.name)
     except ValidationError as error:
@@ -75,6 +75,22 @@ def ready_to_run(path: Path) -> dict[str, Any]:
 def why(error: Exception) -> str:
     """What one of `REFUSALS` says, in one line."""
     return " ".join((describe(error) if isinstance(error, EcgError) else str(error)).split())
+
+
+def _check_schema(config: dict[str, Any], file: str) -> None:
+    """Raise a `ValidationError`, or `MalformedInput` for what Ray's own validators stumble over."""
+    try:
+        ServeDeploySchema.model_validate(config)
+    except ValidationError:
+        raise
+    except Exception as error:
+        raise MalformedInput(f"{file}: {error}.", "applications", "a Serve configuration", None) from error
+
+
+def _name(application: dict[str, Any], file: str) -> str:
+    if "name" not in application:  # Serve would call each one "default"
+        raise MalformedInput(f"{file}: an application has no name.", "name", "a name of its own", None)
+    return str(application["name"])
 
 
 def _check_application(application: dict[str, Any], applications: set[str], file: str) -> None:
@@ -114,14 +130,15 @@ def _check_policies(config: dict[str, Any], file: str) -> None:
             policy = (deployment.get("autoscaling_config") or {}).get("policy")
             if policy is None:
                 continue
-            name = str(policy.get("policy_function"))
             try:
-                function = import_attr(name)
+                function = import_attr(policy["policy_function"])
                 if isinstance(function, type):
                     function(**(policy.get("policy_kwargs") or {}))
-            except (ImportError, AttributeError, TypeError, ValueError) as error:
+            except (ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
                 words = f"{file}: the policy of {deployment.get('name')} cannot be made: {error}"
-                raise MalformedInput(words, "policy", "module:name and its policy_kwargs", name) from None
+                raise MalformedInput(
+                    words, "policy", "policy_function: module:name, policy_kwargs: …", policy
+                ) from None
 
 
 def _check_keys(value: Any, schema: Any, place: str) -> None:

@@ -67,6 +67,34 @@ def test_a_typo_is_found(tmp_path: Path, path: tuple[str | int, ...], key: str, 
         load_config(file)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "applications: abc",
+        "applications: [abc]",
+        "applications: [{import_path: serve_app.app:build, args: {}}]",  # without a name
+        "applications: [{name: a, import_path: serve_app.app:build, deployments: [x]}]",
+        "applications: [{name: a, import_path: serve_app.app:build, deployments: [{num_replicas: 1}]}]",
+        "applications: [{name: a, import_path: serve_app.app:build, args: x}]",
+        "applications: [{name: a, import_path: 'serve_app.app:build', deployments: "
+        "[{name: Ingress, autoscaling_config: {policy: 'x:y'}}]}]",
+        "applications: [{name: a, import_path: 'serve_app.app:build', deployments: "
+        "[{name: Ingress, autoscaling_config: {policy: {policy_function: 'a:b', policy_kwargs: 3}}}]}]",
+        "applications: [{name: a, import_path: 'serve_app.app:build', deployments: "
+        "[{name: Ingress, ray_actor_options: {num_cpus: many}}]}]",
+        "applications: null",
+        "http_options: 3",
+        "- 1",
+        "",
+    ],
+)
+def test_a_file_of_another_shape_is_refused_in_words(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(content)
+    with pytest.raises(MalformedInput):
+        load_config(file)
+
+
 def test_the_weights_of_the_command_line_stand_over_those_of_the_file() -> None:
     config = yaml.safe_load((CONFIG / "cpu.yaml").read_text())
     options = parser().parse_args(["--weights", "stand-in"])
