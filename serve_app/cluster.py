@@ -13,16 +13,17 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import ray
 from ray import serve
+from ray.exceptions import GetTimeoutError
 from ray.serve._private.api import _create_controller_and_proxy_refs
 from ray.serve._private.client import ServeControllerClient
-from ray.serve._private.constants import HTTP_PROXY_TIMEOUT
 from ray.serve.config import gRPCOptions
 from ray.serve.context import _set_global_client
 from ray.serve.schema import ServeDeploySchema
@@ -35,6 +36,8 @@ from serve_app.launcher.log_file import FAILED, REFUSED, STEP
 EVERY_S = 0.5
 #: How long each try to start Ray waits for its node.
 PATIENCE_S = (45, 60, 120)
+#: The proxy comes up while the application is built, which takes the same processors.
+PROXY_PATIENCE_S = 240
 _WAIT = "RAY_raylet_start_wait_time_s"
 
 
@@ -68,7 +71,10 @@ def main(path: str, deploy_port: int | None = None) -> None:
 
 
 def _serve(config: dict[str, Any]) -> None:
-    """What `serve run` does, but for its order: the application is built while the proxy starts, not after it."""
+    """Serve until interrupted; the application is built while the proxy starts, not after it as `serve run` does.
+
+    Ends the process with status 1, and says why, when Serve does not come up.
+    """
     schema = ServeDeploySchema.model_validate(config)
     try:
         controller, proxies = _create_controller_and_proxy_refs(
@@ -82,11 +88,22 @@ def _serve(config: dict[str, Any]) -> None:
         client = ServeControllerClient(controller)
         _set_global_client(client)
         client.deploy_apps(schema, _blocking=False)
-        ray.get(proxies, timeout=HTTP_PROXY_TIMEOUT)
+        ray.get(proxies, timeout=PROXY_PATIENCE_S)
         while True:
             time.sleep(10)
     except KeyboardInterrupt:
         serve.shutdown()
+    except GetTimeoutError:
+        _end(f"Serve's proxy did not come up within {PROXY_PATIENCE_S} s")
+    except Exception as error:  # noqa: BLE001  Ray raises what it likes
+        _end(cause(str(error)))
+
+
+def _end(failure: str) -> NoReturn:
+    traceback.print_exc()  # for the log
+    _say(FAILED + failure)
+    serve.shutdown()
+    raise SystemExit(1)
 
 
 def start_again_if_need_be(begin: Callable[[], Any], clear: Callable[[], None], say: Callable[[str], None]) -> None:
@@ -112,7 +129,7 @@ def _follow() -> None:
     """Say how the application comes up; end this process when it cannot."""
     if (failure := follow(serve.status, _say, ray.is_initialized)) is not None:
         _say(FAILED + failure)
-        os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C, of which `serve run` makes an orderly end
+        os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C, of which `_serve` makes an orderly end
 
 
 def follow(
