@@ -48,8 +48,10 @@ def ending() -> Iterator[None]:
     Linux hands it on to who waits for a process, and Ray's raylet waits for none of its workers.
     """
     before = _own_s()
-    yield
-    _lost_s.append(max(0.0, before - _own_s()))
+    try:
+        yield
+    finally:
+        _lost_s.append(max(0.0, before - _own_s()))
 
 
 def shares(before: Moment, after: Moment) -> dict[str, Any]:

@@ -34,6 +34,10 @@ class LowPass:
     cutoff_hz: float
     fs_hz: float
 
+    def __post_init__(self) -> None:
+        if not 0 < self.cutoff_hz < self.fs_hz / 2:
+            raise ValueError(f"a corner of {self.cutoff_hz:g} Hz does not lie below half of {self.fs_hz:g} Hz")
+
     @property
     def settles(self) -> int:
         """Samples after which its response has died away."""

@@ -110,7 +110,8 @@ def wave_vectors(median: MedianBeat) -> dict[str, Floats] | None:
 def limb_reversal(waves: dict[str, Floats], heart_rate: float | None, models: dict[str, WaveModel]) -> Suspicion | None:
     """The limb electrodes that seem exchanged, or None; `waves` from `wave_vectors`, the rate in bpm.
 
-    Not certain when the P wave says so and QRS and T do not: an ectopic atrial rhythm looks the same.
+    Not certain when QRS and T do not say so as well, by `ReversalLimits.ventricles` or, without a clear P wave, by
+    `ventricles_alone`: an ectopic atrial rhythm turns the P wave alone.
     """
     return verdict(exchange_gains(waves, models), clear_p=has_clear_p(waves, heart_rate))
 

@@ -25,6 +25,12 @@ def test_a_filter_is_scipys_without_its_phase_shift(cutoff_hz: float, pad: int) 
     np.testing.assert_allclose(filtered(LowPass(cutoff_hz, 500.0), samples, pad), expected, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("cutoff_hz", [0.0, 250.0, 300.0, float("nan")])
+def test_a_corner_beyond_half_of_the_rate_is_refused(cutoff_hz: float) -> None:
+    with pytest.raises(ValueError, match="half of 500 Hz"):
+        LowPass(cutoff_hz, 500.0)
+
+
 def test_a_band_by_its_spectrum_is_that_of_the_filter_away_from_the_ends() -> None:
     samples = np.cumsum(RANDOM.normal(size=(2, 2500)), axis=1)
     sections = dsp.butter(2, (8.0, 30.0), "bandpass", fs=250.0, output="sos")

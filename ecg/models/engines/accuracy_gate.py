@@ -64,8 +64,10 @@ def closeness(engine: Engine, folder: Path) -> Closeness:
 def known_closeness(folder: Path) -> Closeness | None:
     """What `closeness` last found for the graphs in `folder` on this kind of processor; None where it never ran."""
     try:
-        return Closeness(**json.loads(_kept(folder).read_text()))
-    except (OSError, ValueError, TypeError):
+        kept = json.loads(_kept(folder).read_text())
+        difference = kept["difference"]
+        return Closeness(float(kept["cosine"]), None if difference is None else float(difference))
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

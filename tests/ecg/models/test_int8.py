@@ -115,6 +115,14 @@ def test_auto_does_not_take_what_never_ran_here(quantised: Path) -> None:
     assert load_model(CHECKPOINT, "openvino", "auto").precision != "int8"
 
 
+@pytest.mark.parametrize("damaged", ["", "[]", "{}", '{"cosine": null, "difference": null}', '{"cosine": "near"}'])
+def test_auto_passes_over_damaged_figures(quantised: Path, damaged: str) -> None:
+    load_model(CHECKPOINT, "openvino", "int8")
+    (kept,) = quantised.parent.glob(f"{quantised.name}.closeness.*.json")
+    kept.write_text(damaged)
+    assert load_model(CHECKPOINT, "openvino", "auto").precision != "int8"
+
+
 def test_int8_on_torch_is_a_typed_refusal() -> None:
     with pytest.raises(BackendUnavailable, match="no int8"):
         load_model(CHECKPOINT, "torch", "int8")
