@@ -9,9 +9,11 @@ pinned in pyproject.toml; where its parts are not as expected nothing is changed
 
 import importlib
 import os
+import random
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 #: Field of Ray's start parameters, and the constant of `ray._raylet` that names its file.
@@ -25,6 +27,9 @@ FILES = {
 #: Set to 1 where every part of a service is on one machine.
 ON_LOOPBACK = "ECG_REPLICAS_ON_LOOPBACK"
 _HERE = "127.0.0.1"
+#: Linux gives ports from 32,768 on, macOS from 49,152 on, to whoever asks for any, and to every connection that begins.
+#: A start makes hundreds of those, and one in fifty found its port taken when it came to it.
+_FREE = range(10_000, 20_000)
 
 
 def stay_on_loopback() -> bool:
@@ -84,7 +89,7 @@ def choose_ports_first() -> bool:
         return True
 
     def start_with_ports(node: Any, *args: Any, **options: Any) -> Any:
-        for (field, constant), port in zip(FILES.items(), _free_ports(len(FILES)), strict=True):
+        for (field, constant), port in zip(FILES.items(), free_ports(len(FILES)), strict=True):
             setattr(node._ray_params, field, port)
             core.persist_port(node._session_dir, node._node_id, getattr(core, constant), port)
         return start(node, *args, **options)
@@ -94,12 +99,13 @@ def choose_ports_first() -> bool:
     return True
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:  # all at once, so that they differ
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, and that are given to nobody who asks for any."""
+    found: list[int] = []
+    for port in random.sample(_FREE, len(_FREE)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((_HERE, port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"Of the ports {_FREE.start} to {_FREE.stop - 1} there are not {count} free.")

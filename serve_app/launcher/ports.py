@@ -6,7 +6,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from deployments.ray_ports import ON_LOOPBACK
+from deployments.ray_ports import ON_LOOPBACK, free_ports
 from ecg.errors import MalformedInput
 from serve_app import haproxy
 from serve_app.environment import fast_plane_available
@@ -90,7 +90,7 @@ def is_free(port: int, host: str = ANY) -> bool:
     return True
 
 
-def free_ports(first: int, tries: int = 100) -> range:
+def ports_in_a_row(first: int, tries: int = 100) -> range:
     """40 ports in a row that nobody listens on, between `first` and 6,000 above it (below the ephemeral ports)."""
     for _ in range(tries):
         start = first + 40 * random.randrange(150) + 1
@@ -102,41 +102,39 @@ def free_ports(first: int, tries: int = 100) -> range:
 
 def one_of_several(folder: Path) -> dict[str, str]:
     """Environment for a service that shares its machine with others: a cluster, ports and sockets of its own."""
-    http, grpc = free_ports(20_000), free_ports(26_000)
+    http, grpc = ports_in_a_row(20_000), ports_in_a_row(26_000)
+    metrics, stats = free_ports(2)
     local = {haproxy.METRICS_HOST: "127.0.0.1"}
     if fast_plane_available():
         local["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(haproxy.wrapper(folder, os.environ | local))
-    with socket.socket() as metrics, socket.socket() as stats:
-        metrics.bind(("127.0.0.1", 0))
-        stats.bind(("127.0.0.1", 0))
-        return {
-            # Replicas bind with SO_REUSEPORT: on one port, two services would get each other's requests.
-            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http[0]),
-            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http[-1]),
-            "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc[0]),
-            "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc[-1]),
-            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http[0] - 1),
-            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc[0] - 1),
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
-            "RAY_ADDRESS": "local",
-            # The node's address is then 127.0.0.1, as Ray has it on macOS, and its processes listen there alone.
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-            ON_LOOPBACK: "1",
-            # On a machine that is busy with other things Ray's agents take longer than its half minute.
-            "RAY_agent_register_timeout_ms": "120000",
-            # Nor do its first workers register within a minute there: it forgets them, and its driver waits on.
-            "RAY_worker_register_timeout_seconds": "600",
-            # When the process has gone that keeps Ray's state, all ends soon, and the launcher starts it anew.
-            "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
-            "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "60",
-            # Nor does Serve's proxy begin within the three times five seconds after which it would be started anew.
-            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics.getsockname()[1]),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(stats.getsockname()[1]),
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
-            **local,
-            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
-            # It stops when it is told to: no half minute of draining for clients that are not there.
-            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
-        }
+    return {
+        # Replicas bind with SO_REUSEPORT: on one port, two services would get each other's requests.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(http[-1]),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc[-1]),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http[0] - 1),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc[0] - 1),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_ADDRESS": "local",
+        # The node's address is then 127.0.0.1, as Ray has it on macOS, and its processes listen there alone.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        ON_LOOPBACK: "1",
+        # On a machine that is busy with other things Ray's agents take longer than its half minute.
+        "RAY_agent_register_timeout_ms": "120000",
+        # Nor do its first workers register within a minute there: it forgets them, and its driver waits on.
+        "RAY_worker_register_timeout_seconds": "600",
+        # When the process has gone that keeps Ray's state, all ends soon, and the launcher starts it anew.
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+        "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "60",
+        # Nor does Serve's proxy begin within the three times five seconds after which it would be started anew.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        **local,
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        # It stops when it is told to: no half minute of draining for clients that are not there.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+    }
