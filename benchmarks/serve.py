@@ -2,11 +2,11 @@
 
     python -m benchmarks.serve [saturation | payloads | no-model | overload | soak] [--full] [--weights DIR | stand-in]
 
-`saturation`: recordings/s of the service with each payload over those of both models called in a row, in turns, and the
-latency of a lone request over the engine's; the service is stopped while the engine is timed. `payloads`: kinds ×
-clients, closed and open loop. `no-model`: measurements and quality only. `overload`: five times the saturated rate;
-recovery counts from the last excess request to the first answer with 200 to a lone client who asks from then on, and is
-waited for two minutes. `soak`: 70 % of the saturated rate for `--duration` seconds.
+`saturation`: recordings/s of the service with each payload over those of both models called in a row before and after
+its turn, and the latency of a lone request over the engine's; the service is stopped while the engine is timed.
+`payloads`: kinds × clients, closed and open loop. `no-model`: measurements and quality only. `overload`: five times the
+saturated rate; recovery counts from the last excess request to the first answer with 200 to a lone client who asks from
+then on, and is waited for two minutes. `soak`: 70 % of the saturated rate for `--duration` seconds.
 Without a question: the first three.
 """
 
@@ -65,16 +65,27 @@ def saturation(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     kinds = ("npy", "json")
     sent = {kind: payload(kind, record) for kind in kinds}
     rounds = []
-    for _ in range(options.rounds):
+
+    def engine_alone() -> tuple[float, float]:
         with stopped(server.tree()):
-            taken: dict[str, float] = {"engine": engine.per_s(options.seconds)}
-            taken["engine_ms"] = statistics.median(engine.latency_s() for _ in range(5)) * 1000
-        for kind in kinds:
-            taken[kind] = closed_loop(url, sent[kind], options.clients, options.seconds).per_s
-        lone = closed_loop(url, sent["npy"], 1, options.seconds)
-        taken["lone_ms"] = statistics.median(lone.latencies_s) * 1000
+            return engine.per_s(options.seconds), 1000 * statistics.median(engine.latency_s() for _ in range(5))
+
+    before = engine_alone()
+    for number in range(1, options.rounds + 1):
+        taken: dict[str, float] = {}
+        for kind in (*kinds, "lone"):
+            if kind == "lone":
+                alone = closed_loop(url, sent["npy"], 1, options.seconds)
+                taken["lone_ms"] = 1000 * statistics.median(alone.latencies_s)
+            else:
+                taken[kind] = closed_loop(url, sent[kind], options.clients, options.seconds).per_s
+            # The machine's speed drifts: the service is held against the engine before and after its turn.
+            after = engine_alone()
+            taken[f"engine, {kind}"], taken["engine_ms"] = np.mean([before, after], axis=0)
+            before = after
         rounds.append({name: round(value, 3) for name, value in taken.items()})
-    shares = {kind: round(statistics.median(r[kind] / r["engine"] for r in rounds), 3) for kind in kinds}
+        print(f"round {number} of {options.rounds}: {rounds[-1]}", flush=True)
+    shares = {kind: round(statistics.median(r[kind] / r[f"engine, {kind}"] for r in rounds), 3) for kind in kinds}
     over = round(statistics.median(r["lone_ms"] - r["engine_ms"] for r in rounds), 1)
     show(f"saturation, {options.clients} clients", rounds)
     print(f"share of the bare engine: {shares}; a lone request takes {over} ms more")
