@@ -71,7 +71,7 @@ def filtered(low_pass: LowPass, signal: Float, pad: int = 9) -> Float:
     return both_ways
 
 
-def band_passed(signal: Float, low_hz: float, high_hz: float, fs_hz: float) -> Float:
+def band_passed(signal: NDArray[Floating], low_hz: float, high_hz: float, fs_hz: float) -> NDArray[Floating]:
     """The signal [lead, sample] through a second-order Butterworth band-pass forwards and backwards, by its spectrum.
 
     Within half a second of the ends, which are mirrored there, it differs from a filter that runs along the samples.
@@ -83,12 +83,12 @@ def band_passed(signal: Float, low_hz: float, high_hz: float, fs_hz: float) -> F
     padded -= _line(padded, np.linspace(0.0, 1.0, n + 2 * pad))
     length = fast_length(n + 2 * pad)
     spectrum = np.fft.rfft(padded, length, axis=1)
-    spectrum *= _gain(length, low_hz, high_hz, fs_hz)
-    band: Float = np.fft.irfft(spectrum, length, axis=1)
-    return band[:, pad : n + pad]
+    spectrum *= _gain(length, low_hz, high_hz, fs_hz, signal.dtype)
+    band = np.fft.irfft(spectrum, length, axis=1)[:, pad : n + pad]
+    return band.astype(signal.dtype, copy=False)
 
 
-def mirrored(signal: Float, pad: int) -> Float:
+def mirrored(signal: NDArray[Floating], pad: int) -> NDArray[Floating]:
     """The signal [lead, sample] with `pad` samples before and after it, turned about its first and last one."""
     before, after = 2 * signal[:, :1] - signal[:, pad:0:-1], 2 * signal[:, -1:] - signal[:, -2 : -pad - 2 : -1]
     return np.concatenate([before, signal, after], axis=1)
@@ -133,9 +133,11 @@ def resampled(signal: Float, up: int, down: int) -> Float:
     return new
 
 
-def _line(signal: Float, along: Float) -> Float:
+def _line(signal: NDArray[Floating], along: Float) -> NDArray[Floating]:
     """The line between the ends of [..., sample], at places of which 0 is the first sample and 1 the last."""
-    line: Float = signal[..., :1] + (signal[..., -1:] - signal[..., :1]) * along
+    line: NDArray[Floating] = signal[..., -1:] - signal[..., :1]
+    line = line * along.astype(signal.dtype, copy=False)
+    line += signal[..., :1]
     return line
 
 
@@ -154,13 +156,13 @@ def _response(low_pass: LowPass, length: int) -> Complex:
 
 
 @lru_cache(maxsize=16)
-def _gain(length: int, low_hz: float, high_hz: float, fs_hz: float) -> Float:
-    """The squared magnitude of the band-pass at each frequency of a spectrum, float64 [frequency]."""
+def _gain(length: int, low_hz: float, high_hz: float, fs_hz: float, dtype: np.dtype[Floating]) -> NDArray[Floating]:
+    """The squared magnitude of the band-pass at each frequency of a spectrum, [frequency] of the `dtype`."""
     low, high = tan(pi * low_hz / fs_hz), tan(pi * high_hz / fs_hz)
     at = np.tan(pi * np.arange(length // 2 + 1) / length)
     at[0] = np.finfo(float).tiny ** 0.25  # nothing of the level passes, and nothing is divided by zero
     gain: Float = 1 / (1 + ((at**2 - low * high) / ((high - low) * at)) ** 4)
-    return gain
+    return gain.astype(dtype)
 
 
 @lru_cache(maxsize=16)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from ecg.record import EcgRecord
 
 Complex = NDArray[np.complex128]
 
+#: `frozen` of the records that still exist: measurement and quality ask for it four times.
+_FROZEN: WeakKeyDictionary[EcgRecord, Float] = WeakKeyDictionary()
 _BASELINE = LowPass(CONDITIONING.high_pass_hz, FS_HZ / CONDITIONING.baseline_block)
 
 
@@ -87,10 +90,17 @@ def without_padding(record: EcgRecord) -> EcgRecord:
 
 
 def frozen(record: EcgRecord) -> Float:
-    """First and last sample of the stretches in which every lead stands still, float64 [stretch, 2].
+    """First and last sample of the stretches in which every lead stands still, float64 [stretch, 2], read-only.
 
     A recorder that has stopped shows no pause of the heart.
     """
+    if (known := _FROZEN.get(record)) is None:
+        known = _FROZEN[record] = _stands_still(record)
+        known.flags.writeable = False
+    return known
+
+
+def _stands_still(record: EcgRecord) -> Float:
     every = max(1, int(CONDITIONING.frozen_s * record.fs_hz))  # a longer stretch holds one of these places
     if record.n_samples > every and not _may_be_still(record.signal[:, :-1:every] == record.signal[:, 1::every]):
         return np.zeros((0, 2))

@@ -3,21 +3,24 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecg.dsp import FS_HZ, block_means, median
 from ecg.filters import Float, band_passed, running_mean
 from ecg.measurement.limits import DETECTION
 from ecg.peaks import Index, peaks_apart
 
+Single = NDArray[np.float32]
+
 
 @dataclass(frozen=True, eq=False)
 class _Trace:
     """What beats are told by: slopes and weights of `_slopes` [lead, sample], their energy and its noise [sample]."""
 
-    slope: Float
-    weight: Float
-    energy: Float
-    noise: Float
+    slope: Single
+    weight: Single
+    energy: Single
+    noise: Single
 
 
 def detect_qrs(signal: Float) -> Index:
@@ -33,7 +36,10 @@ def detect_qrs(signal: Float) -> Index:
     n = signal.shape[1] // 2
     if len(signal) == 0 or n < DETECTION.fs_hz:
         return np.zeros(0, dtype=np.int64)
-    half = block_means(signal, 2)
+    means = block_means(signal, 2)
+    height = np.abs(means).max(axis=1, keepdims=True)
+    # float32 has digits enough for what is compared here, and takes half of the time; no scale is too large for it.
+    half = (means / np.where(height > 0, height, 1.0)).astype(np.float32)
     slope, weight = _slopes(half)
     energy = running_mean((weight * slope**2).sum(axis=0), int(DETECTION.qrs_s * DETECTION.fs_hz))
     energy = np.sqrt(np.maximum(energy, 0.0))  # where nothing moves, the running mean may end a little below zero
@@ -54,7 +60,7 @@ def detect_qrs(signal: Float) -> Index:
     return _fiducials(2 * _without_first_t(_without_every_t(beats, trace), trace), signal)
 
 
-def _by_height(half: Float, energy: Float) -> Index:
+def _by_height(half: Single, energy: Single) -> Index:
     """Beats of sleepecg (Pan-Tompkins, modified) on the mean magnitude over leads, each scaled to its own deviation,
     moved to the steepest place near it. None where the height varies for less than two seconds.
     """
@@ -65,13 +71,13 @@ def _by_height(half: Float, energy: Float) -> Index:
         return np.zeros(0, dtype=np.int64)
     from sleepecg import detect_heartbeats  # few recordings need it, and it brings scipy.signal and scipy.stats
 
-    found = np.asarray(detect_heartbeats(height, DETECTION.fs_hz), dtype=np.int64)
+    found = np.asarray(detect_heartbeats(height.astype(np.float64), DETECTION.fs_hz), dtype=np.int64)
     near = np.clip(found[:, None] + np.arange(-DETECTION.half, DETECTION.half + 1), 0, len(energy) - 1)
     steepest: Index = np.take_along_axis(near, energy[near].argmax(axis=1)[:, None], axis=1)[:, 0]
     return steepest
 
 
-def _slopes(half: Float) -> tuple[Float, Float]:
+def _slopes(half: Single) -> tuple[Single, Single]:
     """Band slopes in units of each lead's usual QRS, clipped at 2, and lead weights that sum to one; [lead, sample]."""
     slope = np.gradient(band_passed(half, DETECTION.band_low_hz, DETECTION.band_high_hz, DETECTION.fs_hz), axis=1)
     size = np.abs(slope)
@@ -79,59 +85,59 @@ def _slopes(half: Float) -> tuple[Float, Float]:
     usual = np.where(usual > 0, usual, 1.0)
     background = np.maximum(median(_blocks(size, DETECTION.noise_block)) / usual, 0.02)
     weight = 1.0 / _stretch(background, half.shape[1]) ** 2
-    scaled: Float = np.clip(slope / usual, -2.0, 2.0)
+    scaled: Single = np.clip(slope / usual, -2.0, 2.0)
     return scaled, weight / weight.sum(axis=0)
 
 
-def _blocks(values: Float, size: int) -> Float:
-    """Rows cut into blocks, float64 [row, block, size]; the remainder is dropped."""
+def _blocks(values: Single, size: int) -> Single:
+    """Rows cut into blocks, float32 [row, block, size]; the remainder is dropped."""
     size = min(size, values.shape[1])
     count = values.shape[1] // size
-    cut: Float = values[:, : count * size].reshape(len(values), count, size)
+    cut: Single = values[:, : count * size].reshape(len(values), count, size)
     return cut
 
 
-def _beat_maxima(values: Float) -> Float:
+def _beat_maxima(values: Single) -> Single:
     """Maxima of 1.5 s blocks [row, block]; one without a beat, in a slow rhythm, has the lower one of its neighbours.
 
     Without that the usual height between two slow beats would be the noise's, and P and T waves would reach it.
     """
-    maxima: Float = _blocks(values, DETECTION.level_block).max(axis=2)
+    maxima: Single = _blocks(values, DETECTION.level_block).max(axis=2)
     if maxima.shape[1] < 2:
         return maxima
-    beyond = np.full((len(maxima), 1), np.inf)
+    beyond = np.full((len(maxima), 1), np.inf, dtype=np.float32)
     before, after = np.hstack([beyond, maxima[:, :-1]]), np.hstack([maxima[:, 1:], beyond])
     around = np.minimum(before, after)
-    filled: Float = np.where(maxima < DETECTION.no_beat * around, around, maxima)
+    filled: Single = np.where(maxima < DETECTION.no_beat * around, around, maxima)
     return filled
 
 
-def _stretch(blocks: Float, n: int) -> Float:
+def _stretch(blocks: Single, n: int) -> Single:
     """Values per block [row, block] interpolated to n samples; held beyond the middles of the first and last block."""
     count = blocks.shape[1]
     if count < 2:
         return np.repeat(blocks, n, axis=1)
     at = np.clip((np.arange(n) + 0.5) * count / n - 0.5, 0.0, count - 1.0)
     before = np.minimum(at.astype(np.int64), count - 2)
-    stretched: Float = blocks.take(before, axis=1)
+    stretched: Single = blocks.take(before, axis=1)
     rise = blocks.take(before + 1, axis=1)
     rise -= stretched
-    rise *= at - before
+    rise *= (at - before).astype(np.float32)
     stretched += rise
     return stretched
 
 
-def _level(energy: Float) -> Float:
+def _level(energy: Single) -> Single:
     """Usual peak energy of the time around each sample: median over 7.5 s of the maxima of 1.5 s blocks."""
     maxima = _beat_maxima(energy[None])[0]
     width = min(5, len(maxima) - (len(maxima) + 1) % 2)
     around = np.lib.stride_tricks.sliding_window_view(np.pad(maxima, width // 2, mode="edge"), width)
     usual = median(around)
-    level: Float = _stretch(usual[None], len(energy))[0]
+    level: Single = _stretch(usual[None], len(energy))[0]
     return level
 
 
-def _without_t_waves(beats: Index, energy: Float) -> Index:
+def _without_t_waves(beats: Index, energy: Single) -> Index:
     """Of two peaks within 360 ms, one less than half the other goes."""
     kept: list[int] = []
     for beat in beats:

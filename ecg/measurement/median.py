@@ -248,12 +248,10 @@ def level_beat(signal: Float) -> Float:
 
 def stack_beats(signal: Float, r: Index) -> Float:
     """Beats cut around R, float64 [beat, lead, sample]; samples outside the recording are NaN."""
-    index = r[:, None] + np.arange(-BEFORE, AFTER)
-    n = signal.shape[1]
-    beats: Float = signal[:, np.clip(index, 0, n - 1)].transpose(1, 0, 2).copy()
-    outside = (index < 0) | (index >= n)
-    if outside.any():
-        beats[np.broadcast_to(outside[:, None, :], beats.shape)] = np.nan
+    beats = np.full((len(r), len(signal), BEFORE + AFTER), np.nan)
+    for beat, at in zip(beats, r.tolist(), strict=True):
+        first, last = max(at - BEFORE, 0), min(at + AFTER, signal.shape[1])
+        beat[:, first - at + BEFORE : last - at + BEFORE] = signal[:, first:last]
     return beats
 
 
