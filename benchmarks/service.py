@@ -19,11 +19,11 @@ import orjson
 import psutil
 
 from benchmarks import quiet
+from deployments import allocator
 from serve_app.environment import EVERYWHERE
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 600
-_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def process_tree(pid: int) -> list[psutil.Process]:
@@ -120,7 +120,8 @@ def started(
     with tempfile.TemporaryDirectory(prefix="ecg-bench-") as folder:
         log = Path(folder) / "server.log"
         environment = os.environ | {"ECG_DATA_DIR": folder, "PYTHONPATH": str(ROOT)}
-        environment[_THREADS] = EVERYWHERE[_THREADS]  # no other design is to lose by not knowing what ours does
+        # No other design is to lose by not knowing what ours does.
+        environment |= {name: EVERYWHERE[name] for name in ("OPENBLAS_NUM_THREADS", *allocator.ENVIRONMENT)}
         with log.open("wb") as output:
             to = said or output
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=to, stderr=to)

@@ -4,6 +4,7 @@ import os
 import sys
 from importlib.util import find_spec
 
+from deployments import allocator
 from ecg.errors import MalformedInput
 
 #: Names, with commas, that a service answers to where `allowed_hosts` is unset; the launcher sets them on loopback.
@@ -31,6 +32,7 @@ EVERYWHERE = {
     "RAY_worker_niceness": "0",
     # NumPy's products here are small: shared out over threads that wait for each other, they cost twice the time.
     "OPENBLAS_NUM_THREADS": "1",
+    **allocator.ENVIRONMENT,
     # Serve without what it loads and nobody here uses.
     "RAY_preload_python_modules": "deployments.without_pandas",
     # Heads that Serve's HTTP code cannot take are cleaned or refused before it.

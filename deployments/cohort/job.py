@@ -8,6 +8,7 @@ The driver alone writes, so a part is written once and the folder needs no other
 
 import logging
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ import ray.data
 from ray.exceptions import RayError
 from rich.console import Console
 
+from deployments import allocator
 from deployments.cohort import metadata
 from deployments.cohort.inputs import list_recordings, part_of, settle
 from deployments.cohort.stages import Analysed, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
@@ -192,6 +194,8 @@ def _connect(address: str | None) -> None:
     console.print("starting Ray" if address is None else f"connecting to Ray at {address}")
     if address is None:
         choose_ports_first()
+        for name, value in allocator.ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         ray.init(address="local", include_dashboard=False, logging_level="ERROR", _system_config=_OWN_RAY)
     else:
         ray.init(address=address, logging_level="ERROR")
