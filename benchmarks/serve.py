@@ -81,7 +81,7 @@ def saturation(server: Server, options: argparse.Namespace) -> dict[str, Any]:
                 taken[kind] = closed_loop(url, sent[kind], options.clients, options.seconds).per_s
             # The machine's speed drifts: the service is held against the engine before and after its turn.
             after = engine_alone()
-            taken[f"engine, {kind}"], taken["engine_ms"] = np.mean([before, after], axis=0)
+            taken[f"engine, {kind}"], taken["engine_ms"] = np.mean([before, after], axis=0).tolist()
             before = after
         rounds.append({name: round(value, 3) for name, value in taken.items()})
         print(f"round {number} of {options.rounds}: {rounds[-1]}", flush=True)

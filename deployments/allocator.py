@@ -1,4 +1,4 @@
-"""What glibc's allocator is told in every process: keep what an examination frees for the next one.
+"""What glibc is told in the processes of a service and of the cohort job: keep what an examination frees for the next.
 
 An examination of ten seconds makes and frees some hundred arrays of half a megabyte. By itself glibc gives the pages of
 many of them back to the system, which fills them with zeros again for the next ones: 500 page faults a recording, a

@@ -27,9 +27,10 @@ FILES = {
 #: Set to 1 where every part of a service is on one machine.
 ON_LOOPBACK = "ECG_REPLICAS_ON_LOOPBACK"
 _HERE = "127.0.0.1"
-#: Linux gives ports from 32,768 on, macOS from 49,152 on, to whoever asks for any, and to every connection that begins.
-#: A start makes hundreds of those, and one in fifty found its port taken when it came to it.
-_FREE = range(10_000, 20_000)
+#: For Ray's agents, and for HAProxy. Linux gives ports from 32,768 to 60,999 to whoever asks for any, and to every
+#: connection that begins; a start makes hundreds of those, and one in twenty found its port taken when it came to it.
+#: Nor are these the ports of Ray's workers, from 10,002 to 19,999, or of this project's replicas, from 20,000 on.
+OF_AGENTS, OF_HAPROXY = range(61_000, 63_500), range(63_500, 65_536)
 
 
 def stay_on_loopback() -> bool:
@@ -89,7 +90,7 @@ def choose_ports_first() -> bool:
         return True
 
     def start_with_ports(node: Any, *args: Any, **options: Any) -> Any:
-        for (field, constant), port in zip(FILES.items(), free_ports(len(FILES)), strict=True):
+        for (field, constant), port in zip(FILES.items(), free_ports(len(FILES), OF_AGENTS), strict=True):
             setattr(node._ray_params, field, port)
             core.persist_port(node._session_dir, node._node_id, getattr(core, constant), port)
         return start(node, *args, **options)
@@ -99,13 +100,13 @@ def choose_ports_first() -> bool:
     return True
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, and that are given to nobody who asks for any."""
+def free_ports(count: int, among: range) -> list[int]:
+    """Ports of a range that nobody listens on at any address. Raises `OSError` where there are fewer."""
     found: list[int] = []
-    for port in random.sample(_FREE, len(_FREE)):
+    for port in random.sample(among, len(among)):
         with socket.socket() as probe, suppress(OSError):
-            probe.bind((_HERE, port))
+            probe.bind(("", port))
             found.append(port)
         if len(found) == count:
             return found
-    raise OSError(f"Of the ports {_FREE.start} to {_FREE.stop - 1} there are not {count} free.")
+    raise OSError(f"Of the ports {among.start} to {among.stop - 1} there are not {count} free.")

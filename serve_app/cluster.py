@@ -29,6 +29,7 @@ from ray.serve.context import _set_global_client
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.ray_ports import choose_ports_first
+from deployments.ray_processes import leave_out_what_nobody_asks
 from serve_app.config_check import REFUSALS, ready_to_run, why
 from serve_app.keeper import kill_descendants
 from serve_app.launcher.log_file import FAILED, REFUSED, STEP
@@ -59,6 +60,8 @@ def main(path: str, deploy_port: int | None = None) -> None:
         raise SystemExit(REFUSED) from None
     _say(STEP + "starting Ray")
     choose_ports_first()
+    if deploy_port is None:
+        leave_out_what_nobody_asks()
     needed = processors(config)
     start_again_if_need_be(partial(ray.init, namespace="serve", **dashboard), kill_descendants, _say)
     if ray.cluster_resources().get("CPU", 0.0) < needed:
@@ -168,10 +171,15 @@ def _step(application: Any) -> str:
 
 
 def cause(message: str) -> str:
-    """The last line of a traceback that Serve hands on, which is the exception; of other messages the first."""
+    """The last line of a traceback that Serve hands on, which is the exception; of other messages the first.
+
+    Where HAProxy did not start, what it says of that.
+    """
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if not lines:
         return "no reason was given"
+    if (alert := next((line for line in lines if line.startswith("[ALERT]")), None)) is not None:
+        return f"HAProxy: {alert.partition(' : ')[2]}"
     errors = [line for line in lines if "Error" in line.partition(":")[0] and " " not in line.partition(":")[0]]
     return errors[-1] if errors else lines[0]
 

@@ -50,6 +50,9 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     try:
         inflated = await asyncio.to_thread(inflate, body, encoding, max_bytes)
         size = len(inflated)
+    except UnknownFormat:
+        size = 0
+        raise
     finally:
         _LARGE_BODIES.came(size)
     return inflated

@@ -4,17 +4,15 @@ import asyncio
 import ctypes
 import gc
 import sys
-from collections.abc import Sequence
-from itertools import pairwise
 
 #: A body of so many bytes leaves enough behind to look after it.
 LARGE = 8 << 20
-#: After the last large body: soon, and once more when no request that had one can still be at work.
-AFTER_S = (20.0, 150.0)
+#: After a large body: soon, and once more when no request that had one can still be at work.
+SOON_S, LATE_S = 20.0, 150.0
 
 
 class LargeBodies:
-    """Has free memory given back at the seconds `after_s` after large bodies, and again as long as more of them come.
+    """Has free memory given back `soon_s` after a large body came, and again `late_s` after the last one.
 
     Each time holds the process for about 0.1 s, while Python's garbage is collected.
 
@@ -22,27 +20,31 @@ class LargeBodies:
     had read a hundred bodies of 60 MB. Where there is another C library nothing happens.
     """
 
-    def __init__(self, after_s: Sequence[float] = AFTER_S) -> None:
-        self._after_s = after_s
-        self._came = False
+    def __init__(self, soon_s: float = SOON_S, late_s: float = LATE_S) -> None:
+        self._soon_s, self._late_s = soon_s, late_s
+        self._came = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def came(self, size: int) -> None:
         """A body took `size` bytes of memory; called in the event loop."""
         if size < LARGE:
             return
-        self._came = True
         if self._task is None or self._task.done() or self._task.get_loop().is_closed():
+            self._came = asyncio.Event()
             self._task = asyncio.create_task(self._give_back())
+        self._came.set()
 
     async def _give_back(self) -> None:
-        while self._came:
-            self._came = False
-            for earlier, at in pairwise((0.0, *self._after_s)):
-                await asyncio.sleep(at - earlier)
+        while True:
+            self._came.clear()
+            await asyncio.sleep(self._soon_s)  # not from the last body on: under a steady stream that would never be
+            await asyncio.to_thread(trim)
+            try:
+                await asyncio.wait_for(self._came.wait(), self._late_s - self._soon_s)
+            except TimeoutError:
                 await asyncio.to_thread(trim)
-                if self._came:
-                    break
+                if not self._came.is_set():
+                    return
 
 
 def trim() -> None:

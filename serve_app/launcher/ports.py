@@ -6,7 +6,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from deployments.ray_ports import ON_LOOPBACK, free_ports
+from deployments.ray_ports import OF_HAPROXY, ON_LOOPBACK, free_ports
 from ecg.errors import MalformedInput
 from serve_app import haproxy
 from serve_app.environment import fast_plane_available
@@ -103,7 +103,7 @@ def ports_in_a_row(first: int, tries: int = 100) -> range:
 def one_of_several(folder: Path) -> dict[str, str]:
     """Environment for a service that shares its machine with others: a cluster, ports and sockets of its own."""
     http, grpc = ports_in_a_row(20_000), ports_in_a_row(26_000)
-    metrics, stats = free_ports(2)
+    metrics, stats = free_ports(2, OF_HAPROXY)
     local = {haproxy.METRICS_HOST: "127.0.0.1"}
     if fast_plane_available():
         local["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(haproxy.wrapper(folder, os.environ | local))

@@ -41,6 +41,14 @@ def test_a_band_by_its_spectrum_is_that_of_the_filter_away_from_the_ends() -> No
     )
 
 
+def test_a_band_in_float32_is_that_in_float64() -> None:
+    samples = np.cumsum(RANDOM.normal(size=(2, 2500)), axis=1)
+    single = band_passed(samples.astype(np.float32), 8.0, 30.0, 250.0)
+    assert single.dtype == np.float32
+    # float32 holds seven digits of the random walk, which goes some tens away from zero
+    np.testing.assert_allclose(single, band_passed(samples, 8.0, 30.0, 250.0), rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize(("cutoff_hz", "fs_hz", "n"), [(0.5, 20.0, 12), (0.5, 20.0, 200), (200.0, 500.0, 31)])
 def test_a_filter_starts_at_rest_on_the_first_sample(cutoff_hz: float, fs_hz: float, n: int) -> None:
     level = np.full((2, n), 7.0)
