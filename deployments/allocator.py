@@ -7,6 +7,6 @@ tenth of its time (docs/decisions/0070). What is larger than `MALLOC_MMAP_THRESH
 
 #: Environment that a process must find when it begins. Another C library reads neither.
 ENVIRONMENT = {
-    "MALLOC_MMAP_THRESHOLD_": str(2 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
 }
