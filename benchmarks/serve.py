@@ -66,23 +66,27 @@ def saturation(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     sent = {kind: payload(kind, record) for kind in kinds}
     rounds = []
 
-    def engine_alone() -> tuple[float, float]:
+    def engine_per_s() -> float:
         with stopped(server.tree()):
-            return engine.per_s(options.seconds), 1000 * statistics.median(engine.latency_s() for _ in range(5))
+            return engine.per_s(options.seconds)
 
-    before = engine_alone()
+    def engine_ms() -> float:
+        with stopped(server.tree()):
+            return 1000 * statistics.median(engine.latency_s() for _ in range(5))
+
+    # The machine's speed drifts: the service is held against the engine before and after each of its turns.
+    before = engine_per_s()
     for number in range(1, options.rounds + 1):
         taken: dict[str, float] = {}
-        for kind in (*kinds, "lone"):
-            if kind == "lone":
-                alone = closed_loop(url, sent["npy"], 1, options.seconds)
-                taken["lone_ms"] = 1000 * statistics.median(alone.latencies_s)
-            else:
-                taken[kind] = closed_loop(url, sent[kind], options.clients, options.seconds).per_s
-            # The machine's speed drifts: the service is held against the engine before and after its turn.
-            after = engine_alone()
-            taken[f"engine, {kind}"], taken["engine_ms"] = np.mean([before, after], axis=0).tolist()
+        for kind in kinds:
+            taken[kind] = closed_loop(url, sent[kind], options.clients, options.seconds).per_s
+            after = engine_per_s()
+            taken[f"engine, {kind}"] = (before + after) / 2
             before = after
+        lone_before = engine_ms()
+        lone = closed_loop(url, sent["npy"], 1, options.seconds)
+        taken["lone_ms"] = 1000 * statistics.median(lone.latencies_s)
+        taken["engine_ms"] = (lone_before + engine_ms()) / 2
         rounds.append({name: round(value, 3) for name, value in taken.items()})
         print(f"round {number} of {options.rounds}: {rounds[-1]}", flush=True)
     shares = {kind: round(statistics.median(r[kind] / r[f"engine, {kind}"] for r in rounds), 3) for kind in kinds}

@@ -1,7 +1,7 @@
 """Processes that Ray starts on the first node of a cluster and that nobody asks anything on one machine.
 
 The monitor adds nodes to a cluster, and the API server is the dashboard's, which this project leaves out on one
-machine: 130 MB, and two imports of Ray that the start waits for (docs/decisions/0070). There is no option of `ray.init`
+machine: 140 MB, and two imports of Ray that the start waits for (docs/decisions/0070). There is no option of `ray.init`
 for either, so this reaches into the version that is pinned in pyproject.toml; where its parts are not as expected
 nothing is changed.
 """

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
+Single = NDArray[np.float32]
 Complex = NDArray[np.complex128]
 Floating = TypeVar("Floating", bound=np.floating)
 Ends = Literal["symmetric", "edge", "constant"]  # beyond the ends: turned over, the last value, zeros

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecg.dsp import FS_HZ, block_means, median
-from ecg.filters import Float, band_passed, running_mean
+from ecg.filters import Float, Single, band_passed, running_mean
 from ecg.measurement.limits import DETECTION
 from ecg.peaks import Index, peaks_apart
-
-Single = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,9 @@ from importlib import resources
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
 from ecg.dsp import median
-from ecg.filters import Float
+from ecg.filters import Float, Single
 
 WEIGHTS = "edge_network.npz"
 STEP = 2  # samples of the beat, 4 ms, from one of the network's samples to the next
@@ -25,8 +24,6 @@ DILATIONS = (1, 1, 2, 4, 4, 8)
 MEETS = 4  # the layer at which each lead meets the mean over the leads
 _PAD = TAPS // 2 * max(DILATIONS)
 _TINY = 1e-6
-
-Single = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
