@@ -114,6 +114,6 @@ def _size(vectors: Float) -> Float:
 def remove_spikes(signal: Float, spikes: NDArray[np.int64], rise: int) -> None:
     """Bridge each spike in place with a straight line from before it to 4 ms after its return."""
     for at in spikes:
-        left, right = at - 1 - rise, at + _width(rise) + 2
+        left, right = max(0, at - 1 - rise), min(at + _width(rise) + 2, signal.shape[1] - 1)
         weight = np.linspace(0.0, 1.0, right - left + 1)
         signal[:, left : right + 1] = signal[:, left, None] * (1 - weight) + signal[:, right, None] * weight

@@ -7,6 +7,7 @@ from ecg.leads import STANDARD_LEADS
 from ecg.measurement.condition import condition, frozen
 from ecg.measurement.detect import detect_qrs
 from ecg.measurement.median import AFTER, BEFORE, stack_beats
+from ecg.measurement.pacing import remove_spikes
 from ecg.record import EcgRecord
 from ecg.simulation import SCENARIOS, simulate
 
@@ -46,3 +47,10 @@ def test_what_stands_still_is_found_once_for_each_record() -> None:
     with pytest.raises(ValueError, match="read-only"):
         frozen(stopped)[:] = 0.0
     assert len(frozen(moving)) == 0
+
+
+def test_a_spike_at_either_end_is_bridged_with_what_there_is() -> None:
+    signal = np.zeros((2, 200))
+    signal[:, [2, 198]] = 5.0
+    remove_spikes(signal, np.array([1, 197]), 1)
+    np.testing.assert_array_equal(signal, np.zeros((2, 200)))
