@@ -27,7 +27,9 @@ exec 9<>"$config.alive.$$"
 others=
 for file in $(grep -l -z -x -F -e "$config" -e "$config.stand-in" -e "$here/haproxy-early.cfg" /proc/[0-9]*/cmdline 2>/dev/null); do
     process=${file%/cmdline}
-    if [ "$process/exe" -ef "$binary" ]; then others="$others ${process#/proc/}"; fi
+    [ "$process/exe" -ef "$binary" ] || continue
+    # Not the one that Ray relieves already: asked to end twice in the same moment, it may wait for its hard stop.
+    case " $* " in *" ${process#/proc/} "*) ;; *) others="$others ${process#/proc/}" ;; esac
 done
 
 if grep -q '^    use_backend ' "$config"; then

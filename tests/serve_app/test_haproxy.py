@@ -387,6 +387,9 @@ def test_a_haproxy_whose_manager_was_killed_is_relieved(tmp_path: Path, started:
     empty = proxy.process
     proxy.start(True, "-sf", str(empty.pid), "-x", str(tmp_path / "admin.sock"))
     until(lambda: proxy.listening() == {proxy.process.pid}, proxy)
+    # Each once: asked twice in the same moment, one may wait on until `hard-stop-after`.
+    said = psutil.Process(proxy.process.pid).cmdline()
+    assert (said.count(str(orphan.pid)), said.count(str(empty.pid))) == (1, 1)
     assert orphan.wait(LIMIT_S) == 0
     empty.wait(LIMIT_S)
 
