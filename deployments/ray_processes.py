@@ -1,23 +1,26 @@
-"""Processes that Ray starts on the first node of a cluster and that nobody asks anything on one machine.
+"""Processes that Ray starts on the first node of a cluster and that one machine can do without.
 
-The monitor adds nodes to a cluster, and the API server is the dashboard's, which this project leaves out on one
-machine: 140 MB, and two imports of Ray that the start waits for (docs/decisions/0070). There is no option of `ray.init`
-for either, so this reaches into the version that is pinned in pyproject.toml; where its parts are not as expected
-nothing is changed.
+There is no option of `ray.init` for any of them, so this reaches into the version that is pinned in pyproject.toml;
+where its parts are not as expected nothing is changed (docs/decisions/0070).
 """
 
 import importlib
 from typing import Any
 
-_LEFT_OUT = ("start_monitor", "start_api_server")
+#: Adds nodes to a cluster.
+MONITOR = "start_monitor"
+#: The dashboard's, also where the dashboard is left out.
+API_SERVER = "start_api_server"
+#: Hands what the workers print to the driver (`log_to_driver`); in a driver `serve_app.worker_output` reads it.
+LOG_MONITOR = "start_log_monitor"
 
 
-def leave_out_what_nobody_asks() -> bool:
-    """Have every node that this process starts go without them; False when this Ray is built otherwise."""
+def leave_out(*names: str) -> bool:
+    """Have every node that this process starts go without these; False, and none left out, when this Ray is another."""
     Node: Any = importlib.import_module("ray._private.node").Node  # noqa: N806  it is a class
-    if not all(hasattr(Node, name) for name in _LEFT_OUT):
+    if not all(hasattr(Node, name) for name in names):
         return False
-    for name in _LEFT_OUT:
+    for name in names:
         setattr(Node, name, _nothing)
     return True
 

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 import ray
 from ray import serve
+from ray._private import worker
 from ray.exceptions import GetTimeoutError
 from ray.serve._private.api import _create_controller_and_proxy_refs
 from ray.serve._private.client import ServeControllerClient
@@ -29,10 +30,11 @@ from ray.serve.context import _set_global_client
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.ray_ports import choose_ports_first
-from deployments.ray_processes import leave_out_what_nobody_asks
+from deployments.ray_processes import API_SERVER, LOG_MONITOR, MONITOR, leave_out
 from serve_app.config_check import REFUSALS, ready_to_run, why
 from serve_app.keeper import kill_descendants
 from serve_app.launcher.log_file import FAILED, REFUSED, STEP
+from serve_app.worker_output import repeat_worker_output
 
 EVERY_S = 0.5
 #: How long each try to start Ray waits for its node.
@@ -49,9 +51,9 @@ def main(path: str, deploy_port: int | None = None) -> None:
     `deploy_port` they are there, and `serve deploy` reaches this cluster on it. On a machine with fewer processors than
     the file asks for Ray is told of as many: the service is slow there, but starts.
     """
-    dashboard: dict[str, Any] = {"include_dashboard": deploy_port is not None}
+    options: dict[str, Any] = {"namespace": "serve", "include_dashboard": deploy_port is not None}
     if deploy_port is not None:
-        dashboard["dashboard_port"] = deploy_port
+        options["dashboard_port"] = deploy_port
     try:
         # In this process, which has loaded Ray's schemas anyway: a process of its own took three seconds for them.
         config = ready_to_run(Path(path))
@@ -61,16 +63,27 @@ def main(path: str, deploy_port: int | None = None) -> None:
     _say(STEP + "starting Ray")
     choose_ports_first()
     if deploy_port is None:
-        leave_out_what_nobody_asks()
+        leave_out(MONITOR, API_SERVER)
+    options["log_to_driver"] = not leave_out(LOG_MONITOR)
     needed = processors(config)
-    start_again_if_need_be(partial(ray.init, namespace="serve", **dashboard), kill_descendants, _say)
+    start_again_if_need_be(partial(ray.init, **options), kill_descendants, _say)
     if ray.cluster_resources().get("CPU", 0.0) < needed:
         ray.shutdown()
-        enough = partial(ray.init, namespace="serve", num_cpus=math.ceil(needed), **dashboard)
-        start_again_if_need_be(enough, kill_descendants, _say)
+        start_again_if_need_be(partial(ray.init, num_cpus=math.ceil(needed), **options), kill_descendants, _say)
+    end_output = None if options["log_to_driver"] else repeat_worker_output(_logs())
     _say(STEP + "starting Serve and its proxy")
     threading.Thread(target=_follow, daemon=True).start()
-    _serve(config)
+    try:
+        _serve(config)
+    finally:
+        if end_output is not None:
+            end_output()
+
+
+def _logs() -> Path:
+    """Where this process's own Ray keeps the logs of its session."""
+    node: Any = worker._global_node
+    return Path(node.get_logs_dir_path())
 
 
 def _serve(config: dict[str, Any]) -> None:

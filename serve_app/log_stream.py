@@ -6,6 +6,7 @@ gives them to `kubectl logs`. It needs nothing but the standard library, and wai
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,18 +47,22 @@ class Followed:
 
 
 class Stream:
-    """All files of a folder whose name ends with `.log`."""
+    """All files of a folder whose names fit one of `patterns`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patterns: tuple[str, ...] = ("*.log",)) -> None:
         self._folder = folder
+        self._patterns = patterns
         self._files: dict[Path, Followed] = {}
 
     def new_lines(self) -> bytes:
         """The whole lines that were written since the last call, file by file."""
-        lines = b""
-        for path in sorted(self._folder.glob("*.log")):
-            lines += self._files.setdefault(path, Followed(path)).new_lines()
-        return lines
+        return b"".join(lines for _, lines in self.new_lines_by_file())
+
+    def new_lines_by_file(self) -> Iterator[tuple[Path, bytes]]:
+        """The same, with the file of each."""
+        for path in sorted(path for pattern in self._patterns for path in self._folder.glob(pattern)):
+            if lines := self._files.setdefault(path, Followed(path)).new_lines():
+                yield path, lines
 
     def close(self) -> None:
         """Let go of all files."""

@@ -30,7 +30,7 @@ from deployments.cohort.inputs import list_recordings, part_of, settle
 from deployments.cohort.stages import Analysed, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
 from deployments.cohort.tables import JobDescription, Output
 from deployments.ray_ports import choose_ports_first
-from deployments.ray_processes import leave_out_what_nobody_asks
+from deployments.ray_processes import API_SERVER, MONITOR, leave_out
 from ecg._version import __version__
 from ecg.errors import BackendUnavailable, InconsistentInput, MalformedInput, ModelError
 from ecg.formats.stated import Stated
@@ -195,7 +195,7 @@ def _connect(address: str | None) -> None:
     console.print("starting Ray" if address is None else f"connecting to Ray at {address}")
     if address is None:
         choose_ports_first()
-        leave_out_what_nobody_asks()
+        leave_out(MONITOR, API_SERVER)
         for name, value in allocator.ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         ray.init(address="local", include_dashboard=False, logging_level="ERROR", _system_config=_OWN_RAY)

@@ -21,6 +21,8 @@ from serve_app.launcher.log_file import Reader
 from serve_app.launcher.options import WHERE_WEIGHTS_ARE
 
 EVERY_S = 0.5
+#: A question for the health wakes each replica: what is ready is asked less often.
+READY_EVERY_S = 5.0
 
 
 class Address(NamedTuple):
@@ -53,14 +55,24 @@ class Watch:
 
     def until_it_ends(self, server: "subprocess.Popen[bytes]", log: Reader) -> None:
         """Print every change until `server` ends; a KeyboardInterrupt passes through."""
+        ask_at = time.monotonic()
         while server.poll() is None:
             self._repeat(log)
-            health = health_of(self._service)
-            self._say(health, log.step)
-            if self._metrics is None and health and health["status"] == "ready":
-                self._name_metrics(server.pid)
+            if time.monotonic() >= ask_at:
+                ready = self._ask(server, log)
+                ask_at = time.monotonic() + (READY_EVERY_S if ready else 0.0)
             time.sleep(EVERY_S)
         self._repeat(log)
+
+    def _ask(self, server: "subprocess.Popen[bytes]", log: Reader) -> bool:
+        """Say what is new; True when the service is ready and all of it is said."""
+        health = health_of(self._service)
+        self._say(health, log.step)
+        if not health or health["status"] != "ready":
+            return False
+        if self._metrics is None:
+            self._name_metrics(server.pid)
+        return self._metrics is not None
 
     def _repeat(self, log: Reader) -> None:
         lines = log.new_lines()

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import pytest
 from ray._private.node import Node
 
-from deployments.ray_processes import leave_out_what_nobody_asks
+from deployments.ray_processes import API_SERVER, LOG_MONITOR, MONITOR, leave_out
 
 
 def test_the_head_of_a_cluster_starts_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("start_monitor", "start_api_server"):
+    for name in (MONITOR, API_SERVER):
         monkeypatch.setattr(Node, name, getattr(Node, name))  # put back afterwards
-    assert leave_out_what_nobody_asks()
+    assert leave_out(MONITOR, API_SERVER)
     started: list[str] = []
     node = SimpleNamespace(
         _logs_dir="",
@@ -31,5 +31,13 @@ def test_the_head_of_a_cluster_starts_without_them(monkeypatch: pytest.MonkeyPat
 def test_another_ray_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Node.start_api_server
     monkeypatch.delattr(Node, "start_monitor")
-    assert not leave_out_what_nobody_asks()
+    assert not leave_out(API_SERVER, MONITOR)
     assert Node.start_api_server is before
+
+
+def test_a_node_starts_without_its_log_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Node, LOG_MONITOR, getattr(Node, LOG_MONITOR))  # put back afterwards
+    assert leave_out(LOG_MONITOR)
+    node = SimpleNamespace()  # without a session a start would fail here
+    Node.start_log_monitor(node)
+    assert vars(node) == {}
