@@ -25,5 +25,14 @@ def leave_out(*names: str) -> bool:
     return True
 
 
+def say_there_is_no_dashboard() -> None:
+    """Leave the address of a dashboard in the Ray that this process is connected to, as the API server would.
+
+    Without one the agent of each node looks for it every second and logs a traceback each time, 27 MB a day.
+    """
+    put: Any = importlib.import_module("ray.experimental.internal_kv")._internal_kv_put
+    put("dashboard", "127.0.0.1:0", overwrite=False, namespace="dashboard")
+
+
 def _nothing(node: Any, **options: Any) -> None:
     """In place of a start."""

@@ -30,7 +30,7 @@ from ray.serve.context import _set_global_client
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.ray_ports import choose_ports_first
-from deployments.ray_processes import API_SERVER, LOG_MONITOR, MONITOR, leave_out
+from deployments.ray_processes import API_SERVER, LOG_MONITOR, MONITOR, leave_out, say_there_is_no_dashboard
 from serve_app.config_check import REFUSALS, ready_to_run, why
 from serve_app.keeper import kill_descendants
 from serve_app.launcher.log_file import FAILED, REFUSED, STEP
@@ -70,6 +70,8 @@ def main(path: str, deploy_port: int | None = None) -> None:
     if ray.cluster_resources().get("CPU", 0.0) < needed:
         ray.shutdown()
         start_again_if_need_be(partial(ray.init, num_cpus=math.ceil(needed), **options), kill_descendants, _say)
+    if deploy_port is None:
+        say_there_is_no_dashboard()
     end_output = None if options["log_to_driver"] else repeat_worker_output(_logs())
     _say(STEP + "starting Serve and its proxy")
     threading.Thread(target=_follow, daemon=True).start()

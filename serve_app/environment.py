@@ -25,9 +25,6 @@ EVERYWHERE = {
     # Ten looks at the cluster and ten flushes of every counter a second cost a small machine 5 % of a processor.
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
     "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",
-    # The agent of each node looks ten times a second for events to send, and two and a half times for its parent.
-    "EVENT_AGENT_REPORT_INTERVAL_SECONDS": "1",
-    "RAY_DASHBOARD_AGENT_CHECK_PARENT_INTERVAL_S": "1",
     # Ray's processes wake a hundred times a second whatever they do; without counting it for its own logs each takes a
     # fifth less for that.
     "RAY_event_stats": "0",

@@ -28,7 +28,8 @@ others=
 for file in $(grep -l -z -x -F -e "$config" -e "$config.stand-in" -e "$here/haproxy-early.cfg" /proc/[0-9]*/cmdline 2>/dev/null); do
     process=${file%/cmdline}
     [ "$process/exe" -ef "$binary" ] || continue
-    # Not the one that Ray relieves already: asked to end twice in the same moment, it may wait for its hard stop.
+    # Not the one that Ray names already: named twice it is asked to end twice in the same moment, and may then wait for its
+    # hard stop.
     case " $* " in *" ${process#/proc/} "*) ;; *) others="$others ${process#/proc/}" ;; esac
 done
 

@@ -6,12 +6,11 @@ gives them to `kubectl logs`. It needs nothing but the standard library, and wai
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 EVERY_S = 0.5
-#: What is read of one file before the others get their turn.
+#: What is read of one file before the others get their turn, and the longest line.
 MOST_BYTES = 1 << 20
 
 
@@ -34,6 +33,11 @@ class Followed:
         self._file, self._inode = self._path.open("rb"), inode
         return lines + self._read(MOST_BYTES)
 
+    def rest(self) -> bytes:
+        """What was read and is no whole line, for when nobody will end it."""
+        rest, self._rest = self._rest, b""
+        return rest
+
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
@@ -43,26 +47,22 @@ class Followed:
         if self._file is None:
             return b""
         whole, newline, self._rest = (self._rest + self._file.read(most_bytes)).rpartition(b"\n")
-        return whole + newline
+        return whole + newline if len(self._rest) < MOST_BYTES else whole + newline + self.rest() + b"\n"
 
 
 class Stream:
-    """All files of a folder whose names fit one of `patterns`."""
+    """All files of a folder whose name ends with `.log`."""
 
-    def __init__(self, folder: Path, patterns: tuple[str, ...] = ("*.log",)) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._patterns = patterns
         self._files: dict[Path, Followed] = {}
 
     def new_lines(self) -> bytes:
         """The whole lines that were written since the last call, file by file."""
-        return b"".join(lines for _, lines in self.new_lines_by_file())
-
-    def new_lines_by_file(self) -> Iterator[tuple[Path, bytes]]:
-        """The same, with the file of each."""
-        for path in sorted(path for pattern in self._patterns for path in self._folder.glob(pattern)):
-            if lines := self._files.setdefault(path, Followed(path)).new_lines():
-                yield path, lines
+        lines = b""
+        for path in sorted(self._folder.glob("*.log")):
+            lines += self._files.setdefault(path, Followed(path)).new_lines()
+        return lines
 
     def close(self) -> None:
         """Let go of all files."""

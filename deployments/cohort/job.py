@@ -30,7 +30,7 @@ from deployments.cohort.inputs import list_recordings, part_of, settle
 from deployments.cohort.stages import Analysed, Listed, ModelStage, compose_chunk, pack, read_chunk, unpack
 from deployments.cohort.tables import JobDescription, Output
 from deployments.ray_ports import choose_ports_first
-from deployments.ray_processes import API_SERVER, MONITOR, leave_out
+from deployments.ray_processes import API_SERVER, MONITOR, leave_out, say_there_is_no_dashboard
 from ecg._version import __version__
 from ecg.errors import BackendUnavailable, InconsistentInput, MalformedInput, ModelError
 from ecg.formats.stated import Stated
@@ -199,6 +199,7 @@ def _connect(address: str | None) -> None:
         for name, value in allocator.ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         ray.init(address="local", include_dashboard=False, logging_level="ERROR", _system_config=_OWN_RAY)
+        say_there_is_no_dashboard()
     else:
         ray.init(address=address, logging_level="ERROR")
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # its warnings are about the progress bars that are off

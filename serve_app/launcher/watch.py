@@ -1,4 +1,4 @@
-"""What the terminal says of a running service: every change of its state, and where its metrics are."""
+"""What the terminal says of a running service: the changes of its state, and where its metrics are."""
 
 import json
 import os
@@ -54,7 +54,10 @@ class Watch:
         self.was_ready = False
 
     def until_it_ends(self, server: "subprocess.Popen[bytes]", log: Reader) -> None:
-        """Print every change until `server` ends; a KeyboardInterrupt passes through."""
+        """Print the changes until `server` ends; a KeyboardInterrupt passes through.
+
+        One that is over within `READY_EVERY_S` of a service that is ready may go unseen.
+        """
         ask_at = time.monotonic()
         while server.poll() is None:
             self._repeat(log)
@@ -65,14 +68,13 @@ class Watch:
         self._repeat(log)
 
     def _ask(self, server: "subprocess.Popen[bytes]", log: Reader) -> bool:
-        """Say what is new; True when the service is ready and all of it is said."""
+        """Say what is new; whether the service is ready."""
         health = health_of(self._service)
         self._say(health, log.step)
-        if not health or health["status"] != "ready":
-            return False
-        if self._metrics is None:
+        ready = health is not None and health["status"] == "ready"
+        if ready and self._metrics is None:
             self._name_metrics(server.pid)
-        return self._metrics is not None
+        return ready
 
     def _repeat(self, log: Reader) -> None:
         lines = log.new_lines()

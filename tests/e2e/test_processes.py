@@ -22,3 +22,15 @@ def test_no_process_holds_a_library_that_serving_does_not_use(service: httpx.Cli
     assert service.get("/health").status_code == 200
     assert seen >= 8  # driver, controller, proxy, HAProxy's manager, two ingresses, two models
     assert held == set()
+
+
+def test_what_workers_print_is_in_the_log_that_the_terminal_names(service: httpx.Client, deployed: Deployed) -> None:
+    """Ray's log monitor, which would hand it on, is left out."""
+    (log,) = deployed.logs.glob("serve-*.log")
+    commands: dict[int, str] = {}
+    for process in launcher_of(deployed).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            commands[process.pid] = " ".join(process.cmdline())
+    assert [command for command in commands.values() if "log_monitor" in command] == []
+    (controller,) = [pid for pid, command in commands.items() if "ServeController" in command]
+    assert f"(ServeController pid={controller}) INFO" in log.read_text()

@@ -394,6 +394,18 @@ def test_a_haproxy_whose_manager_was_killed_is_relieved(tmp_path: Path, started:
     empty.wait(LIMIT_S)
 
 
+def test_a_haproxy_whose_application_was_deleted_is_replaced_by_one_that_says_so(
+    tmp_path: Path, started: list[Proxy], backend: int
+) -> None:
+    """The one that Ray relieves does not keep the port, as one does that Ray has forgotten."""
+    started.append(Proxy(tmp_path, [backend], {}))
+    proxy, before = started[0], started[0].process
+    proxy.start(False, "-sf", str(before.pid), "-x", str(tmp_path / "admin.sock"))
+    until(lambda: proxy.listening() == {proxy.process.pid}, proxy)
+    assert status(proxy.port) == 503
+    before.wait(LIMIT_S)
+
+
 def test_a_stand_in_ends_when_nobody_relieves_it(tmp_path: Path, started: list[Proxy], backend: int) -> None:
     """As after Ray has stopped its HAProxy for good."""
     started.append(Proxy(tmp_path, [backend], {}))

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +30,7 @@ from ecg.models.weights import SMALL, SMALL_NAME
 from serve_app import cluster
 from serve_app.cluster import cause, follow, processors, start_again_if_need_be
 from serve_app.environment import ray_environment
-from serve_app.launcher import log_file
+from serve_app.launcher import log_file, watch
 from serve_app.launcher.options import only_name, open_to_all, parser, weights_by_model, with_options
 from serve_app.launcher.ports import is_free, local_url, one_of_several, place_of_folder, refusal, too_long_for_sockets
 from serve_app.launcher.watch import Address, Watch, advice, describe, metrics_url
@@ -484,6 +486,50 @@ def test_the_terminal_says_how_to_get_real_weights() -> None:
         "models": {"clinical": READY["models"]["clinical"] | {"weights": "wanglab/ecg-fm/x@y"}},
     }
     assert advice(published) == []
+
+
+def test_what_is_ready_is_asked_less_often_and_what_is_not_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "EVERY_S", 0.01)
+    monkeypatch.setattr(watch, "READY_EVERY_S", 1.0)
+    starting, degraded = {"status": "starting", "models": {}}, READY | {"status": "degraded"}
+    answers = [starting, starting, READY, READY, degraded, degraded, READY]
+    asked_at: list[float] = []
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked_at.append(time.monotonic())
+            body = json.dumps(answers[len(asked_at) - 1]).encode()
+            if len(asked_at) == len(answers):
+                process.kill()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    out = io.StringIO()
+    reader = log_file.Reader(log_file.new(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = Address(f"http://127.0.0.1:{server.server_address[1]}")
+        console = Console(file=out, highlight=False, soft_wrap=True)
+        Watch(console, address, None, open_page=False, verbose=False).until_it_ends(process, reader)
+        server.shutdown()
+    reader.close()
+    process.communicate()
+    rested = [later - earlier > 0.9 for earlier, later in pairwise(asked_at)]  # the least that is waited, less a tick
+    assert rested[2:4] == [True, True]
+    assert [line.split()[2] for line in out.getvalue().splitlines() if " s  " in line] == [
+        "starting",
+        "ready",
+        "degraded",
+        "ready",
+    ]
 
 
 def test_the_page_is_opened_once_and_the_log_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
