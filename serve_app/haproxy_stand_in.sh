@@ -24,10 +24,15 @@ watch() {
 }
 
 stand_in() {
-    timeout --signal=USR1 "$LIMIT" "$binary" -db -f "$config.stand-in" 7>&- 8>&-
+    # One that is killed, too (137), is followed by the next.
+    status=137
+    while [ "$status" -eq 137 ]; do
+        timeout --signal=USR1 "$LIMIT" "$binary" -db -f "$config.stand-in" 7>&- 8>&-
+        status=$?
+    done
     # 124: it has stood long enough. Without a HAProxy on FILE nothing is left to wait for.
     # (In brackets, so that grep does not find itself.)
-    [ $? -ne 124 ] || grep -q -z -x -e "[/]${config#/}" /proc/[0-9]*/cmdline 2>/dev/null || kill "$$"
+    [ "$status" -ne 124 ] || grep -q -z -x -e "[/]${config#/}" /proc/[0-9]*/cmdline 2>/dev/null || kill "$$"
 }
 
 read -r process <"$config.latest"

@@ -335,6 +335,9 @@ def test_another_one_stands_in_for_a_haproxy_that_was_killed(
         killed.kill()
         killed.wait()
         until(lambda: status(proxy.port) == 200, proxy)
+        (killed_too,) = proxy.listening()
+        psutil.Process(killed_too).kill()
+        until(lambda: not psutil.pid_exists(killed_too) and status(proxy.port) == 200, proxy)
         (stand_in,) = proxy.listening()
 
         # A new manager of Ray begins without the application: the port stays with the one that has it.
