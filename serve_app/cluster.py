@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,7 +35,7 @@ from deployments.ray_processes import API_SERVER, LOG_MONITOR, MONITOR, leave_ou
 from serve_app.config_check import REFUSALS, ready_to_run, why
 from serve_app.keeper import kill_descendants
 from serve_app.launcher.log_file import FAILED, REFUSED, STEP
-from serve_app.worker_output import repeat_worker_output
+from serve_app.worker_output import worker_output_repeated
 
 EVERY_S = 0.5
 #: How long each try to start Ray waits for its node.
@@ -72,14 +73,10 @@ def main(path: str, deploy_port: int | None = None) -> None:
         start_again_if_need_be(partial(ray.init, num_cpus=math.ceil(needed), **options), kill_descendants, _say)
     if deploy_port is None:
         say_there_is_no_dashboard()
-    end_output = None if options["log_to_driver"] else repeat_worker_output(_logs())
-    _say(STEP + "starting Serve and its proxy")
-    threading.Thread(target=_follow, daemon=True).start()
-    try:
+    with nullcontext() if options["log_to_driver"] else worker_output_repeated(_logs()):
+        _say(STEP + "starting Serve and its proxy")
+        threading.Thread(target=_follow, daemon=True).start()
         _serve(config)
-    finally:
-        if end_output is not None:
-            end_output()
 
 
 def _logs() -> Path:

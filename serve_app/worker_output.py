@@ -3,8 +3,8 @@
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from serve_app.log_stream import EVERY_S, Followed
@@ -86,8 +86,9 @@ def _gone(path: Path) -> bool:
     return False
 
 
-def repeat_worker_output(folder: Path) -> Callable[[], None]:
-    """Begin to print it, in a thread; returns what prints the rest and ends the thread."""
+@contextmanager
+def worker_output_repeated(folder: Path) -> Iterator[None]:
+    """Within it a thread prints what the workers do; at the end it stops, and the rest is printed."""
     output, ended = WorkerOutput(folder), threading.Event()
 
     def say(parts: Iterator[list[str]]) -> bool:
@@ -108,11 +109,10 @@ def repeat_worker_output(folder: Path) -> Callable[[], None]:
 
     thread = threading.Thread(target=repeat, name="worker output", daemon=True)
     thread.start()
-
-    def end() -> None:
+    try:
+        yield
+    finally:
         ended.set()
         thread.join()
         say(output.last_lines())
         output.close()
-
-    return end

@@ -10,7 +10,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -488,6 +490,28 @@ def test_the_terminal_says_how_to_get_real_weights() -> None:
     assert advice(published) == []
 
 
+@contextmanager
+def health_server(answer: Callable[[str | None], tuple[int, dict[str, Any]]]) -> Iterator[str]:
+    """The URL of a server that answers every GET with the status and document that `answer` gives for its Host."""
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, document = answer(self.headers["Host"])
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
 def test_what_is_ready_is_asked_less_often_and_what_is_not_again_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -498,28 +522,17 @@ def test_what_is_ready_is_asked_less_often_and_what_is_not_again_at_once(
     asked_at: list[float] = []
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 
-    class Health(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked_at.append(time.monotonic())
-            body = json.dumps(answers[len(asked_at) - 1]).encode()
-            if len(asked_at) == len(answers):
-                process.kill()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
+    def answer(_: str | None) -> tuple[int, dict[str, Any]]:
+        asked_at.append(time.monotonic())
+        if len(asked_at) == len(answers):
+            process.kill()
+        return 200, answers[len(asked_at) - 1]
 
     out = io.StringIO()
     reader = log_file.Reader(log_file.new(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = Address(f"http://127.0.0.1:{server.server_address[1]}")
+    with health_server(answer) as url:
         console = Console(file=out, highlight=False, soft_wrap=True)
-        Watch(console, address, None, open_page=False, verbose=False).until_it_ends(process, reader)
-        server.shutdown()
+        Watch(console, Address(url), None, open_page=False, verbose=False).until_it_ends(process, reader)
     reader.close()
     process.communicate()
     rested = [later - earlier > 0.9 for earlier, later in pairwise(asked_at)]  # the least that is waited, less a tick
@@ -542,22 +555,9 @@ def test_the_page_is_opened_once_and_the_log_repeated(tmp_path: Path, monkeypatc
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # not for what is on this machine
     monkeypatch.delenv("no_proxy", raising=False)
 
-    class Health(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(READY).encode()
-            self.send_response(200 if self.headers["Host"] == "ecg.example" else 421)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
     out = io.StringIO()
     log = log_file.new(tmp_path)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
+    with health_server(lambda host: (200 if host == "ecg.example" else 421, READY)) as url:
         # It logs a line and ends once the page was opened.
         wait = f"while [ ! -s {opened} ]; do sleep 0.05; done; sleep 0.7; echo 'a line of Ray [x]' >> {log}"
         process = subprocess.Popen(["sh", "-c", wait])
@@ -565,7 +565,6 @@ def test_the_page_is_opened_once_and_the_log_repeated(tmp_path: Path, monkeypatc
         reader = log_file.Reader(log)
         Watch(console, Address(url, "ecg.example"), None, open_page=True, verbose=True).until_it_ends(process, reader)
         reader.close()
-        server.shutdown()
     assert opened.read_text() == f"{url}\n"
     assert "a line of Ray [x]" in out.getvalue()
     assert out.getvalue().count("open http") == 1

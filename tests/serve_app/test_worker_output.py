@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from serve_app.log_stream import MOST_BYTES
-from serve_app.worker_output import WorkerOutput, repeat_worker_output
+from serve_app.worker_output import WorkerOutput, worker_output_repeated
 
 PRELUDE = ":job_id:01000000\n:actor_name:ServeReplica:ecg:Ingress\n"
 LIMIT_S = 30
@@ -73,14 +73,13 @@ def test_lines_are_printed_as_they_come_and_the_last_ones_at_the_end(
 ) -> None:
     path = tmp_path / f"worker-ab-01-{worker.pid}.err"
     path.write_text(PRELUDE + "first\n")
-    end = repeat_worker_output(tmp_path)
-    deadline, said = time.monotonic() + LIMIT_S, ""
-    while not said:
-        assert time.monotonic() < deadline
-        said = capsys.readouterr().err
-    assert said == f"(Ingress pid={worker.pid}) first\n"
-    with path.open("a") as file:
-        file.write("x" * (3 * MOST_BYTES) + "\nwhy it ended")  # more than one look takes
-    end()
+    with worker_output_repeated(tmp_path):
+        deadline, said = time.monotonic() + LIMIT_S, ""
+        while not said:
+            assert time.monotonic() < deadline
+            said = capsys.readouterr().err
+        assert said == f"(Ingress pid={worker.pid}) first\n"
+        with path.open("a") as file:
+            file.write("x" * (3 * MOST_BYTES) + "\nwhy it ended")  # more than one look takes
     *_, last = capsys.readouterr().err.splitlines()
     assert last == f"(Ingress pid={worker.pid}) why it ended"
