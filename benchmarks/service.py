@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import psutil
 
 from benchmarks import quiet
 from deployments import allocator
+from deployments.ray_ports import OF_BENCHMARKS, free_ports
 from serve_app.environment import EVERYWHERE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,10 +103,8 @@ def wait_until(condition: Callable[[], bool], said: Callable[[], str], limit_s: 
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that was free a moment ago, and that no connection which begins meanwhile is given."""
+    return free_ports(1, OF_BENCHMARKS)[0]
 
 
 @contextmanager

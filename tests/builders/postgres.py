@@ -4,11 +4,12 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Self
+
+from benchmarks.service import free_port
 
 
 def find_binaries() -> Path | None:
@@ -34,9 +35,7 @@ class Cluster:
             os.chown(self._folder, pwd.getpwnam(self._user).pw_uid, -1)
         self._data = self._folder / "data"
         self._run("initdb", "-D", str(self._data), "-U", "ecg", "--auth=trust", "--no-sync", "-E", "UTF8")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from benchmarks.service import free_port
 from deployments.serve.graph import Graph, Handles
 from deployments.serve.model_state import ModelState
 from ecg.access.limiter import Limiter
@@ -26,7 +27,6 @@ from serve_app.edge.front import CleanHead
 from serve_app.edge.inbox import InboxRoutes
 from serve_app.settings import AppSettings
 from tests.deployments.fakes import handle
-from tests.e2e.conftest import free_port
 from tests.golden.answers import model_results
 
 LIMIT_S = 30

@@ -20,7 +20,7 @@ import pytest
 import urllib3
 from moto.server import ThreadedMotoServer
 
-from benchmarks.kill_inbox import free_port
+from benchmarks.service import free_port
 from ecg.cardioai.bus.consumer import (
     Consumer,
     Reconciled,

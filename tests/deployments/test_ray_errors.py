@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError,
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 
+from benchmarks.service import free_port
 from deployments.serve.graph import Graph, Handles
 from deployments.serve.model_state import ModelState
 from deployments.serve.ray_errors import as_ecg_error
@@ -89,9 +89,7 @@ def test_a_fault_of_this_program_is_no_refusal(error: Exception) -> None:
 
 
 def test_what_grpc_says_of_a_closed_port_is_a_lost_replica() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     async def call() -> bytes:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -17,8 +17,8 @@ from ray._private.node import Node
 from ray.serve._private import constants, proxy, replica
 from ray.serve.config import HTTPOptions
 
+from benchmarks.service import free_port
 from deployments.ray_ports import FILES, ON_LOOPBACK, choose_ports_first, free_ports, stay_on_loopback
-from tests.e2e.conftest import free_port
 
 
 def test_the_ports_are_in_their_files_before_the_node_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,14 +16,10 @@ import psutil
 import pytest
 import yaml
 
+from benchmarks.service import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 300  # with a second try of Ray's first node, which a busy machine needs now and then
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until_all_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:

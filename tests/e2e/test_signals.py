@@ -11,8 +11,9 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.service import free_port
 from serve_app.keeper import descendants
-from tests.e2e.conftest import ROOT, free_port
+from tests.e2e.conftest import ROOT
 
 LIMIT_S = 300  # as in conftest.py: the start of Ray takes minutes on a busy machine
 

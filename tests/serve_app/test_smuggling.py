@@ -16,7 +16,7 @@ import httpx
 import pytest
 import uvicorn
 
-from tests.e2e.conftest import free_port
+from benchmarks.service import free_port
 from tests.serve_app.test_haproxy import Proxy
 
 LIMIT_S = 30

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from benchmarks.service import free_port
 from ecg._version import __version__
 from ecg.cardioai.sender.progress_file import Checkpoint, Destination
 from ecg.cli import main
@@ -15,7 +16,6 @@ from ecg.errors import InconsistentInput
 from ecg.extras import EXTRAS
 from ecg.formats.cardioai_message import ORIGIN_CODES
 from ecg.simulation import Artefact, Scenario, simulate
-from tests.e2e.conftest import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 #: Runs the command as if libraries, with commas between them, were not installed.
