@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import ecg
-from ecg.client import MOST_WAIT_S, Answer, ServiceRefusal, _answer_or_wait
+from ecg.client import Answer, ServiceRefusal
+from ecg.client.retries import MOST_WAIT_S, answer_or_wait
 from ecg.errors import InconsistentInput, MalformedInput, Overloaded
 from ecg.values import Value
 
@@ -199,7 +200,7 @@ def test_one_that_stays_dropped_loses_no_other_answer(service: Service, record: 
 
 @pytest.mark.parametrize("asked", ["-5", "nan", "Wed, 21 Oct 2026 07:28:00 GMT"])
 def test_a_wait_that_is_none_is_that_of_the_attempt(asked: str) -> None:
-    assert _answer_or_wait(httpx.Response(503, headers={"Retry-After": asked}), 2) == 4.0
+    assert answer_or_wait(httpx.Response(503, headers={"Retry-After": asked}), 2) == 4.0
 
 
 @pytest.mark.parametrize("number", [0, -1])
