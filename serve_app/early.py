@@ -1,8 +1,9 @@
-"""`python -m serve_app.early FOLDER HOST PORT COMMAND…`: answers on a service's port at once, and becomes COMMAND.
+"""`python -m serve_app.early FOLDER HOST PORT READY_AT COMMAND…`: answers on a service's port, and becomes COMMAND.
 
 Ray takes its time to start. Until then a HAProxy with a configuration of its own shows the page, says on `/health` that
 the service starts, and refuses everything else for the moment. The first HAProxy that has an application takes the port
-over, as it does from a stand-in (`haproxy_start.sh`).
+over, as it does from a stand-in (`haproxy_start.sh`). READY_AT, in seconds of the system's clock, is when the service
+is expected to be ready: callers are told to come back then. It is 0 where nobody knows.
 """
 
 import json
@@ -17,10 +18,14 @@ from serve_app.web.page_files import PAGE_FILES, PAGE_HEADERS, PAGE_PATHS, PLACE
 
 #: `haproxy_start.sh` looks for it.
 FILE = "haproxy-early.cfg"
+#: Callers are sent back over so many seconds from then on, so that they do not all come at once.
+SPREAD_S = 5
+#: They are not told to wait for longer: `ecg.Client` takes a service for gone that asks for more than a minute.
+LONGEST_S = 55
 STARTING = {"status": "starting", "models": {}, "versions": {"ecg-serve": __version__}}
 
 
-def configuration(folder: Path, host: str, port: int) -> str:
+def configuration(folder: Path, host: str, port: int, ready_at: int) -> str:
     """What HAProxy answers by itself on the port, by TLS where the program in `folder` was written for that."""
     certificate = folder / haproxy.TLS_FILE
     tls = haproxy.by_tls(certificate) if certificate.exists() else ""
@@ -46,11 +51,25 @@ def configuration(folder: Path, host: str, port: int) -> str:
             f'    http-request return status 200 content-type "{kind}" file {PLACE / name} {page}'
             f" hdr Cache-Control no-cache if METH_GET {{ path {path} }}"
         )
-    lines.append(
+    lines += [
+        *_wait(ready_at),
         "    http-request return status 503 content-type application/problem+json string "
-        f"{_quoted(haproxy.STARTING)} hdr Retry-After {haproxy.RETRY_AFTER_S} hdr Cache-Control no-store"
-    )
+        f"{_quoted(haproxy.STARTING)} hdr Retry-After %[var(txn.wait)] hdr Cache-Control no-store",
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _wait(ready_at: int) -> list[str]:
+    """Rules by which HAProxy works out the seconds of Retry-After, `txn.wait`, for each request."""
+    shortest, longest = haproxy.RETRY_AFTER_S, LONGEST_S
+    if not ready_at:
+        return [f"    http-request set-var(txn.wait) int({shortest})"]
+    return [
+        f"    http-request set-var(txn.wait) date,neg,add({ready_at})",
+        f"    http-request set-var(txn.wait) int({shortest}) if {{ var(txn.wait) -m int lt {shortest} }}",
+        f"    http-request set-var(txn.wait) int({longest}) if {{ var(txn.wait) -m int gt {longest} }}",
+        f"    http-request set-var(txn.wait) rand({SPREAD_S + 1}),add(txn.wait)",
+    ]
 
 
 def _quoted(text: str) -> str:
@@ -60,9 +79,9 @@ def _quoted(text: str) -> str:
 
 def main() -> None:
     """Start HAProxy where it can be, and go on as the command."""
-    folder, host, port, *command = sys.argv[1:]
+    folder, host, port, ready_at, *command = sys.argv[1:]
     file = Path(folder) / FILE
-    file.write_text(configuration(Path(folder), host, int(port)))
+    file.write_text(configuration(Path(folder), host, int(port), int(ready_at)))
     binary = (Path(folder) / "haproxy.binary").read_text().strip()
     # An orphan, which the keeper takes: the command would have to wait for its end.
     apart = '("$1" -db -f "$2" </dev/null >/dev/null 2>&1 &)'

@@ -1,12 +1,14 @@
 """Start the service as a child of this process, watch it, and stop it."""
 
 import argparse
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,51 +84,77 @@ def _run(path: Path, config: dict[str, Any], tls: bool, options: argparse.Namesp
     console.print(f"log: {log}", markup=False)
     if not fast_plane_available():
         console.print("HAProxy is not available on this system: the default proxy is used, which is slower")
+    service = _Service(path, config, url, log, options)
     begun: list[float] = []
+    expected_s = None  # until it is ready: what it took the last time
     while True:
         begun.append(time.monotonic())
         try:
-            status = _live(path, config, url, log, options)
+            status, ready_after_s = service.live(expected_s)
         except EcgError as error:  # the certificate has changed since the last start
             return _refuse(error.message, status=1)
         if status is not None:
             return status
+        expected_s = ready_after_s or expected_s
         if len([at for at in begun if time.monotonic() - at < RESTARTS_WITHIN_S]) > MOST_RESTARTS:
             console.print(f"it has ended {MOST_RESTARTS + 1} times within an hour and is not started again")
             return 1
         console.print("starting it again")
 
 
-def _live(path: Path, config: dict[str, Any], url: str, log: Path, options: argparse.Namespace) -> int | None:
-    """Start the service and watch it until it ends; the exit status, or None when it has worked and is to work again.
+@dataclass(frozen=True)
+class _Service:
+    """What is to be started, where it is reached, and where it logs."""
 
-    Ray ends as a whole when the process is killed that keeps its state, or the one that starts its workers.
-    """
-    host = str(config["http_options"]["host"])
-    environment = ray_environment() | ports.one_of_several(path.parent) | python_path()
-    if is_loopback(host):  # not a setting: a file that is deployed to this service later has the same ones
-        environment[LOCAL_HOSTS] = f"localhost,127.0.0.1,[::1],{host}"
-    begun = time.monotonic()
-    earlier = log.stat().st_size  # of the lives before this one
-    server = _start(path, log, options.deploy_port, environment, (host, config["http_options"].get("port", 8000)))
-    proxy_port = environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None
-    reader = log_file.Reader(log, earlier)
-    watch = Watch(console, Address(url, only_name(config)), proxy_port, options.open, options.verbose)
-    try:
-        watch.until_it_ends(server, reader)
-    except KeyboardInterrupt:
-        return _stop(server)
-    finally:
-        reader.close()
-        kill_descendants()
-    if reader.failure is not None and server.returncode == REFUSED:
-        return _refuse(reader.failure)
-    if reader.failure is not None:
-        console.print(f"the service was not started: {reader.failure}", markup=False)
-    else:
-        console.print(f"Ray Serve ended by itself. Its last words:\n{_last_words(log)}", markup=False)
-    console.print(f"log: {log}", markup=False)
-    return None if watch.was_ready or (reader.failure is None and time.monotonic() - begun > WORKED_S) else 1
+    path: Path
+    config: dict[str, Any]
+    url: str
+    log: Path
+    options: argparse.Namespace
+
+    def live(self, expected_s: float | None) -> tuple[int | None, float | None]:
+        """Start the service and watch it until it ends. Until it is ready callers are told to wait `expected_s`.
+
+        Returns the exit status, or None when it has worked and is to work again, and the seconds until it was ready.
+        Ray ends as a whole when the process is killed that keeps its state, or the one that starts its workers.
+        """
+        environment = ray_environment() | ports.one_of_several(self.path.parent) | python_path()
+        host = str(self.config["http_options"]["host"])
+        if is_loopback(host):  # not a setting: a file that is deployed to this service later has the same ones
+            environment[LOCAL_HOSTS] = f"localhost,127.0.0.1,[::1],{host}"
+        begun = time.monotonic()
+        earlier = self.log.stat().st_size  # of the lives before this one
+        server = _start(self._command(expected_s), self.path.parent, self.log, environment)
+        proxy_port = environment["RAY_SERVE_HAPROXY_METRICS_PORT"] if fast_plane_available() else None
+        reader = log_file.Reader(self.log, earlier)
+        address = Address(self.url, only_name(self.config))
+        watch = Watch(console, address, proxy_port, self.options.open, self.options.verbose)
+        try:
+            watch.until_it_ends(server, reader)
+        except KeyboardInterrupt:
+            return _stop(server), None
+        finally:
+            reader.close()
+            kill_descendants()
+        if reader.failure is not None and server.returncode == REFUSED:
+            return _refuse(reader.failure), None
+        if reader.failure is not None:
+            console.print(f"the service was not started: {reader.failure}", markup=False)
+        else:
+            console.print(f"Ray Serve ended by itself. Its last words:\n{_last_words(self.log)}", markup=False)
+        console.print(f"log: {self.log}", markup=False)
+        lived = reader.failure is None and time.monotonic() - begun > WORKED_S
+        return None if lived or watch.ready_after_s is not None else 1, watch.ready_after_s
+
+    def _command(self, expected_s: float | None) -> list[str]:
+        deploy_port = [str(self.options.deploy_port)] if self.options.deploy_port else []
+        cluster = [sys.executable, "-m", "serve_app.cluster", str(self.path), *deploy_port]
+        if not fast_plane_available():
+            return cluster
+        http = self.config["http_options"]
+        ready_at = 0 if expected_s is None else math.ceil(time.time() + expected_s)
+        place = (self.path.parent, http["host"], http.get("port", 8000), ready_at)
+        return [sys.executable, "-m", "serve_app.early", *map(str, place), *cluster]
 
 
 def _last_words(log: Path) -> str:
@@ -144,20 +172,14 @@ def _log(otherwise: Path) -> Path:
         return log_file.new(otherwise)
 
 
-def _start(
-    path: Path, log: Path, deploy_port: int | None, environment: dict[str, str], address: tuple[str, int]
-) -> "subprocess.Popen[bytes]":
-    cluster = [sys.executable, "-m", "serve_app.cluster", str(path), *([str(deploy_port)] if deploy_port else [])]
-    if fast_plane_available():
-        host, port = address
-        cluster = [sys.executable, "-m", "serve_app.early", str(path.parent), host, str(port), *cluster]
+def _start(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
     adopt_orphans()  # of a keeper that was killed
     with log.open("ab") as output:
         # A session of its own: Ctrl-C reaches this process alone, which then stops the other in good order.
         # A shell that starts this in the background hands down an ignored SIGINT, which nothing could then stop.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         server = subprocess.Popen(  # noqa: S603  our own interpreter and file
-            [sys.executable, "-m", "serve_app.keeper", str(os.getpid()), str(path.parent), *cluster],
+            [sys.executable, "-m", "serve_app.keeper", str(os.getpid()), str(folder), *command],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,

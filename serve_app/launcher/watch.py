@@ -50,8 +50,8 @@ class Watch:
         self._start = time.monotonic()
         self._said: str | None = None
         self._metrics: str | None = None
-        #: Whether the service has been ready at any time.
-        self.was_ready = False
+        #: Seconds until the service was ready for the first time; None until then.
+        self.ready_after_s: float | None = None
 
     def until_it_ends(self, server: "subprocess.Popen[bytes]", log: Reader) -> None:
         """Print the changes until `server` ends; a KeyboardInterrupt passes through.
@@ -86,11 +86,12 @@ class Watch:
         told = describe(health, step)
         if told == self._said:
             return
-        self._console.print(f"[dim]{time.monotonic() - self._start:5.1f} s[/dim]  ", end="")
+        passed_s = time.monotonic() - self._start
+        self._console.print(f"[dim]{passed_s:5.1f} s[/dim]  ", end="")
         self._console.print(told, markup=False)
         self._said = told
         if health is not None and health["status"] == "ready":
-            self.was_ready = True
+            self.ready_after_s = self.ready_after_s or passed_s
             for line in advice(health):
                 self._console.print(line, markup=False)
             self._console.print(f"open {self._service.url} , or post a recording to {self._service.url}/analyze")

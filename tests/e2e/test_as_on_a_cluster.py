@@ -1,6 +1,7 @@
 """A service laid out as on a cluster: the inbox in an application of its own, a PostgreSQL, traces to a collector.
 
-The inbox grows with its backlog, and neither application takes the other with it. Started as a user starts it.
+The inbox grows with its backlog, neither application takes the other with it, and both come back when all of Ray ends.
+Started as a user starts it.
 """
 
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,9 @@ from ecg.cardioai.receiver import Receiver
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
 from ecg.store.database import open_database
+from serve_app.early import LONGEST_S, SPREAD_S
 from serve_app.environment import ray_environment
+from serve_app.haproxy import RETRY_AFTER_S, STARTING
 from tests.builders.postgres import Cluster, find_binaries
 from tests.e2e.collector import Collector, collecting
 from tests.e2e.conftest import ROOT
@@ -199,6 +203,27 @@ def test_recordings_wait_while_the_service_is_not_deployed(apart: Apart, sinus: 
     until(lambda: _status(apart.client, "/health/ready") == 200, lambda: "the service was not ready again")
     assert result_of(apart.client, record_id)["state"] == "done"
     assert apart.replicas("inbox:Inbox") & inbox  # it was not started again with the service
+
+
+def test_a_service_that_ends_is_started_again_and_says_when_to_come_back(apart: Apart, sinus: EcgRecord) -> None:
+    """All of Ray ends with the process that keeps its state. A recording that waits meanwhile is not lost."""
+    (state,) = [process for process in apart.server.tree() if process.name() == "gcs_server"]
+    state.kill()
+    (record_id,) = keep(apart.store.url, sinus, 1)
+    told: list[str] = []
+
+    def refused() -> bool:
+        with suppress(httpx.HTTPError):
+            answer = apart.client.post("/analyze", **as_npy(sinus))
+            if answer.status_code == 503 and answer.text == STARTING:
+                told.append(answer.headers["Retry-After"])
+        return bool(told)
+
+    until(refused, lambda: "nobody said that the service starts")
+    assert RETRY_AFTER_S + SPREAD_S < int(told[0]) <= LONGEST_S + SPREAD_S  # what the first start took
+    until(lambda: _status(apart.client, "/health/ready") == 200, lambda: "the service did not come back")
+    assert apart.client.post("/analyze", **as_npy(sinus)).status_code == 200
+    assert result_of(apart.client, record_id)["state"] == "done"
 
 
 def _status(client: httpx.Client, path: str) -> int:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from benchmarks.service import answers, free_port, wait_until
 from ecg._version import __version__
+from ecg.client.retries import MOST_WAIT_S
 from serve_app import early, haproxy
 from serve_app.environment import fast_plane_available
 from serve_app.web.page_files import PAGE_FILES, PAGE_HEADERS, PLACE
@@ -32,9 +34,9 @@ def processes(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def begin(folder: Path, port: int) -> None:
+def begin(folder: Path, port: int, ready_at: int = 0) -> None:
     command = [sys.executable, "-c", "print('went on')"]
-    arguments = [sys.executable, "-m", "serve_app.early", str(folder), "127.0.0.1", str(port), *command]
+    arguments = [sys.executable, "-m", "serve_app.early", str(folder), "127.0.0.1", str(port), str(ready_at), *command]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=LIMIT_S)
     assert done.stdout == "went on\n"
 
@@ -67,6 +69,26 @@ def test_the_page_and_health_are_there_and_nothing_else(folder: Path) -> None:
                 "2",
                 "unavailable",
             )
+
+
+@pytest.mark.parametrize(
+    ("expected_s", "least", "most"),
+    [
+        (30, 20, 30 + early.SPREAD_S),  # ten seconds may pass until it is asked
+        (-100, haproxy.RETRY_AFTER_S, haproxy.RETRY_AFTER_S + early.SPREAD_S),  # it takes longer than the last time
+        (500, early.LONGEST_S, early.LONGEST_S + early.SPREAD_S),
+    ],
+)
+def test_callers_are_sent_back_when_the_service_is_expected(
+    folder: Path, expected_s: int, least: int, most: int
+) -> None:
+    port = free_port()
+    begin(folder, port, round(time.time()) + expected_s)
+    until(lambda: answers(f"http://127.0.0.1:{port}/health"))
+    told = {int(httpx.post(f"http://127.0.0.1:{port}/analyze").headers["Retry-After"]) for _ in range(50)}
+    assert (
+        least <= min(told) < max(told) <= most <= MOST_WAIT_S
+    )  # not all at one moment, and `ecg.Client` waits so long
 
 
 def test_the_first_proxy_with_an_application_takes_the_port_over(tmp_path: Path, backend: int) -> None:
