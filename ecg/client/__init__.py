@@ -23,8 +23,8 @@ from ecg.client.answer import LabelFinding as LabelFinding
 from ecg.client.answer import ServiceRefusal as ServiceRefusal
 from ecg.client.request import Source as Source
 from ecg.client.request import request_of
-from ecg.client.retries import answer_or_wait, refusal, wait_after
-from ecg.errors import EcgError, Overloaded
+from ecg.client.retries import Attempts
+from ecg.errors import EcgError
 
 #: Called after each recording with how many are done and how many there are.
 Progress = Callable[[int, int], None]
@@ -45,7 +45,7 @@ def _credential(key: str | None) -> dict[str, str]:
 
 
 class Client:
-    """A synchronous client. `attempts` bounds how often a busy service is asked again."""
+    """A synchronous client. A busy service is asked `attempts` times at most, and so is one whose connection breaks."""
 
     def __init__(
         self,
@@ -86,19 +86,15 @@ class Client:
         be reached, `MalformedInput` for a source that is no recording.
         """
         request = request_of(source, fs, leads, units, include)
-        for attempt in range(self._attempts):
+        attempts = Attempts(self._attempts)
+        while True:
             try:
-                response = self._http.post("/analyze", **request)
+                outcome = attempts.answer_or_wait(self._http.post("/analyze", **request))
             except httpx.TransportError as error:
-                time.sleep(wait_after(error, attempt, self._attempts))
-                continue
-            outcome = answer_or_wait(response, attempt)
+                outcome = attempts.wait_after(error)
             if isinstance(outcome, Answer):
                 return outcome
-            wait = outcome
-            if attempt + 1 < self._attempts:
-                time.sleep(wait)
-        raise Overloaded(f"The service stayed busy: {refusal(response).message}", retry_after_s=wait)
+            time.sleep(outcome)
 
     def analyze_array(self, signal: ArrayLike, fs: float, leads: Sequence[str], units: str | None = None) -> Answer:
         """`analyze` of samples [lead, sample]; without `units` their scale is unknown."""
@@ -155,19 +151,15 @@ class AsyncClient:
     ) -> Answer:
         """As `Client.analyze`."""
         request = request_of(source, fs, leads, units, include)
-        for attempt in range(self._attempts):
+        attempts = Attempts(self._attempts)
+        while True:
             try:
-                response = await self._http.post("/analyze", **request)
+                outcome = attempts.answer_or_wait(await self._http.post("/analyze", **request))
             except httpx.TransportError as error:
-                await asyncio.sleep(wait_after(error, attempt, self._attempts))
-                continue
-            outcome = answer_or_wait(response, attempt)
+                outcome = attempts.wait_after(error)
             if isinstance(outcome, Answer):
                 return outcome
-            wait = outcome
-            if attempt + 1 < self._attempts:
-                await asyncio.sleep(wait)
-        raise Overloaded(f"The service stayed busy: {refusal(response).message}", retry_after_s=wait)
+            await asyncio.sleep(outcome)
 
     async def analyze_many(
         self, sources: Iterable[Source], concurrency: int = 8, progress: Progress | None = None, **stated: Any

@@ -15,7 +15,7 @@ import pytest
 
 import ecg
 from ecg.client import Answer, ServiceRefusal
-from ecg.client.retries import MOST_WAIT_S, answer_or_wait
+from ecg.client.retries import MOST_WAIT_S, Attempts
 from ecg.errors import InconsistentInput, MalformedInput, Overloaded
 from ecg.values import Value
 
@@ -200,7 +200,17 @@ def test_one_that_stays_dropped_loses_no_other_answer(service: Service, record: 
 
 @pytest.mark.parametrize("asked", ["-5", "nan", "Wed, 21 Oct 2026 07:28:00 GMT"])
 def test_a_wait_that_is_none_is_that_of_the_attempt(asked: str) -> None:
-    assert answer_or_wait(httpx.Response(503, headers={"Retry-After": asked}), 2) == 4.0
+    attempts, busy = Attempts(4), httpx.Response(503, headers={"Retry-After": asked})
+    assert [attempts.answer_or_wait(busy) for _ in range(3)] == [1.0, 2.0, 4.0]
+
+
+def test_a_service_that_starts_anew_is_waited_for(service: Service, record: ecg.EcgRecord) -> None:
+    """Its connections break before it says how long that takes: those do not count as attempts at a busy service."""
+    dropped, starting = [(DROPPED, {}, b"")] * 2, [(503, {"Retry-After": "0"}, PROBLEM)] * 2
+    service.script = [*dropped, *starting, (200, {}, ANSWER)]
+    with ecg.Client(service.url, attempts=3) as client:
+        assert client.analyze(record).rhythm == "Sinus rhythm"
+    assert len(service.requests) == 5
 
 
 @pytest.mark.parametrize("number", [0, -1])
