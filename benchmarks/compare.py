@@ -87,8 +87,11 @@ def main() -> None:
                 rates = {name: taken[f"{name}/{clients}"]["recordings_per_s"] for name in servers}
                 print(f"{clients} clients, round {number}: {rates}")
 
-    def median(key: str, figure: str) -> float:
-        return round(statistics.median(r[key][figure] for r in rounds), 2)
+    def median(key: str, figure: str, over: str | None = None) -> float | None:
+        """Over the rounds in which the design answered at all, as not every one does each time."""
+        answered = [r for r in rounds if r[key]["recordings_per_s"]]
+        values = [r[over][figure] / r[key][figure] if over else r[key][figure] for r in answered]
+        return round(statistics.median(values), 2) if values else None
 
     rows = [
         {
@@ -96,11 +99,10 @@ def main() -> None:
             "clients": clients,
             **{figure: median(f"{name}/{clients}", figure) for figure in ("recordings_per_s", "p50_ms", "p99_ms")},
             **{
-                f"ours over it, {figure}": round(
-                    statistics.median(r[f"ours/{clients}"][figure] / r[f"{name}/{clients}"][figure] for r in rounds), 2
-                )
+                f"ours over it, {figure}": median(f"{name}/{clients}", figure, f"ours/{clients}")
                 for figure in ("recordings_per_s", "p50_ms", "p99_ms")
             },
+            "rounds without an answer": sum(not r[f"{name}/{clients}"]["recordings_per_s"] for r in rounds),
             "errors": sum(r[f"{name}/{clients}"]["errors"] for r in rounds),
             "of them unanswered": sum(r[f"{name}/{clients}"]["unanswered"] for r in rounds),
         }
