@@ -27,7 +27,7 @@ import yaml
 
 from benchmarks.chaos_load import HEADING, SETTLE_S, Clients, bodies, inflict, lost
 from benchmarks.mutations import attack
-from benchmarks.service import ROOT, Server, free_port, started
+from benchmarks.service import ROOT, Server, free_ports, started
 from serve_app.environment import ray_environment
 
 MOST_FAILED = 0.001
@@ -224,7 +224,7 @@ def main() -> int:
     chance.shuffle(names)
     if "state of Ray killed" in names:  # the last: it ends the whole
         names.append(names.pop(names.index("state of Ray killed")))
-    port, deploy_port = free_port(), free_port()
+    port, deploy_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder, small_disk() as disk:
         config = configuration(Path(folder), port, disk or Path(folder))
         command = [sys.executable, "-m", "serve_app", "--config", str(config), "--deploy-port", str(deploy_port)]

@@ -3,8 +3,8 @@
     python -m benchmarks.compare [--rounds 5] [--others seed litserve bentoml] [--bench-python PATH]
 
 All servers are up, one is asked at a time, in turns within every round, and the others are stopped meanwhile; ratios
-are medians over rounds. LitServe and BentoML want other versions than ours and live in an environment of their own
-(benchmarks/README.md); `--bench-python` is its interpreter.
+are medians over the rounds in which a design answered. LitServe and BentoML want other versions than ours and live in
+an environment of their own (benchmarks/README.md); `--bench-python` is its interpreter.
 """
 
 import argparse
@@ -88,8 +88,8 @@ def main() -> None:
                 print(f"{clients} clients, round {number}: {rates}")
 
     def median(key: str, figure: str, over: str | None = None) -> float | None:
-        """Over the rounds in which the design answered at all, as not every one does each time."""
-        answered = [r for r in rounds if r[key]["recordings_per_s"]]
+        """Over the rounds in which the designs answered at all, as not every one does each time."""
+        answered = [r for r in rounds if r[key]["recordings_per_s"] and (not over or r[over]["recordings_per_s"])]
         values = [r[over][figure] / r[key][figure] if over else r[key][figure] for r in answered]
         return round(statistics.median(values), 2) if values else None
 

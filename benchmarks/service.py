@@ -18,12 +18,13 @@ import orjson
 import psutil
 
 from benchmarks import quiet
-from deployments import allocator
-from deployments.ray_ports import OF_BENCHMARKS, free_ports
+from deployments import allocator, ray_ports
 from serve_app.environment import EVERYWHERE
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 600
+#: Of the ports for Ray's workers on clusters; Ray on one machine, as here, takes others.
+OF_SERVERS = range(11_000, 20_000)
 
 
 def process_tree(pid: int) -> list[psutil.Process]:
@@ -103,8 +104,16 @@ def wait_until(condition: Callable[[], bool], said: Callable[[], str], limit_s: 
 
 
 def free_port() -> int:
-    """A port that was free a moment ago, and that no connection which begins meanwhile is given."""
-    return free_ports(1, OF_BENCHMARKS)[0]
+    """A port that was free a moment ago.
+
+    Linux gives it to no connection that begins meanwhile, unless its range for those was changed.
+    """
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """As many different ones."""
+    return ray_ports.free_ports(count, OF_SERVERS)
 
 
 @contextmanager

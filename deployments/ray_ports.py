@@ -31,8 +31,7 @@ _HERE = "127.0.0.1"
 #: connection that begins; a start makes hundreds of those, and one in twenty found its port taken when it came to it.
 #: Nor are these the ports of Ray's workers, from 10,002 to 19,999, or of this project's replicas, from 20,000 on.
 OF_AGENTS, OF_HAPROXY = range(61_000, 63_500), range(63_500, 65_536)
-#: For servers of benchmarks and tests: those of Ray's workers, which have none of their own with `ray.init`.
-OF_BENCHMARKS = range(11_000, 20_000)
+_CHANCE = random.SystemRandom()  # of which no seed makes two processes choose alike
 
 
 def stay_on_loopback() -> bool:
@@ -105,7 +104,7 @@ def choose_ports_first() -> bool:
 def free_ports(count: int, among: range) -> list[int]:
     """Ports of a range that nobody listens on at any address. Raises `OSError` where there are fewer."""
     found: list[int] = []
-    for port in random.sample(among, len(among)):
+    for port in _CHANCE.sample(among, len(among)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("", port))
             found.append(port)

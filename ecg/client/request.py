@@ -28,9 +28,9 @@ def request_of(
 
     Raises `MalformedInput` for a source that is no recording, `InconsistentInput` where a recording says otherwise.
     """
-    lists = {"leads": leads, "include": include}
-    stated: dict[str, Any] = {name: ",".join(listed) for name, listed in lists.items() if listed is not None}
-    stated |= {name: value for name, value in (("fs", fs), ("units", units)) if value is not None}
+    listed = {"leads": None if leads is None else ",".join(leads), "include": ",".join(include or ()) or None}
+    beside = listed | {"fs": fs, "units": units}
+    stated = {name: value for name, value in beside.items() if value is not None}
     if not isinstance(source, str | Path | EcgRecord):
         source = _as_record(source, stated)
     if isinstance(source, EcgRecord):

@@ -20,13 +20,13 @@ import psutil
 import pytest
 import yaml
 
-from benchmarks.service import Server, free_port, started, wait_until
+from benchmarks.service import Server, free_ports, started, wait_until
 from ecg.cardioai.receiver import Receiver
 from ecg.record import EcgRecord
 from ecg.simulation import Scenario, simulate
 from ecg.store.database import open_database
 from serve_app.early import LONGEST_S, SPREAD_S
-from serve_app.environment import ray_environment
+from serve_app.environment import fast_plane_available, ray_environment
 from serve_app.haproxy import RETRY_AFTER_S, STARTING
 from tests.builders.postgres import Cluster, find_binaries
 from tests.e2e.collector import Collector, collecting
@@ -108,7 +108,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
     if find_binaries() is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     folder = tmp_path_factory.mktemp("apart")
-    port, deploy_port = free_port(), free_port()
+    port, deploy_port = free_ports(2)
     with Cluster() as store, collecting() as collector, pytest.MonkeyPatch.context() as environment:
         environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         environment.setenv("ECG_TRACED_SHARE", "0")  # only those whose head asks for it
@@ -207,20 +207,24 @@ def test_recordings_wait_while_the_service_is_not_deployed(apart: Apart, sinus: 
 
 def test_a_service_that_ends_is_started_again_and_says_when_to_come_back(apart: Apart, sinus: EcgRecord) -> None:
     """All of Ray ends with the process that keeps its state. A recording that waits meanwhile is not lost."""
-    (state,) = [process for process in apart.server.tree() if process.name() == "gcs_server"]
-    state.kill()
+    if not fast_plane_available():
+        pytest.skip("there is no HAProxy for this system: nobody answers while the service starts")
+    for process in apart.server.tree():
+        with suppress(psutil.NoSuchProcess):
+            if process.name() == "gcs_server":
+                process.kill()
     (record_id,) = keep(apart.store.url, sinus, 1)
-    told: list[str] = []
+    told: list[int] = []
 
     def refused() -> bool:
         with suppress(httpx.HTTPError):
             answer = apart.client.post("/analyze", **as_npy(sinus))
             if answer.status_code == 503 and answer.text == STARTING:
-                told.append(answer.headers["Retry-After"])
-        return bool(told)
+                told.append(int(answer.headers["Retry-After"]))
+        return any(wait_s > RETRY_AFTER_S for wait_s in told)  # which it says where nobody knows
 
-    until(refused, lambda: "nobody said that the service starts")
-    assert RETRY_AFTER_S + SPREAD_S < int(told[0]) <= LONGEST_S + SPREAD_S  # what the first start took
+    until(refused, lambda: f"nobody said how long the service takes to start: {told}")
+    assert max(told) <= LONGEST_S + SPREAD_S
     until(lambda: _status(apart.client, "/health/ready") == 200, lambda: "the service did not come back")
     assert apart.client.post("/analyze", **as_npy(sinus)).status_code == 200
     assert result_of(apart.client, record_id)["state"] == "done"

@@ -213,6 +213,19 @@ def test_a_service_that_starts_anew_is_waited_for(service: Service, record: ecg.
     assert len(service.requests) == 5
 
 
+def test_an_empty_list_of_parts_asks_for_the_whole_answer(
+    service: Service, record: ecg.EcgRecord, tmp_path: Path
+) -> None:
+    file = tmp_path / "recording.json"
+    file.write_bytes(b"{}")
+    with ecg.Client(service.url) as client:
+        for source in (record, file):
+            client.analyze(source, include=())
+            path, _, body = service.requests[-1]
+            assert "include" not in path
+            assert b"include" not in body
+
+
 @pytest.mark.parametrize("number", [0, -1])
 def test_no_attempt_at_all_is_refused(number: int) -> None:
     for kind in (ecg.Client, ecg.AsyncClient):

@@ -83,12 +83,11 @@ def test_callers_are_sent_back_when_the_service_is_expected(
     folder: Path, expected_s: int, least: int, most: int
 ) -> None:
     port = free_port()
-    begin(folder, port, round(time.time()) + expected_s)
+    begin(folder, port, int(time.time()) + expected_s)
     until(lambda: answers(f"http://127.0.0.1:{port}/health"))
     told = {int(httpx.post(f"http://127.0.0.1:{port}/analyze").headers["Retry-After"]) for _ in range(50)}
-    assert (
-        least <= min(told) < max(told) <= most <= MOST_WAIT_S
-    )  # not all at one moment, and `ecg.Client` waits so long
+    # Not all are sent to one moment, and `ecg.Client` waits for so long.
+    assert least <= min(told) < max(told) <= most <= MOST_WAIT_S
 
 
 def test_the_first_proxy_with_an_application_takes_the_port_over(tmp_path: Path, backend: int) -> None:

