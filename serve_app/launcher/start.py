@@ -73,7 +73,7 @@ def _checked(path: Path) -> int:
 
 
 def _run(path: Path, config: dict[str, Any], tls: bool, options: argparse.Namespace) -> int:
-    host, port = str(config["http_options"]["host"]), config["http_options"].get("port", 8000)
+    host, port = _address(config)
     if (refused := ports.refusal(host, port)) is not None:
         return _refuse(refused, status=1)
     if (refused := ports.too_long_for_sockets(path.parent)) is not None:
@@ -119,7 +119,7 @@ class _Service:
         Ray ends as a whole when the process is killed that keeps its state, or the one that starts its workers.
         """
         environment = ray_environment() | ports.one_of_several(self.path.parent) | python_path()
-        host = str(self.config["http_options"]["host"])
+        host, _ = _address(self.config)
         if is_loopback(host):  # not a setting: a file that is deployed to this service later has the same ones
             environment[LOCAL_HOSTS] = f"localhost,127.0.0.1,[::1],{host}"
         begun = time.monotonic()
@@ -151,10 +151,15 @@ class _Service:
         cluster = [sys.executable, "-m", "serve_app.cluster", str(self.path), *deploy_port]
         if not fast_plane_available():
             return cluster
-        http = self.config["http_options"]
         ready_at = 0 if expected_s is None else math.ceil(time.time() + expected_s)
-        place = (self.path.parent, http["host"], http.get("port", 8000), ready_at)
+        place = (self.path.parent, *_address(self.config), ready_at)
         return [sys.executable, "-m", "serve_app.early", *map(str, place), *cluster]
+
+
+def _address(config: dict[str, Any]) -> tuple[str, int]:
+    """Where a configuration has the service listen: host and port."""
+    http = config["http_options"]
+    return str(http["host"]), http.get("port", 8000)
 
 
 def _last_words(log: Path) -> str:

@@ -5,6 +5,7 @@ Started as a user starts it.
 """
 
 import os
+import random
 import subprocess
 import sys
 import uuid
@@ -20,6 +21,7 @@ import psutil
 import pytest
 import yaml
 
+from benchmarks.chaos import FAULTS, Place
 from benchmarks.service import Server, free_ports, started, wait_until
 from ecg.cardioai.receiver import Receiver
 from ecg.record import EcgRecord
@@ -209,10 +211,8 @@ def test_a_service_that_ends_is_started_again_and_says_when_to_come_back(apart: 
     """All of Ray ends with the process that keeps its state. A recording that waits meanwhile is not lost."""
     if not fast_plane_available():
         pytest.skip("there is no HAProxy for this system: nobody answers while the service starts")
-    for process in apart.server.tree():
-        with suppress(psutil.NoSuchProcess):
-            if process.name() == "gcs_server":
-                process.kill()
+    place = Place(apart.server, apart.folder / "apart.yaml", apart.address, apart.folder)
+    FAULTS["state of Ray killed"](place, random.Random(0))
     (record_id,) = keep(apart.store.url, sinus, 1)
     told: list[int] = []
 
